@@ -1,0 +1,213 @@
+"""M2: the labels are themselves latent variables (Kingma et al. 2014, arXiv:1406.5298).
+
+p(x, y, z) = p(y) N(z; 0, I) p(x | y, z), with q(y | x) and q(z | x, y). The bounds are
+
+    L(x, y) = E_q(z|x,y) log p(x|y,z) - KL(q(z|x,y) || N(0, I)) + log p(y)
+    U(x)    = E_q(y|x) L(x, y) + H(q(y|x))
+
+and training maximises L + classifier_weight * log q(y|x) on labelled images, U on the others.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ccvae.distributions import LIKELIHOODS, Gaussian
+from ccvae.errors import InputError
+from ccvae.interface import TASKS, Bound, LabelledVAE
+from ccvae.labels import LabelSpace, MultiLabel
+from ccvae.networks import Architecture, GaussianHead
+
+LABEL_ESTIMATORS = ("enum", "disarm", "relaxed")
+HIDDEN = 256
+RELAXATION_TEMPERATURE = 2 / 3
+
+
+class M2(LabelledVAE):
+    """Kingma et al.'s M2 with the paper's networks.
+
+    Parameters
+    ----------
+    labels
+        The label space.
+    architecture
+        Trunk and decoder for the image shape.
+    latents
+        Size of z.
+    likelihood
+        Name in `ccvae.distributions.LIKELIHOODS`.
+    classifier_weight
+        alpha, the weight of log q(y|x) on labelled images (deviation: m2-alpha).
+    label_estimator
+        How E_q(y|x) is taken for unlabelled images: `enum` sums over every value of y; `disarm`
+        is the unbiased antithetic estimator for binary labels (arXiv:2006.10680), two decoder
+        passes; `relaxed` decodes one draw of a relaxed Bernoulli (arXiv:1611.00712), biased
+        (deviation: m2-label-estimator).
+    separate_trunk
+        Whether q(z|x,y) has a trunk of its own beside the one of q(y|x).
+
+    Raises
+    ------
+    InputError
+        If the estimator is unknown or does not fit the label space.
+    """
+
+    supports = frozenset(TASKS) - {"diversify", "traverse"}
+
+    def __init__(
+        self,
+        labels: LabelSpace,
+        architecture: Architecture,
+        *,
+        latents: int,
+        likelihood: str,
+        classifier_weight: float = 1.0,
+        label_estimator: str = "enum",
+        separate_trunk: bool = False,
+    ) -> None:
+        super().__init__()
+        if label_estimator not in LABEL_ESTIMATORS:
+            raise InputError(
+                f"M2 knows no label_estimator '{label_estimator}'; use one of "
+                f"{list(LABEL_ESTIMATORS)}"
+            )
+        if label_estimator != "enum" and not isinstance(labels, MultiLabel):
+            raise InputError(
+                f"M2's label_estimator '{label_estimator}' is for binary labels; "
+                "use 'enum' for classes"
+            )
+        self.labels = labels
+        self.latents = latents
+        self.classifier_weight = classifier_weight
+        self.label_estimator = label_estimator
+        self.label_trunk = architecture.trunk()
+        self.latent_trunk = architecture.trunk() if separate_trunk else self.label_trunk
+        self.label_head = nn.Linear(architecture.features, labels.n_outputs)
+        self.joint = nn.Sequential(
+            nn.Linear(architecture.features + labels.n_outputs, HIDDEN), nn.ReLU()
+        )
+        self.latent_head = GaussianHead(HIDDEN, latents)
+        self.decoder = architecture.decoder(latents + labels.n_outputs)
+        self.log_likelihood = LIKELIHOODS[likelihood]
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Trunk features for q(y|x) and for q(z|x,y), (B, features) each."""
+        label = self.label_trunk(x)
+        return label, label if self.latent_trunk is self.label_trunk else self.latent_trunk(x)
+
+    def posterior(self, features: Tensor, code: Tensor) -> Gaussian:
+        """q(z | x, y) from the latent trunk's features and labels as network input."""
+        return self.latent_head(self.joint(torch.cat([features, code], dim=1)))
+
+    def decode(self, z: Tensor, code: Tensor) -> Tensor:
+        """The decoder's mean in [0, 1]; `code` are labels as network input, (B, n_outputs)."""
+        return self.decoder(torch.cat([z, code], dim=1)).sigmoid()
+
+    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+        """L(x, y) with its classifier term, or U(x)."""
+        label_features, features = self.features(x)
+        logits = self.label_head(label_features)
+        if y is not None:
+            return self._supervised(x, y, features, self.labels.log_probs(logits))
+        if self.label_estimator == "enum":
+            return self._enumerated(x, features, logits)
+        return self._sampled(x, features, logits)
+
+    def _image_bound(self, x: Tensor, features: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+        """One-draw estimate of log p(x|y,z) and KL(q(z|x,y) || p(z)), each (B,)."""
+        posterior = self.posterior(features, code)
+        z = posterior.rsample()
+        reconstruction = self.log_likelihood(x, self.decoder(torch.cat([z, code], dim=1)))
+        return reconstruction, posterior.kl().sum(-1)
+
+    def _supervised(self, x: Tensor, y: Tensor, features: Tensor, log_q: Tensor) -> Bound:
+        reconstruction, kl = self._image_bound(x, features, self.labels.encode(y))
+        log_q_y = (self.labels.one_hot(y) * log_q).sum((-1, -2))
+        bound = reconstruction - kl + self.labels.log_prior_of(y)
+        return Bound.of(
+            bound + self.classifier_weight * log_q_y,
+            reconstruction=reconstruction,
+            divergence=kl,
+            log_q_y_given_x=log_q_y,
+        )
+
+    def _enumerated(self, x: Tensor, features: Tensor, logits: Tensor) -> Bound:
+        values = self.labels.joint_values()
+        n, count = len(x), len(values)
+        codes = self.labels.encode(values).repeat(n, 1)
+        reconstruction, kl = self._image_bound(
+            x.repeat_interleave(count, 0), features.repeat_interleave(count, 0), codes
+        )
+        reconstruction, kl = reconstruction.view(n, count), kl.view(n, count)
+        log_q = self.labels.log_probs(logits)
+        joint = torch.einsum("bfv,cfv->bc", log_q, self.labels.one_hot(values)).exp()
+        return self._unsupervised((joint * reconstruction).sum(1), (joint * kl).sum(1), log_q)
+
+    def _sampled(self, x: Tensor, features: Tensor, logits: Tensor) -> Bound:
+        log_q = self.labels.log_probs(logits)
+        u = torch.rand_like(logits)
+        if self.label_estimator == "relaxed":
+            noise = torch.logit(u.clamp(1e-6, 1 - 1e-6))
+            code = ((logits + noise) / RELAXATION_TEMPERATURE).sigmoid()
+            return self._unsupervised(*self._image_bound(x, features, code), log_q)
+        threshold = (-logits).sigmoid()
+        first, second = (u > threshold).float(), (1 - u > threshold).float()
+        reconstruction, kl = self._image_bound(
+            x.repeat(2, 1, 1, 1), features.repeat(2, 1), torch.cat([first, second])
+        )
+        f_first, f_second = (reconstruction - kl).detach().chunk(2)
+        direction = (first - second) * logits.abs().sigmoid()
+        score = 0.5 * (f_first - f_second) * (direction.detach() * logits).sum(-1)
+        reconstruction = torch.stack(reconstruction.chunk(2)).mean(0)
+        kl = torch.stack(kl.chunk(2)).mean(0)
+        # `score` carries the gradient to q(y|x) and adds nothing to the value.
+        return self._unsupervised(reconstruction + score - score.detach(), kl, log_q)
+
+    def _unsupervised(self, reconstruction: Tensor, kl: Tensor, log_q: Tensor) -> Bound:
+        """U(x); E log p(y) and the entropy of q(y|x) are exact, they factorise."""
+        label_kl = (log_q.exp() * (log_q - self.labels.log_prior)).sum((-1, -2))
+        return Bound.of(
+            reconstruction - kl - label_kl,
+            reconstruction=reconstruction,
+            divergence=kl,
+            label_divergence=label_kl,
+        )
+
+    def classify(self, x: Tensor) -> Tensor:
+        """q(y | x)."""
+        return self.labels.probabilities(
+            self.labels.log_probs(self.label_head(self.label_trunk(x)))
+        )
+
+    def _inferred(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The most probable labels, (B, F), and the mean of q(z | x, them), (B, latents)."""
+        label_features, features = self.features(x)
+        log_q = self.labels.log_probs(self.label_head(label_features))
+        y = self.labels.predict(self.labels.probabilities(log_q))
+        return y, self.posterior(features, self.labels.encode(y)).loc
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Decode the most probable labels and the mean of z given them."""
+        y, z = self._inferred(x)
+        return self.decode(z, self.labels.encode(y))
+
+    def sample(self, n: int) -> Tensor:
+        """y ~ p(y), z ~ N(0, I)."""
+        return self.generate(self.labels.sample_prior(n))
+
+    def generate(self, y: Tensor) -> Tensor:
+        """z ~ N(0, I); diversity comes from z alone."""
+        z = torch.randn(len(y), self.latents, device=self.device)
+        return self.decode(z, self.labels.encode(y))
+
+    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+        """Keep z, decode it with the new labels."""
+        _, z = self._inferred(x)
+        return self.decode(z, self.labels.encode(y_new))
+
+    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+        """Labels of one image with z of the other; all that M2 can transfer are the labels."""
+        y, _ = self._inferred(characteristics)
+        _, z = self._inferred(background)
+        return self.decode(z, self.labels.encode(y))

@@ -1,0 +1,1 @@
+"""Capturing Label Characteristics in VAEs (ICLR 2021): the method and what every model shares."""

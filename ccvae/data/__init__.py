@@ -1,0 +1,1 @@
+"""Data sets: one reader each, all writing the same on-disk store."""

@@ -1,0 +1,124 @@
+"""What a trainer and an evaluator may ask of any labelled VAE.
+
+A model sees tensors only. Images are floats in [0, 1], shaped (B, C, H, W); labels are integers
+(B, F), see `ccvae.labels`. Methods that draw samples use torch's global generator, so a caller
+that wants the same answer twice seeds it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ccvae.labels import LabelSpace
+
+TASKS = (
+    "classify",
+    "reconstruct",
+    "sample",
+    "generate",
+    "intervene",
+    "swap",
+    "diversify",
+    "traverse",
+)
+"""Everything a `LabelledVAE` may support.
+
+The first six are methods of the interface. `diversify` is varying one label's characteristics
+while the labels and everything else stay; `traverse` is moving them continuously (section 6.1).
+"""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A training objective, per example, and the named terms it is made of.
+
+    Attributes
+    ----------
+    objective
+        What training maximises, (B,), in nats.
+    terms
+        Named parts for histories and tests, each (B,) and detached from the graph.
+    """
+
+    objective: Tensor
+    terms: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, objective: Tensor, **terms: Tensor) -> Bound:
+        """Make a bound; `terms` are detached."""
+        named = {"objective": objective, **terms}
+        return cls(objective, {name: term.detach() for name, term in named.items()})
+
+
+class LabelledVAE(nn.Module, ABC):
+    """A variational autoencoder that knows labels.
+
+    Attributes
+    ----------
+    labels
+        The label space.
+    supports
+        The tasks of `TASKS` that this model can do.
+    """
+
+    labels: LabelSpace
+    supports: frozenset[str] = frozenset(TASKS)
+
+    @abstractmethod
+    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+        """Objective of labelled images, or of unlabelled ones when `y` is None.
+
+        Parameters
+        ----------
+        x
+            Images, (B, C, H, W).
+        y
+            Labels, (B, F), or None.
+        """
+
+    @abstractmethod
+    def classify(self, x: Tensor) -> Tensor:
+        """Label probabilities: (B, L) for binary labels, (B, K) for classes."""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The decoder's mean at the posterior mean, (B, C, H, W)."""
+
+    @abstractmethod
+    def sample(self, n: int) -> Tensor:
+        """`n` images drawn from the prior, as the decoder's mean."""
+
+    @abstractmethod
+    def generate(self, y: Tensor) -> Tensor:
+        """One image per row of `y` (B, F): conditional generation."""
+
+    @abstractmethod
+    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+        """Change the labels of `x` to `y_new` (B, F) and keep the rest.
+
+        Labels on which `y_new` agrees with the model's own prediction stay as they are.
+        """
+
+    @abstractmethod
+    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+        """Give the images `background` the label characteristics of `characteristics`."""
+
+    def set_progress(self, progress: float) -> None:
+        """Hear how far training is, from 0 to 1, before each step; for annealed weights."""
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """Parameters with their learning rates, as torch optimisers take them."""
+        return [{"params": list(self.parameters()), "lr": learning_rate}]
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Most probable labels, (B, F)."""
+        return self.labels.predict(self.classify(x))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device

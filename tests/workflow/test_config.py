@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ccvae.errors import InputError
+from workflow.config import Config, Run, seed_of, settings_hash, subset_seed
+
+ROOT = Path(__file__).parents[2]
+
+
+def default() -> dict:
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def overlaid(name: str) -> dict:
+    def merge(below: dict, above: dict) -> dict:
+        merged = dict(below)
+        for key, value in above.items():
+            both = isinstance(value, dict) and isinstance(below.get(key), dict)
+            merged[key] = merge(below[key], value) if both else value
+        return merged
+
+    return merge(default(), yaml.safe_load((ROOT / "config" / name).read_text()))
+
+
+@pytest.mark.parametrize("overlay", ["smoke.yaml", "paper.yaml"])
+def test_overlays_are_valid(overlay):
+    config = Config(overlaid(overlay))
+    assert config.preset == overlay.removesuffix(".yaml")
+    assert len(list(config.runs())) > 0
+
+
+def test_every_key_of_the_default_has_a_comment_above_or_beside_it():
+    lines = (ROOT / "config" / "config.yaml").read_text().splitlines()
+    top = [i for i, line in enumerate(lines) if line and line[0].isalpha()]
+    uncommented = [lines[i] for i in top if not lines[i - 1].startswith("#")]
+    assert uncommented == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c.update(epoch=3), "unknown key 'epoch'"),
+        (lambda c: c["settings"]["classes"]["training"].update(lr=1), "unknown key 'lr'"),
+        (lambda c: c.update(datasets=["imagenet"]), "'imagenet', which is not known"),
+        (lambda c: c.update(models=["gan"]), "'gan', which is not known"),
+        (lambda c: c.update(supervision_rates=["0"]), "not a number in (0, 1]"),
+        (lambda c: c.update(supervision_rates=["1.5"]), "not a number in (0, 1]"),
+        (lambda c: c.update(supervision_rates=["a"]), "not a number in (0, 1]"),
+        (lambda c: c.update(seeds=0), "seeds"),
+        (lambda c: c.update(device="tpu"), "device"),
+        (lambda c: c["data"]["mnist"].update(settings="words"), "'words', which is not known"),
+        (lambda c: c["model_settings"]["m2"].update(system="m3"), "model_settings.m2.system"),
+    ],
+)
+def test_mistakes_are_named(change, sentence):
+    raw = default()
+    change(raw)
+    with pytest.raises(InputError) as caught:
+        Config(raw)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_command_line_strings_become_what_the_schema_asks_for():
+    raw = default()
+    raw.update(supervision_rates=["0.06", "1"], seeds="3", datasets="mnist", models=["m2"])
+    raw["settings"]["classes"]["training"]["steps"] = "7"
+    config = Config(raw)
+    assert config.rates == ["0.06", "1"]
+    runs = list(config.runs())
+    assert runs == [Run("mnist", "m2", rate, seed) for rate in ("0.06", "1") for seed in range(3)]
+    assert config.run_settings(runs[0])["training"]["steps"] == 7
+
+
+def test_a_single_rate_given_as_a_number_is_read_as_written():
+    raw = default()
+    raw["supervision_rates"] = 0.06
+    assert Config(raw).rates == ["0.06"]
+
+
+def test_adding_a_model_moves_no_other_seed_and_no_labelled_subset():
+    raw = default()
+    before = Config(raw)
+    more = copy.deepcopy(raw)
+    more["model_settings"]["another"] = {**raw["model_settings"]["m2"], "title": "Another"}
+    more["models"] = ["another", *raw["models"]]
+    after = Config(more)
+    run = Run("mnist", "ccvae", "0.06", 0)
+    assert before.run_settings(run) == after.run_settings(run)
+    other = Run("mnist", "another", "0.06", 0)
+    assert after.run_settings(other)["torch_seed"] != after.run_settings(run)["torch_seed"]
+    assert subset_seed("mnist", "0.06", 0) != subset_seed("mnist", "0.06", 1)
+
+
+def test_seeds_fit_every_generator_and_depend_on_each_part():
+    seeds = {seed_of("a", "b"), seed_of("a", "c"), seed_of("b", "b"), seed_of("ab")}
+    assert len(seeds) == 4
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_settings_hash_ignores_order_and_sees_every_value():
+    assert settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2, "a": 1})
+    assert settings_hash({"a": 1, "b": 2}) != settings_hash({"a": 1, "b": 3})
+
+
+def test_run_settings_do_not_depend_on_what_else_is_run():
+    raw = default()
+    narrow = {**copy.deepcopy(raw), "datasets": ["mnist"], "seeds": 1}
+    wide = {**copy.deepcopy(raw), "seeds": 5}
+    run = Run("mnist", "m2", "1.0", 0)
+    assert Config(narrow).run_settings(run) == Config(wide).run_settings(run)

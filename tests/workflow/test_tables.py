@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+
+from ccvae.files import write_json
+from workflow.config import Run
+from workflow.paper import TABLES
+from workflow.records import Plan, collect
+from workflow.render import latex, markdown
+from workflow.tables import TIDY, paper_values, tidy, wide
+
+TABLE6 = TABLES["table6"]
+TABLE1 = TABLES["table1"]
+
+
+def plan(**changes) -> Plan:
+    values = {
+        "preset": "test",
+        "datasets": {"mnist": "classes", "synthetic_faces": "attributes"},
+        "models": {
+            "ccvae": {"system": "ccvae", "title": "CCVAE", "datasets": None},
+            "m2_100%": {"system": "m2", "title": "M2 & 100%", "datasets": ["mnist"]},
+        },
+        "rates": ["0.06", "1.0"],
+        "seeds": 2,
+    }
+    return Plan(**{**values, **changes})
+
+
+def write_run(results, run: Run, **metrics: float) -> None:
+    record = {
+        "settings_hash": "abc",
+        "data_checksum": "def",
+        "stand_in": run.dataset.startswith("synthetic"),
+        "code": {"commit": "0123", "dirty": False},
+        "versions": {"torch": "2"},
+        "device": "cpu",
+        "wall_s": 1.0,
+        "peak_mb": 100.0,
+    }
+    write_json(
+        results / run.folder / "metrics.json", {"run": record, "metrics": metrics, "wall_s": 2.0}
+    )
+
+
+def write_judge(results, dataset: str) -> None:
+    write_json(
+        results / "judges" / dataset / "judge.json",
+        {
+            "settings_hash": "j",
+            "data_checksum": "def",
+            "stand_in": False,
+            "code": {"commit": "0123", "dirty": False},
+            "versions": {"torch": "2"},
+            "device": "cpu",
+            "wall_s": 1.0,
+            "peak_mb": 100.0,
+            "metrics": {"accuracy": 0.99, "balanced_accuracy": 0.98},
+            "majority": {"accuracy": 0.1, "balanced_accuracy": 0.1},
+        },
+    )
+
+
+@pytest.fixture
+def results(tmp_path):
+    for model, base in (("ccvae", 0.974), ("m2_100%", 0.95)):
+        for seed in (0, 1):
+            write_run(tmp_path, Run("mnist", model, "0.06", seed), accuracy=base + 0.01 * seed)
+    write_run(tmp_path, Run("mnist", "ccvae", "1.0", 0), accuracy=0.99)
+    for seed in (0, 1):
+        write_run(
+            tmp_path,
+            Run("synthetic_faces", "ccvae", "0.06", seed),
+            accuracy=0.9,
+            balanced_accuracy=0.7,
+        )
+    write_judge(tmp_path, "mnist")
+    write_judge(tmp_path, "synthetic_faces")
+    return tmp_path
+
+
+def cell(frame: pd.DataFrame, **where):
+    rows = frame.loc[(frame[list(where)] == pd.Series(where)).all(axis=1)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_cells_hold_mean_sample_deviation_paper_and_difference(results):
+    frame = tidy(TABLE6, collect(results, plan()), plan())
+    assert list(frame.columns) == TIDY
+    row = cell(frame, model="ccvae", supervision_rate="0.06")
+    assert row["mean"] == pytest.approx(0.979)
+    assert row["std"] == pytest.approx(0.01 / math.sqrt(2))
+    assert (row["n"], row["paper"]) == (2, 0.974)
+    assert row["difference"] == pytest.approx(0.005)
+
+
+def test_a_missing_seed_makes_a_missing_cell_and_never_an_average(results):
+    frame = tidy(TABLE6, collect(results, plan()), plan())
+    partly = cell(frame, model="ccvae", supervision_rate="1.0")
+    assert math.isnan(partly["mean"])
+    assert partly["n"] == 1
+    assert math.isnan(partly["difference"])
+    text = markdown(TABLE6, frame, plan())
+    assert "missing (1 of 2 seeds)" in text
+    assert "| missing (0.981) |" in text
+
+
+def test_one_seed_has_no_deviation(results):
+    single = plan(seeds=1)
+    row = cell(
+        tidy(TABLE6, collect(results, single), single), model="ccvae", supervision_rate="1.0"
+    )
+    assert row["mean"] == 0.99
+    assert math.isnan(row["std"])
+
+
+def test_stand_ins_have_no_paper_value_and_are_called_so(results):
+    frame = tidy(TABLE1, collect(results, plan()), plan())
+    assert frame["paper"].isna().all()
+    assert frame["difference"].isna().all()
+    text = markdown(TABLE1, frame, plan())
+    assert "synthetic_faces (drawn)" in text
+    assert "not comparable" in text
+    assert "In brackets" not in text
+
+
+def test_majority_and_judge_rows_are_always_there(results):
+    for table in (TABLE1, TABLE6):
+        frame = tidy(table, collect(results, plan()), plan())
+        assert {"majority", "judge"} <= set(frame["model"])
+    row = cell(frame, model="majority")
+    assert (row["mean"], row["supervision_rate"]) == (0.1, "")
+
+
+def test_a_model_that_skips_a_data_set_has_no_row_there(results):
+    frame = tidy(TABLE1, collect(results, plan()), plan())
+    assert "m2_100%" not in set(frame["model"])
+
+
+def test_wide_table_repeats_references_at_every_rate(results):
+    frame = wide(TABLE6, tidy(TABLE6, collect(results, plan()), plan()), plan())
+    majority = frame[frame["model"] == "majority"].iloc[0]
+    assert majority["mnist f=0.06 obtained"] == majority["mnist f=1.0 obtained"] == 0.1
+    ccvae = frame[frame["model"] == "ccvae"].iloc[0]
+    assert ccvae["mnist f=0.06 paper"] == 0.974
+
+
+def test_best_trained_model_is_bold_and_references_are_not(results):
+    text = markdown(TABLE6, tidy(TABLE6, collect(results, plan()), plan()), plan())
+    assert "**0.979 ± 0.007** (0.974, +0.005)" in text
+    assert "**0.990**" not in text
+
+
+def test_every_paper_value_is_a_number_of_a_known_table():
+    values = paper_values()
+    assert len(values) == 160
+    assert values["value"].notna().all()
+    assert set(values["table"]) == {1, 2, 4, 5, 6, 7}
+
+
+def test_latex_escapes_names_and_closes_what_it_opens(results):
+    text = latex(TABLE6, tidy(TABLE6, collect(results, plan()), plan()), plan())
+    assert r"M2 \& 100\%" in text
+    assert text.count("{") == text.count("}")
+    assert len(re.findall(r"\\begin\{", text)) == len(re.findall(r"\\end\{", text))
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and "&" in line]
+    separators = {len(re.findall(r"(?<!\\)&", line)) for line in rows[1:]}
+    assert separators == {3}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(results, tmp_path):
+    bodies = [
+        latex(table, tidy(table, collect(results, plan()), plan()), plan())
+        for table in (TABLE1, TABLE6)
+    ]
+    source = "\n".join(
+        [
+            r"\documentclass{article}\usepackage{booktabs,graphicx}",
+            r"\begin{document}",
+            *bodies,
+            r"\end{document}",
+        ]
+    )
+    (tmp_path / "tables.tex").write_text(source)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -1,0 +1,1 @@
+"""The workflow: what Snakemake runs, and everything that touches files, seeds and devices."""

@@ -1,0 +1,242 @@
+"""From a configuration to the settings of single jobs; needs neither torch nor Snakemake.
+
+Snakemake plans with this module, so everything here is cheap to import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ccvae.errors import InputError
+
+RECIPE = 1
+"""Version of the training recipe; raising it retrains every model, editing a comment does not."""
+
+RATE = re.compile(r"0\.\d+|1(\.0+)?")
+SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """Identity of one trained model.
+
+    Attributes
+    ----------
+    dataset, model
+        Names in the configuration.
+    rate
+        Supervision rate f as written in the configuration and in paths, for example "0.004".
+    seed
+        Index of the seed.
+    """
+
+    dataset: str
+    model: str
+    rate: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Path below the results folder."""
+        return f"runs/{self.dataset}/{self.model}/f={self.rate}/seed={self.seed}"
+
+
+def seed_of(*identity: object) -> int:
+    """Seed from what a job is, below 2**31, so that no job's seed depends on the others."""
+    digest = hashlib.sha256("/".join(map(str, identity)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def settings_hash(settings: dict[str, Any]) -> str:
+    """Short hash of resolved settings; keys resume states and names runs in records."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Config:
+    """A checked configuration.
+
+    Parameters
+    ----------
+    raw
+        The merged YAML and command line values.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown, a value illegal, or a name refers to nothing.
+    """
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        import jsonschema
+
+        schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+        values = _as_types(raw, schema, schema)
+        error = jsonschema.exceptions.best_match(
+            jsonschema.Draft202012Validator(schema).iter_errors(values)
+        )
+        if error is not None:
+            raise InputError(f"configuration: {_where(error.absolute_path)}{_sentence(error)}")
+        self.values: dict[str, Any] = values
+        self._check_names()
+
+    def _check_names(self) -> None:
+        values = self.values
+        for name in values["datasets"]:
+            _known("datasets", name, values["data"])
+        for name in values["models"]:
+            _known("models", name, values["model_settings"])
+        for name in values["folders"]:
+            _known("folders", name, values["data"])
+        for name, entry in values["data"].items():
+            _known(f"data.{name}.settings", entry["settings"], values["settings"])
+        for rate in values["supervision_rates"]:
+            if not RATE.fullmatch(rate) or float(rate) == 0:
+                raise InputError(
+                    f"configuration: supervision rate '{rate}' is not a number in (0, 1]; "
+                    "write it like 0.06 or 1.0"
+                )
+
+    @property
+    def preset(self) -> str:
+        """Name of the results folder."""
+        return self.values["preset"]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets to run."""
+        return self.values["datasets"]
+
+    @property
+    def models(self) -> list[str]:
+        """Models to run."""
+        return self.values["models"]
+
+    @property
+    def rates(self) -> list[str]:
+        """Supervision rates as strings."""
+        return self.values["supervision_rates"]
+
+    def kind_of(self, dataset: str) -> str:
+        """Name of the entry of `settings` that a data set uses."""
+        return self.values["data"][dataset]["settings"]
+
+    def runs(self, kind: str | None = None) -> Iterator[Run]:
+        """All runs, or those whose data sets use the settings `kind`."""
+        for dataset in self.datasets:
+            if kind is not None and self.kind_of(dataset) != kind:
+                continue
+            for model in self.models:
+                only = self.values["model_settings"][model].get("datasets")
+                if only is not None and dataset not in only:
+                    continue
+                for rate in self.rates:
+                    for seed in range(self.values["seeds"]):
+                        yield Run(dataset, model, rate, seed)
+
+    def plan(self) -> dict[str, Any]:
+        """What `workflow.records.Plan` is made of."""
+        return {
+            "preset": self.preset,
+            "datasets": {name: self.kind_of(name) for name in self.datasets},
+            "models": {
+                name: {
+                    "system": self.values["model_settings"][name]["system"],
+                    "title": self.values["model_settings"][name]["title"],
+                    "datasets": self.values["model_settings"][name].get("datasets"),
+                }
+                for name in self.models
+            },
+            "rates": self.rates,
+            "seeds": self.values["seeds"],
+        }
+
+    def data_settings(self, dataset: str) -> dict[str, Any]:
+        """What preparing a data set depends on."""
+        entry = self.values["data"][dataset]
+        options = dict(entry["options"])
+        if dataset in self.values["folders"]:
+            options["folder"] = self.values["folders"][dataset]
+        return {"name": dataset, "reader": entry.get("reader", dataset), "options": options}
+
+    def judge_settings(self, dataset: str) -> dict[str, Any]:
+        """What training a data set's judge depends on."""
+        judge = self.values["settings"][self.kind_of(dataset)]["judge"]
+        return {"recipe": RECIPE, "dataset": dataset, "seed": seed_of(dataset, "judge"), **judge}
+
+    def run_settings(self, run: Run) -> dict[str, Any]:
+        """Everything that training a run depends on, besides the data."""
+        kind = self.kind_of(run.dataset)
+        shared = self.values["settings"][kind]
+        model = self.values["model_settings"][run.model]
+        return {
+            "recipe": RECIPE,
+            "dataset": run.dataset,
+            "model": run.model,
+            "system": model["system"],
+            "supervision_rate": run.rate,
+            "seed": run.seed,
+            "torch_seed": seed_of(run.dataset, run.model, run.rate, run.seed),
+            "architecture": shared["architecture"],
+            "options": {"likelihood": shared["likelihood"], **model.get(kind, {})},
+            "training": {**shared["training"], **model.get("training", {})},
+        }
+
+
+def subset_seed(dataset: str, rate: str, seed: int) -> int:
+    """Seed of which images are labelled: the same for every model."""
+    return seed_of(dataset, "labelled", rate, seed)
+
+
+def _known(where: str, name: str, known: dict[str, Any]) -> None:
+    if name not in known:
+        raise InputError(
+            f"configuration: {where} names '{name}', which is not known; known are "
+            f"{', '.join(sorted(known))}"
+        )
+
+
+def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
+    """Read strings as the numbers or lists that the schema asks for.
+
+    Values given by `--config` arrive as strings where they stand inside a list or mapping, and
+    a single value stands for a list of one.
+    """
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    kind = schema.get("type")
+    if kind == "object" and isinstance(value, dict):
+        properties = schema.get("properties", {})
+        rest = schema.get("additionalProperties") or {}
+        return {
+            key: _as_types(item, properties.get(key, rest if isinstance(rest, dict) else {}), root)
+            for key, item in value.items()
+        }
+    if kind == "array":
+        items = value if isinstance(value, list) else [value]
+        return [_as_types(item, schema.get("items", {}), root) for item in items]
+    if kind in ("integer", "number", "boolean") and isinstance(value, str):
+        return yaml.safe_load(value)
+    if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _where(path: Any) -> str:
+    keys = ".".join(map(str, path))
+    return f"{keys}: " if keys else ""
+
+
+def _sentence(error: Any) -> str:
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))
+        return f"unknown key {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
+    return error.message

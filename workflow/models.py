@@ -1,0 +1,69 @@
+"""Every model by name. A new one is a file in `baselines/` and a line here."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ccvae.errors import InputError
+
+if TYPE_CHECKING:
+    from ccvae.interface import LabelledVAE
+    from ccvae.labels import LabelSpace
+
+SYSTEMS = {
+    "ccvae": "ccvae.model:CCVAE",
+    "m2": "baselines.m2:M2",
+}
+"""Where each system's class is; imported when it is built, so that planning needs no torch."""
+
+
+def build_model(
+    settings: dict[str, Any], labels: LabelSpace, image_shape: tuple[int, int, int]
+) -> LabelledVAE:
+    """Make an untrained model from the resolved settings of a run.
+
+    Parameters
+    ----------
+    settings
+        From `workflow.config.Config.run_settings`.
+    labels
+        The label space of the data.
+    image_shape
+        (C, H, W) of the data.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown or missing, or the architecture is for another image shape.
+    """
+    from ccvae.networks import ARCHITECTURES
+
+    module, name = SYSTEMS[settings["system"]].split(":")
+    system = getattr(import_module(module), name)
+    options = dict(settings["architecture"])
+    architecture = _call(ARCHITECTURES[options.pop("name")], "the architecture", options)
+    if architecture.image_shape != tuple(image_shape):
+        raise InputError(
+            f"the architecture '{settings['architecture']['name']}' is for images "
+            f"{architecture.image_shape}, but {settings['dataset']} has {tuple(image_shape)}; "
+            "choose another architecture in the configuration"
+        )
+    return _call(
+        system, f"model_settings.{settings['model']}", settings["options"], labels, architecture
+    )
+
+
+def _call(function: Any, where: str, options: dict[str, Any], *arguments: Any) -> Any:
+    """Call with keyword options, naming those it does not know or misses."""
+    parameters = list(inspect.signature(function).parameters.values())[len(arguments) :]
+    known = {parameter.name for parameter in parameters}
+    if unknown := sorted(set(options) - known):
+        raise InputError(
+            f"{where} has no option '{unknown[0]}'; its options are {', '.join(sorted(known))}"
+        )
+    required = {p.name for p in parameters if p.default is inspect.Parameter.empty}
+    if missing := sorted(required - set(options)):
+        raise InputError(f"{where} needs the option '{missing[0]}'; set it in the configuration")
+    return function(*arguments, **options)

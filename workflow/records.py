@@ -1,0 +1,143 @@
+"""All runs of a preset as one tidy frame: a row per run and metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ccvae.files import read_json
+from workflow.config import Run
+
+COLUMNS = [
+    "run",
+    "dataset",
+    "stand_in",
+    "model",
+    "supervision_rate",
+    "seed",
+    "metric",
+    "value",
+    "settings_hash",
+    "data_checksum",
+    "commit",
+    "dirty",
+    "torch",
+    "device",
+    "train_wall_s",
+    "train_peak_mb",
+    "evaluate_wall_s",
+]
+
+REFERENCES = {"majority": "Majority class", "judge": "Independent classifier"}
+"""Rows that are no trained model, by name; they do not depend on f."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a preset asks for, in the few words that fit on a command line.
+
+    Attributes
+    ----------
+    preset
+        Its name.
+    datasets
+        Name of each data set -> name of its settings, `classes` or `attributes`.
+    models
+        Name of each model -> {system, title, datasets (only these, or None for all)}.
+    rates
+        Supervision rates as strings.
+    seeds
+        Number of seeds.
+    """
+
+    preset: str
+    datasets: dict[str, str]
+    models: dict[str, dict[str, Any]]
+    rates: list[str]
+    seeds: int
+
+    def runs(self, dataset: str, model: str, rate: str) -> list[Run]:
+        """Every seed of one cell of a table; none where a model skips a data set."""
+        only = self.models[model]["datasets"]
+        if only is not None and dataset not in only:
+            return []
+        return [Run(dataset, model, rate, seed) for seed in range(self.seeds)]
+
+
+def collect(results: Path, plan: Plan) -> pd.DataFrame:
+    """Read the records of every planned run that is there.
+
+    Parameters
+    ----------
+    results
+        Folder of the preset.
+    plan
+        What it asks for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns `COLUMNS`; runs that are not there have no row.
+    """
+    rows: list[dict[str, Any]] = []
+    for dataset in plan.datasets:
+        rows += _reference_rows(results, dataset)
+        for model in plan.models:
+            for rate in plan.rates:
+                for run in plan.runs(dataset, model, rate):
+                    rows += _run_rows(results, run)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
+    path = results / run.folder / "metrics.json"
+    if not path.exists():
+        return []
+    measured = read_json(path)
+    trained = measured["run"]
+    common = {
+        "run": run.folder,
+        "dataset": run.dataset,
+        "stand_in": trained["stand_in"],
+        "model": run.model,
+        "supervision_rate": run.rate,
+        "seed": run.seed,
+        "settings_hash": trained["settings_hash"],
+        "data_checksum": trained["data_checksum"],
+        "commit": trained["code"]["commit"],
+        "dirty": trained["code"]["dirty"],
+        "torch": trained["versions"]["torch"],
+        "device": trained["device"],
+        "train_wall_s": trained["wall_s"],
+        "train_peak_mb": trained["peak_mb"],
+        "evaluate_wall_s": measured["wall_s"],
+    }
+    return [{**common, "metric": k, "value": v} for k, v in measured["metrics"].items()]
+
+
+def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
+    path = results / "judges" / dataset / "judge.json"
+    if not path.exists():
+        return []
+    record = read_json(path)
+    common = {
+        "run": f"judges/{dataset}",
+        "dataset": dataset,
+        "stand_in": record["stand_in"],
+        "settings_hash": record["settings_hash"],
+        "data_checksum": record["data_checksum"],
+        "commit": record["code"]["commit"],
+        "dirty": record["code"]["dirty"],
+        "torch": record["versions"]["torch"],
+        "device": record["device"],
+        "train_wall_s": record["wall_s"],
+        "train_peak_mb": record["peak_mb"],
+    }
+    return [
+        {**common, "model": model, "metric": metric, "value": value}
+        for model, metrics in (("majority", record["majority"]), ("judge", record["metrics"]))
+        for metric, value in metrics.items()
+    ]

@@ -1,0 +1,212 @@
+"""A tidy table as Markdown and as LaTeX, with its paper values and the decisions behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from workflow.paper import Table
+from workflow.records import REFERENCES, Plan
+
+DEVIATIONS = Path(__file__).parent / "resources" / "deviations.yaml"
+MISSING = "missing"
+STAND_INS = {"synthetic_faces": "CelebA", "synthetic_xrays": "CheXpert"}
+NAMES = {
+    "celeba": "CelebA",
+    "chexpert": "CheXpert",
+    "mnist": "MNIST",
+    "fashion_mnist": "FashionMNIST",
+    "synthetic_faces": "synthetic_faces (drawn)",
+    "synthetic_xrays": "synthetic_xrays (drawn)",
+}
+
+
+def deviations_of(table: Table) -> list[dict[str, Any]]:
+    """Entries of the deviations register that touch a table."""
+    register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
+    return [entry for entry in register if table.number in entry["tables"]]
+
+
+def dataset_name(dataset: str) -> str:
+    """Name of a data set for readers; a stand-in is called one."""
+    return NAMES.get(dataset, dataset)
+
+
+def row_name(model: str, plan: Plan) -> str:
+    """Name of a table row for readers."""
+    return REFERENCES[model] if model in REFERENCES else plan.models[model]["title"]
+
+
+def _datasets(frame: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(frame["dataset"]))
+
+
+def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
+    """One paragraph: what the table is, and on which data."""
+    seeds = "one seed" if plan.seeds == 1 else f"mean ± standard deviation of {plan.seeds} seeds"
+    sentences = [f"{table.title}; {seeds}, preset `{plan.preset}`."]
+    drawn = [name for name in _datasets(frame) if name in STAND_INS]
+    if drawn:
+        pairs = " and ".join(f"`{name}` in place of {STAND_INS[name]}" for name in drawn)
+        sentences.append(
+            f"Drawn stand-ins, {pairs}: their numbers are not comparable with the paper's, "
+            "so no paper value stands beside them."
+        )
+    if frame["paper"].notna().any():
+        sentences.append("In brackets: the paper's value, and obtained minus paper.")
+    return " ".join(sentences)
+
+
+def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
+    """Render a tidy table as Markdown, one block per metric and data set."""
+    lines = [f"# Table {table.number}", "", caption(table, frame, plan), ""]
+    for metric, heading in table.metrics.items():
+        for dataset in _datasets(frame):
+            block = frame[(frame["metric"] == metric) & (frame["dataset"] == dataset)]
+            if block.empty:
+                continue
+            lines += [f"**{dataset_name(dataset)}, {heading}**", ""]
+            lines += _markdown_block(table, block, plan)
+            lines.append("")
+    lines += _decisions(table)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_block(table: Table, block: pd.DataFrame, plan: Plan) -> list[str]:
+    best = _best(table, block)
+    header = "| | " + " | ".join(f"f = {rate}" for rate in plan.rates) + " |"
+    lines = [header, "|---" * (len(plan.rates) + 1) + "|"]
+    for model, row in block.groupby("model", sort=False):
+        cells = []
+        for rate in plan.rates:
+            cell = _cell(row, rate)
+            text = "" if cell is None else _text(cell, plan, " ± ")
+            if cell is not None and (model, rate) in best:
+                text = f"**{text}**"
+            cells.append(text + ("" if cell is None else _paper(cell)))
+        lines.append(f"| {row_name(str(model), plan)} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cell(row: pd.DataFrame, rate: str) -> Any:
+    """The cell of one rate; a reference row has one cell for all rates."""
+    found = row[row["supervision_rate"].isin([rate, ""])]
+    return None if found.empty else next(found.itertuples())
+
+
+def _text(cell: Any, plan: Plan, plus_minus: str) -> str:
+    if pd.isna(cell.mean):
+        have = f" ({cell.n} of {plan.seeds} seeds)" if cell.n else ""
+        return MISSING + have
+    text = _number(cell.mean)
+    if pd.isna(cell.std):
+        return text
+    decimals = len(text.partition(".")[2])
+    return f"{text}{plus_minus}{cell.std:.{decimals}f}"
+
+
+def _number(value: float) -> str:
+    """Three decimals, as the paper prints; four where they would leave fewer than two digits."""
+    return f"{value:.4f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
+
+
+def _paper(cell: Any) -> str:
+    if pd.isna(cell.paper):
+        return ""
+    difference = "" if pd.isna(cell.difference) else f", {cell.difference:+.3f}"
+    return f" ({_number(cell.paper)}{difference})"
+
+
+def _best(table: Table, block: pd.DataFrame) -> set[tuple[str, str]]:
+    """The best trained model at each rate, as (model, rate)."""
+    models = block[~block["model"].isin(REFERENCES) & block["mean"].notna()]
+    best: set[tuple[str, str]] = set()
+    for rate, cells in models.groupby("supervision_rate"):
+        lower = str(cells["metric"].iloc[0]) in table.lower_is_better
+        extreme = cells["mean"].min() if lower else cells["mean"].max()
+        best |= {(name, str(rate)) for name in cells.loc[cells["mean"] == extreme, "model"]}
+    return best
+
+
+def _decisions(table: Table) -> list[str]:
+    entries = deviations_of(table)
+    if not entries:
+        return []
+    lines = [
+        "Decisions that the paper does not make, and corrections of it, that touch this table:"
+    ]
+    lines += ["", *(f"* `{e['id']}`: {e['ours']} {e['reason']}" for e in entries)]
+    return lines
+
+
+def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
+    """Render a tidy table as LaTeX with booktabs; the paper's value in brackets."""
+    datasets, rates = _datasets(frame), plan.rates
+    columns = "ll" + "r" * (len(datasets) * len(rates))
+    spans = " & ".join(
+        rf"\multicolumn{{{len(rates)}}}{{c}}{{{_escape(dataset_name(name))}}}" for name in datasets
+    )
+    rules = "".join(
+        rf"\cmidrule(lr){{{3 + i * len(rates)}-{2 + (i + 1) * len(rates)}}}"
+        for i in range(len(datasets))
+    )
+    heads = " & ".join([f"$f={rate}$" for rate in rates] * len(datasets))
+    lines = [
+        r"% Needs \usepackage{booktabs} and \usepackage{graphicx}.",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escape(caption(table, frame, plan))}}}",
+        rf"\label{{tab:{table.name}}}",
+        r"\resizebox{\textwidth}{!}{%",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        rf" & & {spans} \\",
+        rules,
+        rf" & & {heads} \\",
+    ]
+    for metric, heading in table.metrics.items():
+        lines.append(r"\midrule")
+        block = frame[frame["metric"] == metric]
+        best = {name: _best(table, block[block["dataset"] == name]) for name in datasets}
+        for index, (model, row) in enumerate(block.groupby("model", sort=False)):
+            cells = [
+                _latex_cell(
+                    row[row["dataset"] == name], rate, (str(model), rate) in best[name], plan
+                )
+                for name in datasets
+                for rate in rates
+            ]
+            first = _escape(heading) if index == 0 else ""
+            lines.append(
+                f"{first} & {_escape(row_name(str(model), plan))} & " + " & ".join(cells) + r" \\"
+            )
+    lines += [r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(row: pd.DataFrame, rate: str, is_best: bool, plan: Plan) -> str:
+    cell = _cell(row, rate)
+    if cell is None:
+        return ""
+    text = _text(cell, plan, r" $\pm$ ")
+    if is_best:
+        text = rf"\textbf{{{text}}}"
+    return text if pd.isna(cell.paper) else f"{text} ({_number(cell.paper)})"
+
+
+def _escape(text: str) -> str:
+    """Escape LaTeX's special characters; back-ticked words become typewriter."""
+    pieces = text.split("`")
+    escaped = []
+    for index, piece in enumerate(pieces):
+        for character in "\\{}&%$#_^~":
+            replacement = {"\\": r"\textbackslash ", "^": r"\^{}", "~": r"\~{}"}.get(
+                character, "\\" + character
+            )
+            piece = piece.replace(character, replacement)
+        piece = piece.replace("±", r"$\pm$")
+        escaped.append(rf"\texttt{{{piece}}}" if index % 2 else piece)
+    return "".join(escaped)

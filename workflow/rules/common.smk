@@ -1,0 +1,82 @@
+# Helpers of the rules: settings of single jobs as one JSON argument each.
+
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(workflow.basedir))
+
+from ccvae.errors import InputError
+from workflow.config import Config, Run, subset_seed
+from workflow.paper import TABLES
+
+try:
+    CONFIG = Config(config)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset="|".join(CONFIG.values["data"]),
+    model="|".join(CONFIG.values["model_settings"]),
+    rate=r"[0-9.]+",
+    seed=r"\d+",
+    table="|".join(TABLES),
+
+
+def run_of(wildcards):
+    return Run(wildcards.dataset, wildcards.model, wildcards.rate, int(wildcards.seed))
+
+
+def run_settings(wildcards):
+    return json.dumps(CONFIG.run_settings(run_of(wildcards)))
+
+
+def data_settings(wildcards):
+    return json.dumps(CONFIG.data_settings(wildcards.dataset))
+
+
+def judge_settings(wildcards):
+    return json.dumps(CONFIG.judge_settings(wildcards.dataset))
+
+
+def labelled_seed(wildcards):
+    return subset_seed(wildcards.dataset, wildcards.rate, int(wildcards.seed))
+
+
+# Files whose change makes measurements or tables again, and no training.
+EVALUATOR_CODE = sorted(map(str, Path(workflow.basedir, "evaluators").glob("*.py")))
+TABLE_CODE = [
+    str(Path(workflow.basedir, "workflow", name))
+    for name in (
+        "paper.py",
+        "records.py",
+        "tables.py",
+        "render.py",
+        "resources/deviations.yaml",
+    )
+]
+PLAN = json.dumps(CONFIG.plan())
+# Tables that the chosen data sets have something to say about.
+TABLES_HERE = [name for name, table in TABLES.items() if any(CONFIG.runs(table.kind))]
+
+
+def metrics_of(kind=None):
+    return [f"<results>/{run.folder}/metrics.json" for run in CONFIG.runs(kind)]
+
+
+def judges_of(kind=None):
+    datasets = [
+        name for name in CONFIG.datasets if kind in (None, CONFIG.kind_of(name))
+    ]
+    return [f"<results>/judges/{dataset}/judge.json" for dataset in datasets]
+
+
+def metrics_of_table(wildcards):
+    return metrics_of(TABLES[wildcards.table].kind)
+
+
+def judges_of_table(wildcards):
+    return judges_of(TABLES[wildcards.table].kind)

@@ -1,0 +1,46 @@
+# Raw data to one on-disk store per data set, and which images are labelled.
+
+
+rule store:
+    output:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npy",
+        description="<results>/data/{dataset}/store.json",
+    log:
+        "<results>/logs/store/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores or 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        settings=data_settings,
+        folder=subpath(output.description, parent=True),
+        raw=CONFIG.values["raw_data"],
+    shell:
+        "python -m workflow.steps.prepare_data --settings {params.settings:q}"
+        " --raw {params.raw:q} --workers {threads} --out {params.folder:q} 2> {log:q}"
+
+
+rule labelled_subset:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npy",
+    output:
+        "<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
+    log:
+        "<results>/logs/labelled_subset/{dataset}/f={rate}.seed={seed}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        folder=subpath(input.description, parent=True),
+        seed=labelled_seed,
+    shell:
+        "python -m workflow.steps.label_subset --store {params.folder:q}"
+        " --rate {wildcards.rate} --seed {params.seed} --out {output:q} 2> {log:q}"

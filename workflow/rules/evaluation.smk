@@ -1,0 +1,30 @@
+# All measures of one trained model, in one process.
+
+
+rule evaluate:
+    input:
+        model="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/model.pt",
+        record="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",
+        description="<results>/data/{dataset}/store.json",
+        # A changed evaluator measures again; a changed model does not train again.
+        code=EVALUATOR_CODE,
+    output:
+        "<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/metrics.json",
+    log:
+        "<results>/logs/evaluate/{dataset}/{model}/f={rate}.seed={seed}.log",
+    benchmark:
+        "<results>/benchmarks/evaluate/{dataset}/{model}/f={rate}.seed={seed}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=1,
+    params:
+        store=subpath(input.description, parent=True),
+        run=subpath(input.model, parent=True),
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.evaluate --run {params.run:q} --store {params.store:q}"
+        " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"

@@ -1,0 +1,74 @@
+# Records and tables. `snakemake table6` asks for the runs of Table 6 only.
+
+
+rule records:
+    input:
+        metrics_of(),
+        judges_of(),
+    output:
+        report(
+            "<results>/records.csv",
+            caption="../report/records.rst",
+            category="Records",
+        ),
+    log:
+        "<results>/logs/records.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        plan=PLAN,
+        results=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow.steps.make_records --plan {params.plan:q}"
+        " --results {params.results:q} --out {output:q} 2> {log:q}"
+
+
+rule table:
+    input:
+        metrics=metrics_of_table,
+        judges=judges_of_table,
+        code=TABLE_CODE,
+    output:
+        tidy=report(
+            "<results>/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "form": "tidy"},
+        ),
+        wide=report(
+            "<results>/tables/{table}.wide.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "form": "as in the paper"},
+        ),
+        latex="<results>/tables/{table}.tex",
+        markdown="<results>/tables/{table}.md",
+    log:
+        "<results>/logs/tables/{table}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        plan=PLAN,
+        results=subpath(output.tidy, ancestor=2),
+        out=subpath(output.tidy, parent=True),
+    shell:
+        "python -m workflow.steps.make_table --table {wildcards.table} --plan {params.plan:q}"
+        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+
+
+rule tables:
+    input:
+        "<results>/records.csv",
+        collect("<results>/tables/{table}.md", table=TABLES_HERE),
+
+
+rule table1:
+    input:
+        "<results>/tables/table1.md",
+
+
+rule table6:
+    input:
+        "<results>/tables/table6.md",

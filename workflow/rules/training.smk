@@ -1,0 +1,64 @@
+# One model per (data set, model, f, seed), and one judge per data set.
+
+
+rule train:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        images="<results>/data/{dataset}/images.npy",
+        labelled="<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
+    output:
+        model="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/model.pt",
+        history="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/history.csv",
+        record="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",
+    log:
+        "<results>/logs/train/{dataset}/{model}/f={rate}.seed={seed}.log",
+    benchmark:
+        "<results>/benchmarks/train/{dataset}/{model}/f={rate}.seed={seed}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=480,
+        gpu=1,
+    params:
+        settings=run_settings,
+        store=subpath(input.description, parent=True),
+        out=subpath(output.model, parent=True),
+        # Not an output: Snakemake deletes outputs before a job restarts, and this is what a
+        # training that was cut off continues from.
+        state=f"results/{CONFIG.preset}/state",
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.train --settings {params.settings:q}"
+        " --store {params.store:q} --labelled {input.labelled:q} --state {params.state:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+
+
+rule train_judge:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        images="<results>/data/{dataset}/images.npy",
+    output:
+        model="<results>/judges/{dataset}/judge.pt",
+        record="<results>/judges/{dataset}/judge.json",
+    log:
+        "<results>/logs/train_judge/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/train_judge/{dataset}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=1,
+    params:
+        settings=judge_settings,
+        store=subpath(input.description, parent=True),
+        out=subpath(output.model, parent=True),
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.train_judge --settings {params.settings:q}"
+        " --store {params.store:q} --device {params.device} --threads {threads}"
+        " --out {params.out:q} 2> {log:q}"

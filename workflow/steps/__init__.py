@@ -1,0 +1,1 @@
+"""One module per kind of job, each run as `python -m workflow.steps.NAME`."""

@@ -1,0 +1,39 @@
+"""Write one of the paper's tables from the records of all runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ccvae.files import atomic_path, write_text
+from workflow.paper import TABLES
+from workflow.records import Plan, collect
+from workflow.render import latex, markdown
+from workflow.steps.command import LOG, json_object, run
+from workflow.tables import tidy, wide
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--table", required=True, choices=sorted(TABLES))
+    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the tables")
+
+
+def work(given: Namespace) -> None:
+    """Write the table as tidy CSV, wide CSV, LaTeX and Markdown."""
+    table, plan = TABLES[given.table], Plan(**given.plan)
+    frame = tidy(table, collect(given.results, plan), plan)
+    with atomic_path(given.out / f"{table.name}.csv") as path:
+        frame.to_csv(path, index=False)
+    with atomic_path(given.out / f"{table.name}.wide.csv") as path:
+        wide(table, frame, plan).to_csv(path, index=False)
+    write_text(given.out / f"{table.name}.tex", latex(table, frame, plan))
+    write_text(given.out / f"{table.name}.md", markdown(table, frame, plan))
+    missing = int(frame["mean"].isna().sum())
+    LOG.info("%s: %d cells, %d missing", table.name, len(frame), missing)
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

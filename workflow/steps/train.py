@@ -1,0 +1,190 @@
+"""Train one model; continue where an interrupted training stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import signal
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from ccvae.data.store import Store
+from ccvae.files import atomic_path, write_json
+from ccvae.labels import LABEL_SPACES
+from ccvae.training import Batches, Schedule, Trainer
+from workflow.config import settings_hash
+from workflow.models import build_model
+from workflow.provenance import Stopwatch, provenance
+from workflow.steps.command import (
+    LOG,
+    add_compute_arguments,
+    add_settings_argument,
+    run,
+    start_computing,
+)
+
+SAVE_EVERY_S = 30.0
+TERMINATED = 128 + signal.SIGTERM
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    add_settings_argument(parser)
+    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
+    parser.add_argument("--state", required=True, type=Path, help="folder of resume states")
+    parser.add_argument("--out", required=True, type=Path, help="the run's folder")
+    add_compute_arguments(parser)
+
+
+def work(given: Namespace) -> None:
+    """Train, and write model.pt, history.csv and run.json."""
+    stopwatch, settings = Stopwatch(), given.settings
+    device = start_computing(given.device, given.threads)
+    store = Store.open(given.store)
+    labelled = np.load(given.labelled, allow_pickle=False)
+    trainer = make_trainer(settings, store, labelled, device)
+
+    labelled_digest = hashlib.sha256(labelled.tobytes()).hexdigest()
+    key = settings_hash({**settings, "data": store.checksum, "labelled": labelled_digest})
+    state = ResumeState(given.state / f"{key}.pt")
+    resumed_at = state.restore(trainer, device)
+    train_to_the_end(trainer, state)
+
+    with atomic_path(given.out / "model.pt") as path:
+        torch.save(trainer.model.state_dict(), path)
+    with atomic_path(given.out / "history.csv") as path:
+        pd.DataFrame(trainer.history).to_csv(path, index=False)
+    record = {
+        "settings": settings,
+        "settings_hash": settings_hash(settings),
+        "data_checksum": store.checksum,
+        "stand_in": store.stand_in,
+        "labelled_images": len(labelled),
+        "labelled_checksum": labelled_digest,
+        "steps": trainer.total,
+        "resumed_at_step": resumed_at,
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "final": trainer.history[-1],
+        **provenance(str(device), stopwatch),
+    }
+    write_json(given.out / "run.json", record)
+    state.drop()
+
+
+def make_trainer(
+    settings: dict[str, Any], store: Store, labelled: np.ndarray, device: torch.device
+) -> Trainer:
+    """Build the model and its training from resolved settings.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    store
+        The data.
+    labelled
+        Rows of the store that are labelled, int64 (N_s,).
+    device
+        Where to train.
+    """
+    torch.manual_seed(settings["torch_seed"])
+    train = store.indices("train")
+    labels = torch.from_numpy(store.labels)
+    space = LABEL_SPACES[store.kind](store.label_names)
+    space.fit_prior(labels[labelled])
+    model = build_model(settings, space, store.image_shape).to(device)
+    if store.image_shape[0] > 1:
+        model = model.to(memory_format=torch.channels_last)
+    schedule = Schedule(**settings["training"])
+    batches = Batches(
+        schedule,
+        torch.from_numpy(labelled),
+        torch.from_numpy(np.setdiff1d(train, labelled)),
+        settings["torch_seed"],
+    )
+    # Copy-on-write memory map: torch wants writable memory, and nothing here writes.
+    images = np.load(store.folder / "images.npy", mmap_mode="c", allow_pickle=False)
+    return Trainer(model, torch.from_numpy(images), labels, batches, schedule)
+
+
+def train_to_the_end(trainer: Trainer, state: ResumeState) -> None:
+    """Run the training, saving its state now and then, and at once on SIGTERM."""
+    stop_requested = False
+
+    def request_stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stop_requested
+        stop_requested = True
+
+    signal.signal(signal.SIGTERM, request_stop)
+    saved = time.monotonic()
+    with tqdm(total=trainer.total, initial=trainer.step, unit="step", disable=None) as bar:
+        while not trainer.finished:
+            bar.update(trainer.run_interval())
+            objective = {k: v for k, v in trainer.history[-1].items() if k.endswith("_objective")}
+            bar.set_postfix({k: f"{v:.1f}" for k, v in objective.items()})
+            if stop_requested:
+                state.save(trainer)
+                LOG.info(
+                    "terminated at step %d of %d; run again to continue",
+                    trainer.step,
+                    trainer.total,
+                )
+                raise SystemExit(TERMINATED)
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                state.save(trainer)
+                saved = time.monotonic()
+    LOG.info("trained %d steps: %s", trainer.total, objective)
+
+
+class ResumeState:
+    """The saved state of an unfinished training.
+
+    Parameters
+    ----------
+    path
+        The state's file; its name is a hash of everything the training depends on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the state; the previous one stays whole until the new one is."""
+        with atomic_path(self._path) as path:
+            torch.save(trainer.state_dict(), path)
+
+    def restore(self, trainer: Trainer, device: torch.device) -> int:
+        """Continue from the saved state if there is one; returns the step, 0 for a new start."""
+        if not self._path.exists():
+            return 0
+        try:
+            state = torch.load(self._path, map_location=device, weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            damaged = self._path.with_suffix(".damaged")
+            self._path.replace(damaged)
+            LOG.warning(
+                "the saved state cannot be read (%s); it is now %s, and training starts anew",
+                error,
+                damaged,
+            )
+            return 0
+        trainer.load_state_dict(state)
+        LOG.info("continuing at step %d of %d", trainer.step, trainer.total)
+        return trainer.step
+
+    def drop(self) -> None:
+        """Remove the state of a finished training."""
+        self._path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

@@ -1,0 +1,105 @@
+"""Train the independent label classifier of one data set."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ccvae.data.store import Store
+from ccvae.files import atomic_path, write_json
+from evaluators.accuracy import majority
+from evaluators.assessment import assess, gate
+from evaluators.classifier import Judge, JudgeSettings, train_judge
+from evaluators.images import ImageSet
+from workflow.config import settings_hash
+from workflow.provenance import Stopwatch, provenance
+from workflow.steps.command import (
+    LOG,
+    add_compute_arguments,
+    add_settings_argument,
+    run,
+    start_computing,
+)
+
+NOT_OF_THE_TRAINING = ("recipe", "dataset", "minimum")
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    add_settings_argument(parser)
+    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--out", required=True, type=Path, help="the judge's folder")
+    add_compute_arguments(parser)
+
+
+def work(given: Namespace) -> None:
+    """Train, and write judge.pt and judge.json."""
+    stopwatch, settings = Stopwatch(), given.settings
+    device = start_computing(given.device, given.threads)
+    store = Store.open(given.store)
+    train = ImageSet.read(store, "train")
+    validation, test = (
+        ImageSet.read(store, split, train.space) for split in ("validation", "test")
+    )
+    options = {k: v for k, v in settings.items() if k not in NOT_OF_THE_TRAINING}
+    with tqdm(unit="step", disable=None) as bar:
+
+        def progress(step: int, steps: int, loss: float) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+            bar.set_postfix(loss=f"{loss:.3f}")
+
+        judge = train_judge(
+            train.space, train, validation, JudgeSettings(**options), device, progress
+        )
+    measured = assess(judge, test, train.prevalence, device)
+    warnings = gate(measured, settings["minimum"])
+    for warning in warnings:
+        LOG.warning("%s", warning)
+    with atomic_path(given.out / "judge.pt") as path:
+        torch.save(judge.state_dict(), path)
+    write_json(
+        given.out / "judge.json",
+        {
+            "settings": settings,
+            "settings_hash": settings_hash(settings),
+            "data_checksum": store.checksum,
+            "stand_in": store.stand_in,
+            "temperature": judge.temperature.tolist(),
+            "metrics": measured,
+            "majority": majority(test, train.prevalence),
+            "warnings": warnings,
+            **provenance(str(device), stopwatch),
+        },
+    )
+    LOG.info("judge of %s: accuracy %.4f", store.name, measured["accuracy"])
+
+
+def load_judge(path: Path, settings: dict[str, Any], store: Store, device: torch.device) -> Judge:
+    """Read a trained judge.
+
+    Parameters
+    ----------
+    path
+        Its judge.pt.
+    settings
+        From its record.
+    store
+        The data set it belongs to.
+    device
+        Where it will compute.
+    """
+    from ccvae.labels import LABEL_SPACES
+
+    space = LABEL_SPACES[store.kind](store.label_names)
+    judge = Judge(space, settings["network"], store.image_shape)
+    judge.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return judge.to(device).eval().requires_grad_(False)
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)
