@@ -34,7 +34,8 @@ class M2(LabelledVAE):
     architecture
         Trunk and decoder for the image shape.
     latents
-        Size of z.
+        Size of the decoder's input, z and the labels together, so that every model has the same
+        decoder.
     likelihood
         Name in `ccvae.distributions.LIKELIHOODS`.
     classifier_weight
@@ -77,8 +78,13 @@ class M2(LabelledVAE):
                 f"M2's label_estimator '{label_estimator}' is for binary labels; "
                 "use 'enum' for classes"
             )
+        if latents <= labels.n_outputs:
+            raise InputError(
+                f"M2 decodes z together with {labels.n_outputs} label inputs, so {latents} latents "
+                f"leave nothing for z; give it more than {labels.n_outputs}"
+            )
         self.labels = labels
-        self.latents = latents
+        self.latents = latents - labels.n_outputs
         self.classifier_weight = classifier_weight
         self.label_estimator = label_estimator
         self.label_trunk = architecture.trunk()
@@ -87,8 +93,8 @@ class M2(LabelledVAE):
         self.joint = nn.Sequential(
             nn.Linear(architecture.features + labels.n_outputs, HIDDEN), nn.ReLU()
         )
-        self.latent_head = GaussianHead(HIDDEN, latents)
-        self.decoder = architecture.decoder(latents + labels.n_outputs)
+        self.latent_head = GaussianHead(HIDDEN, self.latents)
+        self.decoder = architecture.decoder(latents)
         self.log_likelihood = LIKELIHOODS[likelihood]
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,6 +192,10 @@ class M2(LabelledVAE):
         log_q = self.labels.log_probs(self.label_head(label_features))
         y = self.labels.predict(self.labels.probabilities(log_q))
         return y, self.posterior(features, self.labels.encode(y)).loc
+
+    def latent_mean(self, x: Tensor) -> Tensor:
+        """Mean of q(z | x, the most probable labels), (B, size of z)."""
+        return self._inferred(x)[1]
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode the most probable labels and the mean of z given them."""

@@ -16,7 +16,7 @@ from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.errors import InputError
 from ccvae.interface import LabelledVAE
 from ccvae.labels import LabelSpace
-from ccvae.networks import Architecture, Diagonal, GaussianHead
+from ccvae.networks import Architecture, ConditionalPrior, Diagonal, GaussianHead
 
 
 class CharacteristicVAE(LabelledVAE):
@@ -28,17 +28,18 @@ class CharacteristicVAE(LabelledVAE):
         The label space.
     architecture
         Trunk and decoder for the image shape.
-    characteristic_latents
-        m_c, the size of z_c; a multiple of the number of label factors.
-    style_latents
-        Size of z_\c; may be 0 (App. D.6).
+    latents
+        m, the size of z.
+    latents_per_label
+        Latents of each label factor; together they are z_c, and the rest of z is z_\c, which may
+        be empty (App. D.6).
     likelihood
         Name in `ccvae.distributions.LIKELIHOODS`.
 
     Raises
     ------
     InputError
-        If `characteristic_latents` cannot be shared out evenly among the labels.
+        If there are fewer latents than the labels need.
     """
 
     def __init__(
@@ -46,26 +47,26 @@ class CharacteristicVAE(LabelledVAE):
         labels: LabelSpace,
         architecture: Architecture,
         *,
-        characteristic_latents: int,
-        style_latents: int,
+        latents: int,
+        latents_per_label: int,
         likelihood: str,
     ) -> None:
         super().__init__()
-        width, remainder = divmod(characteristic_latents, labels.n_factors)
-        if remainder or width == 0:
+        characteristic_latents = labels.n_factors * latents_per_label
+        if not 0 < characteristic_latents <= latents:
             raise InputError(
-                f"{characteristic_latents} characteristic latents cannot be shared out evenly "
-                f"among {labels.n_factors} labels; use a multiple of {labels.n_factors}"
+                f"{labels.n_factors} labels with {latents_per_label} latents each do not fit "
+                f"into {latents} latents; change latents or latents_per_label"
             )
         self.labels = labels
-        self.width = width
+        self.latents = latents
+        self.width = latents_per_label
         self.characteristic_latents = characteristic_latents
-        self.style_latents = style_latents
-        latents = characteristic_latents + style_latents
+        self.style_latents = latents - characteristic_latents
         self.trunk = architecture.trunk()
         self.head = GaussianHead(architecture.features, latents)
         self.decoder = architecture.decoder(latents)
-        self.classifier = Diagonal(labels, width)
+        self.classifier = Diagonal(labels, latents_per_label)
         self.log_likelihood = LIKELIHOODS[likelihood]
 
     def posterior(self, x: Tensor) -> Gaussian:
@@ -126,3 +127,52 @@ class CharacteristicVAE(LabelledVAE):
         z_c = self.characteristics(self.posterior(characteristics).loc)
         style = self.style(self.posterior(background).loc)
         return self.decode(torch.cat([z_c.flatten(1), style], dim=1))
+
+
+class ConditionalPriorVAE(CharacteristicVAE):
+    """A `CharacteristicVAE` that learns p(z_c | y), as CCVAE and modified DIVA do.
+
+    Parameters
+    ----------
+    labels, architecture, latents, latents_per_label, likelihood
+        See `CharacteristicVAE`.
+    prior_spread, prior_rate
+        Initial spread of the conditional prior's means, and their learning rate as a multiple
+        of the networks' (deviation: prior-rate).
+    """
+
+    def __init__(
+        self,
+        labels: LabelSpace,
+        architecture: Architecture,
+        *,
+        latents: int,
+        latents_per_label: int,
+        likelihood: str,
+        prior_spread: float = 2.0,
+        prior_rate: float = 1.0,
+    ) -> None:
+        super().__init__(
+            labels,
+            architecture,
+            latents=latents,
+            latents_per_label=latents_per_label,
+            likelihood=likelihood,
+        )
+        self.prior_rate = prior_rate
+        self.conditional_prior = ConditionalPrior(labels, self.width, prior_spread)
+
+    def sample_characteristics(self, y: Tensor) -> Tensor:
+        """z_c ~ p(z_c | y)."""
+        loc, scale = self.conditional_prior.parameters_given(self.labels.one_hot(y))
+        return loc + scale * torch.randn_like(loc)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """See `LabelledVAE.parameter_groups`; the conditional prior has its own rate."""
+        prior = list(self.conditional_prior.parameters())
+        chosen = {id(parameter) for parameter in prior}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+        return [
+            {"params": rest, "lr": learning_rate},
+            {"params": prior, "lr": learning_rate * self.prior_rate},
+        ]

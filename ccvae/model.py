@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ccvae.characteristic import CharacteristicVAE
+from ccvae.characteristic import ConditionalPriorVAE
 from ccvae.distributions import Gaussian, standard_normal_log_prob
 from ccvae.errors import InputError
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
-from ccvae.networks import Architecture, ConditionalPrior
+from ccvae.networks import Architecture
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,15 @@ LABEL_ESTIMATORS = ("joint", "factorised", "inclusive")
 UNSUPERVISED = ("enum", "exact", "sampled")
 
 
-class CCVAE(CharacteristicVAE):
+class CCVAE(ConditionalPriorVAE):
     """The characteristic capturing VAE.
 
     Parameters
     ----------
-    labels, architecture, characteristic_latents, style_latents, likelihood
+    labels, architecture, latents, latents_per_label, likelihood
         See `CharacteristicVAE`.
+    prior_spread, prior_rate
+        See `ConditionalPriorVAE`.
     supervised
         A reading in `SUPERVISED_GRADIENTS`.
     unsupervised
@@ -84,9 +86,6 @@ class CCVAE(CharacteristicVAE):
         k.
     classifier_weight
         Multiplier of log q(y|x), "classifier strength" in section 4.2; 1 is the bound.
-    prior_spread, prior_rate
-        Initial spread of the conditional prior's means, and their learning rate as a multiple
-        of the networks' (deviation: prior-rate).
 
     Raises
     ------
@@ -99,8 +98,8 @@ class CCVAE(CharacteristicVAE):
         labels: LabelSpace,
         architecture: Architecture,
         *,
-        characteristic_latents: int,
-        style_latents: int,
+        latents: int,
+        latents_per_label: int,
         likelihood: str,
         supervised: str = "paper_eq8",
         unsupervised: str = "enum",
@@ -113,9 +112,11 @@ class CCVAE(CharacteristicVAE):
         super().__init__(
             labels,
             architecture,
-            characteristic_latents=characteristic_latents,
-            style_latents=style_latents,
+            latents=latents,
+            latents_per_label=latents_per_label,
             likelihood=likelihood,
+            prior_spread=prior_spread,
+            prior_rate=prior_rate,
         )
         for option, value, known in (
             ("supervised", supervised, tuple(SUPERVISED_GRADIENTS)),
@@ -129,8 +130,6 @@ class CCVAE(CharacteristicVAE):
         self.label_estimator = label_estimator
         self.label_samples = label_samples
         self.classifier_weight = classifier_weight
-        self.prior_rate = prior_rate
-        self.conditional_prior = ConditionalPrior(labels, self.width, prior_spread)
 
     def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
         """Equation (4)/(8) with labels, equation (5)/(7) without; one draw of z per image."""
@@ -221,18 +220,3 @@ class CCVAE(CharacteristicVAE):
     def _log_p_style(self, z: Tensor) -> Tensor:
         r"""log p(z_\c), (B,)."""
         return standard_normal_log_prob(self.style(z)).sum(-1)
-
-    def sample_characteristics(self, y: Tensor) -> Tensor:
-        """z_c ~ p(z_c | y)."""
-        loc, scale = self.conditional_prior.parameters_given(self.labels.one_hot(y))
-        return loc + scale * torch.randn_like(loc)
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
-        """See `LabelledVAE.parameter_groups`; the conditional prior has its own rate."""
-        prior = list(self.conditional_prior.parameters())
-        chosen = {id(parameter) for parameter in prior}
-        rest = [parameter for parameter in self.parameters() if id(parameter) not in chosen]
-        return [
-            {"params": rest, "lr": learning_rate},
-            {"params": prior, "lr": learning_rate * self.prior_rate},
-        ]

@@ -281,15 +281,16 @@ class Trainer:
         return as_floats(images, self.model.device)
 
     def _blame(self, bounds: dict[str, Bound]) -> str:
+        # A bound lists its terms in the order it computes them; the objective is their sum.
         broken = [
             f"{name} of the {subset} images"
             for subset, bound in bounds.items()
-            for name, term in bound.terms.items()
+            for name, term in sorted(bound.terms.items(), key=lambda item: item[0] == "objective")
             if not torch.isfinite(term).all()
         ]
         return (
             f"the loss is not finite at step {self.step + 1} of {self.total}, first in "
-            f"{broken[-1] if broken else 'the sum over the images'}; the last saved state is "
+            f"{broken[0] if broken else 'the sum over the images'}; the last saved state is "
             "kept: lower the learning rate or set gradient_clip"
         )
 

@@ -171,6 +171,22 @@ class Config:
         judge = self.values["settings"][self.kind_of(dataset)]["judge"]
         return {"recipe": RECIPE, "dataset": dataset, "seed": seed_of(dataset, "judge"), **judge}
 
+    def gp_settings(self, dataset: str) -> dict[str, Any]:
+        """What fitting a data set's Gaussian process depends on, besides its judge."""
+        shared = self.values["settings"][self.kind_of(dataset)]
+        return {
+            "recipe": RECIPE,
+            "dataset": dataset,
+            "seed": seed_of(dataset, "gaussian_process"),
+            "gaussian_process": shared["gaussian_process"],
+            "information_draws": shared["evaluation"]["information_draws"],
+        }
+
+    def evaluation_settings(self, dataset: str) -> dict[str, Any]:
+        """What measuring a model depends on, besides the model and its judge."""
+        amounts = self.values["settings"][self.kind_of(dataset)]["evaluation"]
+        return {"seed": seed_of(dataset, "evaluation"), "amounts": amounts}
+
     def run_settings(self, run: Run) -> dict[str, Any]:
         """Everything that training a run depends on, besides the data."""
         kind = self.kind_of(run.dataset)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SYSTEMS = {
     "ccvae": "ccvae.model:CCVAE",
     "m2": "baselines.m2:M2",
+    "mvae": "baselines.mvae:MVAE",
+    "diva": "baselines.diva:DIVA",
+    "vae_classifier": "baselines.vae_classifier:VAEClassifier",
 }
 """Where each system's class is; imported when it is built, so that planning needs no torch."""
 

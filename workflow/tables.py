@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -51,67 +52,48 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     pandas.DataFrame
         With the columns `TIDY`; reference rows have no supervision rate.
     """
-    paper = paper_values().set_index(["table", "metric", "dataset", "model", "supervision_rate"])
-    published = paper["value"].to_dict()
-    by_cell = {
-        key: group["value"].to_numpy(float)
-        for key, group in records.groupby(
-            ["metric", "dataset", "model", "supervision_rate"], dropna=False
-        )
-    }
-    references = {
-        (row.metric, row.dataset, row.model): float(row.value)
-        for row in records[records["model"].isin(table.references)].itertuples()
-    }
-    rows = []
+    keys = ["table", "metric", "dataset", "model", "supervision_rate"]
+    published = paper_values().set_index(keys)["value"].to_dict()
+    by_cell = _values_by_cell(records)
+    rows: list[tuple[object, ...]] = []
     for metric in table.metrics:
         for dataset in (name for name, kind in plan.datasets.items() if kind == table.kind):
             for model, described in plan.models.items():
                 for rate in plan.rates:
                     expected = len(plan.runs(dataset, model, rate))
-                    if not expected:
-                        continue
-                    values = by_cell.get((metric, dataset, model, rate), [])
-                    complete = len(values) == expected
-                    mean = float(sum(values) / expected) if complete else None
-                    std = float(pd.Series(values).std()) if complete and expected > 1 else None
-                    value = published.get(
-                        (table.number, metric, dataset, described["system"], rate)
-                    )
-                    known = mean is not None and value is not None
-                    difference = mean - value if known else None
-                    rows.append(
-                        (
-                            table.number,
-                            metric,
-                            dataset,
-                            model,
-                            rate,
-                            mean,
-                            std,
-                            len(values),
-                            value,
-                            difference,
+                    if expected:
+                        cell = (metric, dataset, model, rate)
+                        paper = published.get(
+                            (table.number, metric, dataset, described["system"], rate)
                         )
-                    )
+                        values = by_cell.get(cell, [])
+                        rows.append((table.number, *cell, *_summary(values, expected, paper)))
             for model in table.references:
-                found = references.get((metric, dataset, model))
-                rows.append(
-                    (
-                        table.number,
-                        metric,
-                        dataset,
-                        model,
-                        "",
-                        found,
-                        None,
-                        int(found is not None),
-                        None,
-                        None,
-                    )
-                )
+                cell = (metric, dataset, model, "")
+                rows.append((table.number, *cell, *_summary(by_cell.get(cell, []), 1, None)))
     numbers = {column: float for column in ("mean", "std", "paper", "difference")}
     return pd.DataFrame(rows, columns=TIDY).astype(numbers)
+
+
+def _values_by_cell(records: pd.DataFrame) -> dict[tuple[str, str, str, str], list[float]]:
+    """Values of all seeds by (metric, data set, model, rate); the rate of a reference is ""."""
+    cells: dict[tuple[str, str, str, str], list[float]] = {}
+    columns = ["metric", "dataset", "model", "supervision_rate", "value"]
+    for metric, dataset, model, rate, value in records[columns].itertuples(index=False):
+        key = (metric, dataset, model, "" if pd.isna(rate) else rate)
+        cells.setdefault(key, []).append(float(value))
+    return cells
+
+
+def _summary(
+    values: list[float], expected: int, paper: float | None
+) -> tuple[float | None, float | None, int, float | None, float | None]:
+    """Mean, standard deviation, count, paper value and difference of one cell."""
+    if len(values) < expected:
+        return None, None, len(values), paper, None
+    mean = statistics.fmean(values)
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return mean, deviation, len(values), paper, None if paper is None else mean - paper
 
 
 def wide(table: Table, frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -123,11 +105,12 @@ def wide(table: Table, frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     rows = []
     for (metric, model), group in frame.groupby(["metric", "model"], sort=False):
         row: dict[str, object] = {"metric": metric, "model": model}
-        for cell in group.itertuples():
-            for rate in [cell.supervision_rate] if cell.supervision_rate else plan.rates:
-                prefix = f"{cell.dataset} f={rate}"
-                row[f"{prefix} obtained"] = cell.mean
-                row[f"{prefix} paper"] = cell.paper
-                row[f"{prefix} difference"] = cell.difference
+        for cell in group.to_dict("records"):
+            rate = cell["supervision_rate"]
+            for column in [rate] if rate else plan.rates:
+                prefix = f"{cell['dataset']} f={column}"
+                row[f"{prefix} obtained"] = cell["mean"]
+                row[f"{prefix} paper"] = cell["paper"]
+                row[f"{prefix} difference"] = cell["difference"]
         rows.append(row)
     return pd.DataFrame(rows)

@@ -42,12 +42,21 @@ def judge_settings(wildcards):
     return json.dumps(CONFIG.judge_settings(wildcards.dataset))
 
 
+def gp_settings(wildcards):
+    return json.dumps(CONFIG.gp_settings(wildcards.dataset))
+
+
+def evaluation_settings(wildcards):
+    return json.dumps(CONFIG.evaluation_settings(wildcards.dataset))
+
+
 def labelled_seed(wildcards):
     return subset_seed(wildcards.dataset, wildcards.rate, int(wildcards.seed))
 
 
 # Files whose change makes measurements or tables again, and no training.
 EVALUATOR_CODE = sorted(map(str, Path(workflow.basedir, "evaluators").glob("*.py")))
+GP_CODE = str(Path(workflow.basedir, "evaluators", "gaussian_process.py"))
 TABLE_CODE = [
     str(Path(workflow.basedir, "workflow", name))
     for name in (
@@ -58,6 +67,9 @@ TABLE_CODE = [
         "resources/deviations.yaml",
     )
 ]
+INCEPTION = (
+    [CONFIG.values["inception_weights"]] if CONFIG.values["inception_weights"] else []
+)
 PLAN = json.dumps(CONFIG.plan())
 # Tables that the chosen data sets have something to say about.
 TABLES_HERE = [name for name, table in TABLES.items() if any(CONFIG.runs(table.kind))]

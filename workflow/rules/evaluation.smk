@@ -6,6 +6,9 @@ rule evaluate:
         model="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/model.pt",
         record="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",
         description="<results>/data/{dataset}/store.json",
+        judge="<results>/judges/{dataset}/judge.pt",
+        gp="<results>/judges/{dataset}/gp.pt",
+        inception=INCEPTION,
         # A changed evaluator measures again; a changed model does not train again.
         code=EVALUATOR_CODE,
     output:
@@ -23,8 +26,13 @@ rule evaluate:
         gpu=1,
     params:
         store=subpath(input.description, parent=True),
+        settings=evaluation_settings,
         run=subpath(input.model, parent=True),
+        judge=subpath(input.judge, parent=True),
+        inception="--inception" if INCEPTION else "",
         device=CONFIG.values["device"],
     shell:
-        "python -m workflow.steps.evaluate --run {params.run:q} --store {params.store:q}"
+        "python -m workflow.steps.evaluate --settings {params.settings:q}"
+        " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
+        " {params.inception} {input.inception:q}"
         " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"

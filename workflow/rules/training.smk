@@ -62,3 +62,33 @@ rule train_judge:
         "python -m workflow.steps.train_judge --settings {params.settings:q}"
         " --store {params.store:q} --device {params.device} --threads {threads}"
         " --out {params.out:q} 2> {log:q}"
+
+
+rule fit_gp:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        judge="<results>/judges/{dataset}/judge.pt",
+        code=GP_CODE,
+    output:
+        model="<results>/judges/{dataset}/gp.pt",
+        record="<results>/judges/{dataset}/gp.json",
+    log:
+        "<results>/logs/fit_gp/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/fit_gp/{dataset}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+        gpu=1,
+    params:
+        settings=gp_settings,
+        store=subpath(input.description, parent=True),
+        judge=subpath(input.judge, parent=True),
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.fit_gp --settings {params.settings:q}"
+        " --store {params.store:q} --judge {params.judge:q} --device {params.device}"
+        " --threads {threads} --out {params.judge:q} 2> {log:q}"

@@ -5,19 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-import torch
-
 from ccvae.data.store import Store
 from ccvae.files import read_json, write_json
-from ccvae.interface import LabelledVAE
-from ccvae.labels import LABEL_SPACES
-from evaluators.accuracy import accuracy
 from evaluators.images import ImageSet
-from workflow.models import build_model
+from workflow.load import load_gp, load_judge, load_model
+from workflow.measures import Amounts, Truth, matrix_to_json, measure
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import (
     LOG,
     add_compute_arguments,
+    add_settings_argument,
     run,
     start_computing,
 )
@@ -25,50 +22,46 @@ from workflow.steps.command import (
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
+    add_settings_argument(parser)
     parser.add_argument("--run", required=True, type=Path, help="the trained model's folder")
     parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--judge", required=True, type=Path, help="folder of the judge and its GP")
+    parser.add_argument("--inception", type=Path, help="weights of InceptionV3, for FID")
     parser.add_argument("--out", required=True, type=Path, help="the metrics, as .json")
     add_compute_arguments(parser)
 
 
 def work(given: Namespace) -> None:
     """Measure, and write metrics.json."""
-    stopwatch = Stopwatch()
+    stopwatch, settings = Stopwatch(), given.settings
     device = start_computing(given.device, given.threads)
     store = Store.open(given.store)
-    record = read_json(given.run / "run.json")
-    store.require_checksum(record["data_checksum"], f"the model in {given.run}")
     model = load_model(given.run, store, device)
-    test = ImageSet.read(store, "test", model.labels)
-    metrics = accuracy(model, test)
+    judge = load_judge(given.judge, store, device)
+    images = ImageSet.read(store, "test", judge.labels)
+    measured = measure(
+        model,
+        judge,
+        load_gp(given.judge, judge, device),
+        images,
+        Amounts(**settings["amounts"]),
+        settings["seed"],
+        truth=Truth(store, images) if store.stand_in else None,
+        inception_weights=given.inception,
+        progress=LOG.info,
+    )
     write_json(
         given.out,
         {
-            "run": record,
-            "metrics": metrics,
+            "run": read_json(given.run / "run.json"),
+            "settings": settings,
+            "metrics": measured.metrics,
+            "matrices": {k: matrix_to_json(v) for k, v in measured.matrices.items()},
+            "supports": sorted(model.supports),
             **provenance(str(device), stopwatch),
         },
     )
-    LOG.info("%s: accuracy %.4f", given.run, metrics["accuracy"])
-
-
-def load_model(folder: Path, store: Store, device: torch.device) -> LabelledVAE:
-    """Read a trained model.
-
-    Parameters
-    ----------
-    folder
-        The run's folder, with model.pt and run.json.
-    store
-        The data set it was trained on.
-    device
-        Where it will compute.
-    """
-    settings = read_json(folder / "run.json")["settings"]
-    space = LABEL_SPACES[store.kind](store.label_names)
-    model = build_model(settings, space, store.image_shape)
-    model.load_state_dict(torch.load(folder / "model.pt", map_location="cpu", weights_only=True))
-    return model.to(device).eval().requires_grad_(False)
+    LOG.info("%s: accuracy %.4f", given.run, measured.metrics["accuracy"])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import signal
 import time
@@ -31,7 +32,9 @@ from workflow.steps.command import (
     start_computing,
 )
 
-SAVE_EVERY_S = 30.0
+SAVE_EVERY_S = float(os.environ.get("CCVAE_SAVE_EVERY_S", "30"))
+"""Seconds between two saves of the resume state."""
+
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -70,6 +73,7 @@ def work(given: Namespace) -> None:
         "stand_in": store.stand_in,
         "labelled_images": len(labelled),
         "labelled_checksum": labelled_digest,
+        "state_key": key,
         "steps": trainer.total,
         "resumed_at_step": resumed_at,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -13,7 +12,7 @@ from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
 from evaluators.accuracy import majority
 from evaluators.assessment import assess, gate
-from evaluators.classifier import Judge, JudgeSettings, train_judge
+from evaluators.classifier import JudgeSettings, train_judge
 from evaluators.images import ImageSet
 from workflow.config import settings_hash
 from workflow.provenance import Stopwatch, provenance
@@ -56,7 +55,7 @@ def work(given: Namespace) -> None:
         judge = train_judge(
             train.space, train, validation, JudgeSettings(**options), device, progress
         )
-    measured = assess(judge, test, train.prevalence, device)
+    measured = assess(judge, test, train.prevalence)
     warnings = gate(measured, settings["minimum"])
     for warning in warnings:
         LOG.warning("%s", warning)
@@ -77,28 +76,6 @@ def work(given: Namespace) -> None:
         },
     )
     LOG.info("judge of %s: accuracy %.4f", store.name, measured["accuracy"])
-
-
-def load_judge(path: Path, settings: dict[str, Any], store: Store, device: torch.device) -> Judge:
-    """Read a trained judge.
-
-    Parameters
-    ----------
-    path
-        Its judge.pt.
-    settings
-        From its record.
-    store
-        The data set it belongs to.
-    device
-        Where it will compute.
-    """
-    from ccvae.labels import LABEL_SPACES
-
-    space = LABEL_SPACES[store.kind](store.label_names)
-    judge = Judge(space, settings["network"], store.image_shape)
-    judge.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return judge.to(device).eval().requires_grad_(False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,215 @@
+"""Fréchet distances between sets of images: FID (Table 4), and one in the judge's features.
+
+FID is the Fréchet distance (Dowson and Landau, doi:10.1016/0047-259X(82)90077-X) of two Gaussians
+fitted to features of InceptionV3 (Heusel et al., arXiv:1706.08500). torch-fidelity supplies the
+network; its weights are a file that the caller names. Without that file only the distance in the
+judge's own features can be had, which is a different quantity with a key of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ccvae.errors import InputError
+from evaluators.classifier import Judge
+from evaluators.measuring import device_of, measurement
+
+BATCH = 50
+"""Images per pass through Inception. Fixed, because the features depend on it in the last bits."""
+
+FEATURE_LAYER = "2048"
+
+
+def frechet_distance(
+    mean_1: np.ndarray, covariance_1: np.ndarray, mean_2: np.ndarray, covariance_2: np.ndarray
+) -> float:
+    r"""Squared Fréchet distance between two Gaussians.
+
+    |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^{1/2}). The root's trace is that of the symmetric
+    (S_1^{1/2} S_2 S_1^{1/2})^{1/2}, whose eigenvalues are the same, so singular covariances need
+    no regularisation and nothing complex arises.
+
+    Parameters
+    ----------
+    mean_1, mean_2
+        (D,).
+    covariance_1, covariance_2
+        (D, D), positive semi-definite.
+    """
+    values, vectors = np.linalg.eigh(covariance_1)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    product = np.linalg.eigvalsh(root @ covariance_2 @ root)
+    shift = mean_1 - mean_2
+    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * np.sqrt(product.clip(0)).sum()
+    return float(shift @ shift + spread)
+
+
+@torch.no_grad()
+def feature_statistics(
+    features: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mean, covariance and number of the features of all images.
+
+    Parameters
+    ----------
+    features
+        Maps a batch (B, ...) to (B, D).
+    batches
+        The images.
+
+    Returns
+    -------
+    tuple
+        Mean float64 (D,), unbiased covariance float64 (D, D), number of images.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images.
+    """
+    rows = [features(batch).cpu() for batch in batches]
+    count = sum(len(row) for row in rows)
+    if count < 2:
+        raise InputError(f"a Fréchet distance needs at least 2 images on either side, not {count}")
+    table = torch.cat(rows).double().numpy()
+    return table.mean(0), np.atleast_2d(np.cov(table, rowvar=False)), count
+
+
+def to_inception_input(batches: Iterable[Tensor], size: int = BATCH) -> Iterator[Tensor]:
+    """Images in [0, 1] (B, 1 or 3, H, W) as uint8 RGB in batches of `size`; the last is smaller.
+
+    Grey values are rounded, as writing a picture would; a single channel is repeated three times.
+    """
+    waiting: Tensor | None = None
+    for batch in batches:
+        rgb = (batch * 255).round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
+        waiting = rgb if waiting is None else torch.cat([waiting, rgb])
+        while len(waiting) >= size:
+            yield waiting[:size]
+            waiting = waiting[size:]
+    if waiting is not None and len(waiting):
+        yield waiting
+
+
+def inception(weights: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
+    """Load torch-fidelity's InceptionV3: uint8 (B, 3, H, W) -> features float32 (B, 2048).
+
+    The network runs in float32. torch-fidelity 0.4 also takes a request for float64 but computes
+    in float32 all the same, hence there is no such option here.
+
+    Parameters
+    ----------
+    weights
+        State dictionary of `weights-inception-2015-12-05`, as torch-fidelity publishes it.
+    device
+        Where to run it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not such a state dictionary.
+    """
+    # Imported here because it takes seconds, and only this measure needs it.
+    from torch_fidelity.utils import create_feature_extractor
+
+    if not weights.is_file():
+        raise InputError(
+            f"the Inception weights {weights} do not exist; download them or leave FID out"
+        )
+    try:
+        # torch-fidelity unpickles anything, so the file must first pass as tensors alone.
+        torch.load(weights, map_location="cpu", weights_only=True)
+        extractor = create_feature_extractor(
+            "inception-v3-compat",
+            [FEATURE_LAYER],
+            cuda=False,
+            feature_extractor_weights_path=str(weights),
+            verbose=False,
+        )
+    except Exception as error:
+        raise InputError(
+            f"{weights} does not hold the InceptionV3 weights that torch-fidelity publishes "
+            f"({str(error).splitlines()[0]}); download the file again"
+        ) from error
+    extractor = extractor.to(device)
+    return lambda batch: extractor(batch.to(device))[0]
+
+
+def inception_fid(
+    generated: Iterable[Tensor],
+    reference: Iterable[Tensor],
+    weights: Path,
+    device: torch.device | str = "cpu",
+) -> dict[str, float]:
+    """FID between generated and reference images.
+
+    Nothing is cached: torch-fidelity's cache goes by name alone and would outlive the data.
+
+    Parameters
+    ----------
+    generated, reference
+        Batches of images (B, 1 or 3, H, W) in [0, 1], of one size; grey ones become RGB by
+        repetition.
+    weights
+        See `inception`.
+    device
+        Where Inception runs.
+
+    Returns
+    -------
+    dict
+        `fid`, and what it depends on: `fid_generated_images`, `fid_reference_images`,
+        `fid_batch_size`.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be used, or a side has fewer than two images.
+    """
+    features = inception(weights, device)
+    mean_1, covariance_1, n_1 = feature_statistics(features, to_inception_input(generated))
+    mean_2, covariance_2, n_2 = feature_statistics(features, to_inception_input(reference))
+    return {
+        "fid": frechet_distance(mean_1, covariance_1, mean_2, covariance_2),
+        "fid_generated_images": float(n_1),
+        "fid_reference_images": float(n_2),
+        "fid_batch_size": float(BATCH),
+    }
+
+
+@measurement
+def judge_frechet_distance(
+    judge: Judge, generated: Iterable[Tensor], reference: Iterable[Tensor]
+) -> dict[str, float]:
+    """Fréchet distance in the judge's features; not FID, and comparable only within one judge.
+
+    Parameters
+    ----------
+    judge
+        The classifier whose last hidden layer is used.
+    generated, reference
+        Batches of images (B, C, H, W) in [0, 1].
+
+    Returns
+    -------
+    dict
+        `frechet_distance_judge`.
+
+    Raises
+    ------
+    InputError
+        If a side has fewer than two images.
+    """
+
+    def features(batch: Tensor) -> Tensor:
+        return judge.features(batch.to(device_of(judge)))
+
+    mean_1, covariance_1, _ = feature_statistics(features, generated)
+    mean_2, covariance_2, _ = feature_statistics(features, reference)
+    distance = frechet_distance(mean_1, covariance_1, mean_2, covariance_2)
+    return {"frechet_distance_judge": distance}

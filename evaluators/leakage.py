@@ -1,0 +1,105 @@
+r"""Which latents know which labels: a check of "isolated" in sections 4.2 and 6.4.
+
+The paper has no such figure (deviation: leakage-probe). Logistic regression is fitted from groups
+of latents to each label on one set of images and scored on another. A probe's score is balanced
+accuracy above chance: 0 says that the latents know nothing of the label, 1 - 1/V that they
+determine it. The characteristics z_c^i of a label should know it, and z_\c should not.
+
+Labels of real images depend on each other, so that z_c^i may know label j without any leak; how
+much label i itself says about label j, by the same probe, is the reference.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ccvae.interface import LabelledVAE
+from evaluators.images import ImageSet
+from evaluators.latents import encode
+
+
+def leakage(model: LabelledVAE, fit: ImageSet, test: ImageSet) -> dict[str, float]:
+    r"""Probe a model's posterior means for labels.
+
+    Parameters
+    ----------
+    model
+        A model whose latents `evaluators.latents.encode` can read.
+    fit, test
+        Images to fit the probes on and to score them on, both unseen in training.
+
+    Returns
+    -------
+    dict
+        Means over labels, and `<key>/<label>` for binary labels:
+
+        `leakage_own`
+            From z_c^i to label i.
+        `leakage_other`
+            From z_c^i to the other labels, mean over them; `leakage_other/<label>` is of z_c^i.
+        `leakage_other_reference`
+            The same from label i in place of z_c^i.
+        `leakage_rest`
+            From z_\c, or from all latents of a model without characteristics.
+
+        The first two are left out for models without characteristics, the two about other labels
+        for a single label, the last for a model without z_\c, and labels that have only one value
+        in either set of images are left out of all.
+    """
+    names = fit.space.names if fit.space.kind == "multi_label" else ("",)
+    y_fit, y_test = fit.labels.numpy(), test.labels.numpy()
+    usable = [j for j in range(len(names)) if _varies(y_fit[:, j]) and _varies(y_test[:, j])]
+    z_fit, z_test = encode(model, fit), encode(model, test)
+
+    def scores(x_fit: np.ndarray, x_test: np.ndarray) -> dict[int, float]:
+        return {j: probe(x_fit, y_fit[:, j], x_test, y_test[:, j]) for j in usable}
+
+    groups: dict[str, dict[int, float]] = {}
+    if z_fit.rest.shape[1]:
+        groups["rest"] = scores(z_fit.rest, z_test.rest)
+    if z_fit.characteristics is not None and z_test.characteristics is not None:
+        seen = {
+            i: scores(z_fit.characteristics[:, i], z_test.characteristics[:, i]) for i in usable
+        }
+        groups["own"] = {i: seen[i][i] for i in usable}
+        if len(usable) > 1:
+            groups["other"] = {i: _mean_of_others(seen[i], i) for i in usable}
+            groups["other_reference"] = {
+                i: _mean_of_others(scores(y_fit[:, [i]], y_test[:, [i]]), i) for i in usable
+            }
+    metrics = {}
+    for group, values in groups.items():
+        if values:
+            metrics[f"leakage_{group}"] = float(np.mean(list(values.values())))
+        if fit.space.kind == "multi_label":
+            metrics |= {f"leakage_{group}/{names[j]}": value for j, value in values.items()}
+    return metrics
+
+
+def probe(x_fit: np.ndarray, y_fit: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> float:
+    """Balanced accuracy above chance of a logistic probe.
+
+    Parameters
+    ----------
+    x_fit, x_test
+        Features, (N, D) and (M, D); standardised here.
+    y_fit, y_test
+        One label, integers (N,) and (M,).
+    """
+    classifier = make_pipeline(
+        StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)
+    )
+    predicted = classifier.fit(x_fit, y_fit).predict(x_test)
+    return float(balanced_accuracy_score(y_test, predicted) - 1 / len(np.unique(y_test)))
+
+
+def _varies(y: np.ndarray) -> bool:
+    return len(np.unique(y)) > 1
+
+
+def _mean_of_others(scores: dict[int, float], own: int) -> float:
+    return float(np.mean([score for j, score in scores.items() if j != own]))

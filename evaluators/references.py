@@ -1,0 +1,150 @@
+"""Models without training, whose scores are known: rows that give each figure its scale.
+
+They stand in the tables beside the trained models. `Constant` is the floor of every task. A
+`Copier` handles real images only, so that it shows what the judge makes of perfect pictures: with
+`keep="characteristics"` its swap is the donor itself, a perfect transfer that loses the
+background; with `keep="background"` nothing is transferred and nothing lost.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ccvae.errors import InputError
+from ccvae.interface import TASKS, Bound, LabelledVAE
+from ccvae.labels import LabelSpace
+from ccvae.training import as_floats
+from evaluators.images import ImageSet
+from evaluators.measuring import JudgeLike
+
+KEPT = ("characteristics", "background")
+
+
+class Reference(LabelledVAE):
+    """A `LabelledVAE` that has no parameters and is not trained.
+
+    Parameters
+    ----------
+    labels
+        The label space.
+    """
+
+    supports = frozenset(TASKS) - {"diversify", "traverse"}
+
+    def __init__(self, labels: LabelSpace) -> None:
+        super().__init__()
+        self.labels = labels
+
+    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+        """There is nothing to train."""
+        raise NotImplementedError(f"{type(self).__name__} is a reference and has no objective")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the label space is."""
+        return self.labels.prior.device
+
+
+class Constant(Reference):
+    """Answers everything with the commonest labels and the mean image.
+
+    Parameters
+    ----------
+    images
+        Training images.
+    """
+
+    prevalence: Tensor
+    mean: Tensor
+
+    def __init__(self, images: ImageSet) -> None:
+        super().__init__(images.space)
+        # Summed in batches of floats: a mean of all at once would need four times the images.
+        total = sum((x.double().sum(0) for x, _ in images.batches()), torch.zeros(1))
+        self.register_buffer("prevalence", images.prevalence.float())
+        self.register_buffer("mean", (total / len(images)).float())
+
+    def _mean_images(self, n: int) -> Tensor:
+        return self.mean.expand(n, *self.mean.shape)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Prevalence of each label, or of each class, in the training images."""
+        return self.prevalence.expand(len(x), -1)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return self._mean_images(len(x))
+
+    def sample(self, n: int) -> Tensor:
+        """See the class."""
+        return self._mean_images(n)
+
+    def generate(self, y: Tensor) -> Tensor:
+        """See the class."""
+        return self._mean_images(len(y))
+
+    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+        """See the class."""
+        return self._mean_images(len(x))
+
+    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+        """See the class."""
+        return self._mean_images(len(background))
+
+
+class Copier(Reference):
+    """Copies real images and classifies as the judge does.
+
+    Parameters
+    ----------
+    judge
+        Gives the labels.
+    images
+        Training images to generate from: for given labels, the first of the images whose labels
+        differ in the fewest places.
+    keep
+        What a swap returns, one of `KEPT`.
+
+    Raises
+    ------
+    InputError
+        If `keep` is neither.
+    """
+
+    def __init__(self, judge: JudgeLike, images: ImageSet, keep: str = "characteristics") -> None:
+        super().__init__(judge.labels)
+        if keep not in KEPT:
+            raise InputError(f"a Copier cannot keep '{keep}'; choose one of {list(KEPT)}")
+        self.judge = judge
+        self.images = images
+        self.keep = keep
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The judge's probabilities."""
+        return self.labels.probabilities(self.judge.log_probs(x))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The image itself."""
+        return x
+
+    def _copies(self, indices: Tensor) -> Tensor:
+        return as_floats(self.images.images[indices], self.device)
+
+    def sample(self, n: int) -> Tensor:
+        """Real images, drawn with replacement."""
+        return self._copies(torch.randint(len(self.images), (n,)))
+
+    def generate(self, y: Tensor) -> Tensor:
+        """Real images with the labels nearest to the wanted ones."""
+        wanted = self.images.space.one_hot(y.cpu()).flatten(1)
+        shown = self.images.space.one_hot(self.images.labels).flatten(1)
+        return self._copies((wanted @ shown.T).argmax(1))
+
+    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+        """The image itself: nothing is changed."""
+        return x
+
+    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+        """One of the two images itself."""
+        return characteristics if self.keep == "characteristics" else background

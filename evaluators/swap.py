@@ -1,0 +1,196 @@
+r"""Characteristic swaps: section 6.4, Table 2.
+
+The characteristics z_c of an image A are put on the background z_\c of an image B. "An ideal
+characteristic swap should not change the probability assigned by a pre-trained classifier between
+the original image and a swapped one": the paper reports the average difference in
+log-probabilities, which we read as (deviation: swap-score)
+
+    S = mean over pairs and labels of |log p(y_i = 1 | A) - log p(y_i = 1 | swap)|
+
+with A the real image; for one label with K classes the mean runs over the K log-probabilities.
+S grows with the sharpness of the judge and with blur, so it comes with its two ends: S of A's own
+reconstruction, what a perfect transfer scores, and S of B's reconstruction, no transfer at all.
+S alone can be won by a model that ignores B, so the change of the background is reported as well.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ccvae.errors import InputError
+from ccvae.interface import LabelledVAE
+from ccvae.training import as_floats
+from evaluators.images import BATCH, ImageSet
+from evaluators.measuring import JudgeLike, measurement, output_log_probs, ratios, seeded
+
+RedrawSwap = Callable[[Tensor, Tensor], Tensor]
+"""The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
+uint8 images (n, C, H, W), the backgrounds drawn again with the characteristics of the others."""
+
+
+def random_pairs(n_images: int, n_pairs: int, seed: int) -> Tensor:
+    """Ordered pairs of different images, drawn with replacement: (n_pairs, 2) indices.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images.
+    """
+    if n_images < 2:
+        raise InputError(
+            f"swaps need pairs of different images but were given {n_images} image(s); "
+            "give at least 2"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randint(n_images, (n_pairs,), generator=generator)
+    gap = torch.randint(1, n_images, (n_pairs,), generator=generator)
+    return torch.stack([first, (first + gap) % n_images], dim=1)
+
+
+@measurement
+def swap(
+    model: LabelledVAE,
+    judge: JudgeLike,
+    images: ImageSet,
+    *,
+    n_pairs: int,
+    seed: int,
+    redraw: RedrawSwap | None = None,
+) -> dict[str, float]:
+    r"""Score characteristic swaps between random pairs of images.
+
+    Parameters
+    ----------
+    model
+        The model; its latents are posterior means where it can choose.
+    judge
+        The independent classifier, on the model's device.
+    images
+        Test images.
+    n_pairs
+        Number of ordered pairs (A, B).
+    seed
+        Of the pairs, and of the models that draw when they swap.
+    redraw
+        Draws the true swaps, where the images are drawings.
+
+    Returns
+    -------
+    dict
+        `swap`
+            S, in nats, lower is better; also `swap/<label>`.
+        `swap_self`, `swap_no_transfer`
+            S with the reconstruction of A, or of B, in place of the swap; also per label.
+        `swap_normalised`
+            (swap - swap_self) / (swap_no_transfer - swap_self).
+        `swap_positives`
+            S over the labels that are on in A, or over A's class.
+        `swap_true_label`
+            Mean change of the log-probability of A's own value, |log p(y_A)|.
+        `swap_background_change`
+            L1(swap, reconstruction of B) / L1(reconstruction of A, reconstruction of B): 0 when
+            nothing of B changes, about 1 when nothing of B is left.
+        `swap_truth_l1`, `swap_truth_l1_no_transfer`, `swap_truth_l1_reconstruction`
+            With `redraw`: mean absolute pixel difference of the true swap from the model's swap,
+            from the reconstruction of B, and from the model's reconstruction of the true swap,
+            the best that it could draw.
+        `swap_truth`, `swap_truth_background_change`
+            With `redraw`: S of the true swap, and its background change, L1(true swap, B) /
+            L1(A, B).
+
+        Quotients with denominator 0 are left out.
+    """
+    pairs = random_pairs(len(images), n_pairs, seed)
+    a, b = pairs.unbind(1)
+    with seeded(seed, model.device):
+        real, reconstructed = _judge_images(model, judge, images, pairs)
+        seen = _judge_swaps(model, judge, images, pairs, redraw)
+
+    def scores(name: str, log_probs: Tensor) -> dict[str, float]:
+        change = output_log_probs((log_probs - real[a]).abs(), images.space)
+        per_label = dict(zip(images.space.names, change.mean(0).tolist(), strict=True))
+        return {name: change.mean().item()} | {f"{name}/{k}": v for k, v in per_label.items()}
+
+    change = (seen["swap"] - real[a]).abs()
+    own_value = images.space.one_hot(images.labels[a]).double()
+    on = output_log_probs(own_value, images.space)
+    metrics = (
+        scores("swap", seen["swap"])
+        | scores("swap_self", reconstructed[a])
+        | scores("swap_no_transfer", reconstructed[b])
+        | {"swap_true_label": (change * own_value).sum(-1).mean().item()}
+    )
+    positives = (output_log_probs(change, images.space) * on).mean().item()
+    own = metrics["swap_self"]
+    mean = {name: value.mean().item() for name, value in seen.items() if value.ndim == 1}
+    metrics |= ratios(
+        swap_normalised=(metrics["swap"] - own, metrics["swap_no_transfer"] - own),
+        swap_positives=(positives, on.mean().item()),
+        swap_background_change=(mean["moved"], mean["apart"]),
+    )
+    if redraw is not None:
+        metrics["swap_truth"] = scores("swap_truth", seen["truth"])["swap_truth"]
+        metrics |= {name: value for name, value in mean.items() if name.startswith("swap_truth")}
+        metrics |= ratios(swap_truth_background_change=(mean["truth_moved"], mean["truth_apart"]))
+    return metrics
+
+
+def _judge_images(
+    model: LabelledVAE, judge: JudgeLike, images: ImageSet, pairs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of the paired images and of their reconstructions, two (N, F, V).
+
+    Each image is asked about once: there are often more pairs than images, and the judge is the
+    slowest part. Rows of images in no pair, and of real images that are no donor, are NaN.
+    """
+    shape = (len(images), images.space.n_factors, images.space.n_values)
+    real = torch.full(shape, torch.nan, dtype=torch.float64)
+    reconstructed = real.clone()
+    for used in pairs.unique().split(BATCH):
+        x = as_floats(images.images[used], model.device)
+        reconstructed[used] = _ask(judge, model.reconstruct(x))
+        donors = torch.isin(used, pairs[:, 0])
+        if donors.any():
+            real[used[donors]] = _ask(judge, x[donors.to(x.device)])
+    return real, reconstructed
+
+
+def _judge_swaps(
+    model: LabelledVAE,
+    judge: JudgeLike,
+    images: ImageSet,
+    pairs: Tensor,
+    redraw: RedrawSwap | None,
+) -> dict[str, Tensor]:
+    """Log-probabilities of the swaps, (P, F, V), and pixel differences, (P,), by name."""
+    parts: dict[str, list[Tensor]] = defaultdict(list)
+    for pair in pairs.split(BATCH):
+        a, b = pair.unbind(1)
+        x_a, x_b = (as_floats(images.images[i], model.device) for i in (a, b))
+        recon_a, recon_b = model.reconstruct(x_a), model.reconstruct(x_b)
+        swapped = model.swap(characteristics=x_a, background=x_b)
+        parts["swap"].append(_ask(judge, swapped))
+        parts["moved"].append(_l1(swapped, recon_b))
+        parts["apart"].append(_l1(recon_a, recon_b))
+        if redraw is not None:
+            truth = as_floats(redraw(a, b), model.device)
+            parts["truth"].append(_ask(judge, truth))
+            parts["truth_moved"].append(_l1(truth, x_b))
+            parts["truth_apart"].append(_l1(x_a, x_b))
+            parts["swap_truth_l1"].append(_l1(swapped, truth))
+            parts["swap_truth_l1_no_transfer"].append(_l1(recon_b, truth))
+            parts["swap_truth_l1_reconstruction"].append(_l1(model.reconstruct(truth), truth))
+    return {name: torch.cat(values) for name, values in parts.items()}
+
+
+def _ask(judge: JudgeLike, x: Tensor) -> Tensor:
+    return judge.log_probs(x).double().cpu()
+
+
+def _l1(first: Tensor, second: Tensor) -> Tensor:
+    """Mean absolute pixel difference of each pair of images: (B, C, H, W) twice -> (B,)."""
+    return (first - second).abs().flatten(1).mean(1).double().cpu()

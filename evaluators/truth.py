@@ -1,0 +1,200 @@
+r"""How much of a label's true characteristics its latents hold, known for drawings only.
+
+Section 3 asks for latents that hold the characteristics of a label (how wide the smile is) and not
+only its value. Where images are drawn, the characteristics are known, and a linear probe answers
+directly. The paper has no such figure (deviation: truth-measures).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ccvae.interface import LabelledVAE
+from evaluators.images import ImageSet
+from evaluators.latents import Latents, encode
+
+RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
+
+GREY_SIZE, COLOUR_SIZE = 32, 8
+"""Sides to which images are shrunk for the pixel probe: grey for shape, colour for colour."""
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Drawn images and what they show.
+
+    Attributes
+    ----------
+    images
+        N images with their labels.
+    factors
+        Every true factor of them by name, (N,), or (N, 3) for a colour.
+    """
+
+    images: ImageSet
+    factors: Mapping[str, np.ndarray]
+
+
+def characteristics_r2(
+    model: LabelledVAE,
+    fit: Drawings,
+    test: Drawings,
+    characteristics: Mapping[str, Sequence[str]],
+) -> dict[str, float]:
+    r"""Probe posterior means for the true characteristics of each label, by ridge regression.
+
+    Parameters
+    ----------
+    model
+        A model whose latents `evaluators.latents.encode` can read.
+    fit, test
+        Drawings to fit the probes on and to score them on, both unseen in training.
+    characteristics
+        Names of the factors that each label moves, by label.
+
+    Returns
+    -------
+    dict
+        Each is R^2 on `test`, averaged over a label's factors, then over labels, with
+        `<key>/<label>`; factors that do not vary are passed over.
+
+        `truth_r2_own`
+            From z_c^i.
+        `truth_r2_other`
+            From the other labels' characteristic latents.
+        `truth_r2_rest`
+            From z_\c, or from all latents of a model without characteristics.
+        `truth_r2_label`
+            From the label's true value: what a model must beat to hold more than the label.
+        `truth_r2_pixels`
+            From shrunken images: how much a linear probe can read off the image itself.
+        `truth_nuisance_r2_characteristics`, `truth_nuisance_r2_rest`, `truth_nuisance_r2_pixels`
+            Of all factors that no label moves, from z_c, from z_\c and from shrunken images; no
+            value per label.
+
+        Figures about latents that a model does not have are left out.
+    """
+    sides = (fit, test)
+    z = [encode(model, side.images) for side in sides]
+    everything = list(fit.factors)
+
+    def r2(sources: Sequence[np.ndarray | None], factors: Sequence[str]) -> dict[str, float]:
+        x_fit, x_test = sources
+        if x_fit is None or x_test is None or x_fit.shape[1] == 0:
+            return {}
+        return factor_r2(x_fit, fit.factors, x_test, test.factors, factors)
+
+    # One fit for all factors: these have the most inputs, and the penalty is per factor anyway.
+    rest = r2([side.rest for side in z], everything)
+    pixels = r2([_shrunken(side.images) for side in sides], everything)
+    labels = range(fit.images.space.n_factors)
+    per_label: dict[str, dict[str, float]] = defaultdict(dict)
+    for i, name in enumerate(fit.images.space.names):
+        factors = characteristics[name]
+        others = [j for j in labels if j != i]
+        for kind, scores in (
+            ("own", r2([_characteristics(side, [i]) for side in z], factors)),
+            ("other", r2([_characteristics(side, others) for side in z], factors)),
+            ("rest", rest),
+            ("label", r2([side.images.labels[:, [i]].numpy() for side in sides], factors)),
+            ("pixels", pixels),
+        ):
+            per_label[kind] |= _mean({name: [scores[f] for f in factors if f in scores]})
+    driven = {factor for moved in characteristics.values() for factor in moved}
+    nuisances = [factor for factor in everything if factor not in driven]
+    held = r2([_characteristics(side, list(labels)) for side in z], nuisances)
+    metrics = _mean({f"truth_r2_{kind}": list(of.values()) for kind, of in per_label.items()})
+    for kind, of in per_label.items():
+        metrics |= {f"truth_r2_{kind}/{name}": value for name, value in of.items()}
+    return metrics | _mean(
+        {
+            f"truth_nuisance_r2_{kind}": [scores[f] for f in nuisances if f in scores]
+            for kind, scores in (("characteristics", held), ("rest", rest), ("pixels", pixels))
+        }
+    )
+
+
+def factor_r2(
+    x_fit: np.ndarray,
+    fit_factors: Mapping[str, np.ndarray],
+    x_test: np.ndarray,
+    test_factors: Mapping[str, np.ndarray],
+    factors: Sequence[str],
+) -> dict[str, float]:
+    """R^2 of ridge regression from features to factors.
+
+    Parameters
+    ----------
+    x_fit, x_test
+        Features (N, D) and (M, D); standardised here. The penalty of each factor is chosen by
+        leave-one-out error on the fitting side.
+    fit_factors, test_factors
+        Factors by name, (N,) or (N, k) and (M,) or (M, k).
+    factors
+        Which of them to predict.
+
+    Returns
+    -------
+    dict
+        By factor, the mean over its columns; factors of which a column is constant on one side
+        are left out.
+    """
+    pairs = {
+        factor: [_columns(side[factor]) for side in (fit_factors, test_factors)]
+        for factor in factors
+    }
+    pairs = {
+        factor: sides
+        for factor, sides in pairs.items()
+        if all((side.std(axis=0) > 0).all() for side in sides)
+    }
+    if not pairs:
+        return {}
+    y_fit, y_test = (np.hstack([sides[k] for sides in pairs.values()]) for k in (0, 1))
+    scale = StandardScaler().fit(y_fit)
+    regression = make_pipeline(
+        StandardScaler(), RidgeCV(RIDGE_PENALTIES, alpha_per_target=y_fit.shape[1] > 1)
+    ).fit(x_fit, scale.transform(y_fit))
+    predicted = regression.predict(x_test).reshape(y_test.shape)
+    scores = iter(r2_score(scale.transform(y_test), predicted, multioutput="raw_values"))
+    return {
+        factor: float(np.mean([next(scores) for _ in range(sides[0].shape[1])]))
+        for factor, sides in pairs.items()
+    }
+
+
+def _columns(factor: np.ndarray) -> np.ndarray:
+    """A factor (N,) or (N, k) as float64 columns, (N, 1) or (N, k)."""
+    return np.asarray(factor, dtype=np.float64).reshape(len(factor), -1)
+
+
+def _characteristics(latents: Latents, labels: Sequence[int]) -> np.ndarray | None:
+    """Characteristic latents of some labels, (N, D); None for a model without."""
+    if latents.characteristics is None:
+        return None
+    return latents.characteristics[:, labels].reshape(len(latents.characteristics), -1)
+
+
+def _shrunken(images: ImageSet) -> np.ndarray:
+    """Images as features for a linear probe: larger in grey, smaller in colour, (N, D)."""
+    parts = []
+    for x, _ in images.batches():
+        grey = F.adaptive_avg_pool2d(x.mean(1, keepdim=True), GREY_SIZE)
+        colour = F.adaptive_avg_pool2d(x, COLOUR_SIZE)
+        parts.append(torch.cat([grey.flatten(1), colour.flatten(1)], dim=1))
+    return torch.cat(parts).double().numpy()
+
+
+def _mean(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Mean of each list of numbers; empty ones are left out."""
+    return {name: float(np.mean(numbers)) for name, numbers in values.items() if numbers}

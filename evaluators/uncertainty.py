@@ -1,0 +1,96 @@
+r"""Mutual information between label and parameters: how unsure the judge is (section 6.4, Table 7).
+
+I(y, \omega | x, D) = H[p(y | x, D)] - E_{p(\omega | D)} H[p(y | x, \omega)], in nats, after
+Gal (2016) and Smith and Gal (arXiv:1803.08533). Images that look like the training data have
+little of it. \omega are draws of the GP head's functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from ccvae.labels import MultiLabel
+from evaluators.classifier import Judge
+from evaluators.gaussian_process import GPHead
+from evaluators.images import ImageSet
+from evaluators.measuring import measurement, seeded
+
+
+def entropy(log_probs: Tensor) -> Tensor:
+    """Entropy in nats over the last axis, (..., V) -> (...); impossible values count nothing."""
+    return torch.special.entr(log_probs.exp()).sum(-1)
+
+
+def information_per_label(log_probs: Tensor) -> Tensor:
+    """Mutual information of each label factor and the parameters.
+
+    The plug-in estimate: with S draws it lies O(1/S) below the true value.
+
+    Parameters
+    ----------
+    log_probs
+        log p(y_f = v | x, omega_s), (S, B, F, V).
+
+    Returns
+    -------
+    Tensor
+        (B, F), in nats, between 0 and log min(S, V).
+    """
+    log_probs = log_probs.double()
+    average = log_probs.logsumexp(0) - math.log(len(log_probs))
+    return (entropy(average) - entropy(log_probs).mean(0)).clamp_min(0)
+
+
+def mutual_information_per_image(log_probs: Tensor) -> Tensor:
+    """Mean over labels of `information_per_label`: (S, B, F, V) -> (B,), in nats."""
+    return information_per_label(log_probs).mean(-1)
+
+
+@measurement
+def mutual_information(
+    head: GPHead,
+    judge: Judge,
+    images: ImageSet | Iterable[Tensor],
+    samples: int,
+    seed: int,
+) -> dict[str, float]:
+    """Average the mutual information over images.
+
+    Parameters
+    ----------
+    head, judge
+        Both on one device.
+    images
+        An image set, or batches of images (B, C, H, W) in [0, 1].
+    samples
+        Draws of the GP's functions per image, S.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    dict
+        `mutual_information` in nats, mean over images and labels; for binary labels also
+        `mutual_information/<label>`.
+
+    Notes
+    -----
+    Draws are independent from image to image, which the average over images does not notice.
+    """
+    batches = (x for x, _ in images.batches()) if isinstance(images, ImageSet) else images
+    tables = []
+    with seeded(seed, head.device):
+        for x in batches:
+            features = judge.features(x.to(head.device))
+            draws = head.sample_log_probs(features, samples)
+            tables.append(information_per_label(draws).cpu())
+    per_label = torch.cat(tables).mean(0)
+    result = {"mutual_information": float(per_label.mean())}
+    if isinstance(head.labels, MultiLabel):
+        for name, value in zip(head.labels.names, per_label.tolist(), strict=True):
+            result[f"mutual_information/{name}"] = value
+    return result

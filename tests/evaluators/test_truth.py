@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evaluators.truth import Drawings, characteristics_r2, factor_r2
+from tests.toys import OFF, ON, CharacteristicPixels, PixelModel, toy_images
+
+CHARACTERISTICS = {name: (f"value_{name}", "always_zero") for name in "abcd"}
+
+
+def drawings(n: int, seed: int) -> Drawings:
+    """The pixels of the upper row are the characteristics, those of the lower row nuisances."""
+    images = toy_images(n, seed=seed)
+    pixels = images.images[:, 0].double().numpy() / 255
+    factors = {f"value_{name}": pixels[:, 0, i] for i, name in enumerate("abcd")}
+    factors |= {"always_zero": np.zeros(n), "background": pixels[:, 1, :3]}
+    return Drawings(images, factors)
+
+
+FIT, TEST = drawings(600, seed=1), drawings(500, seed=2)
+
+
+def label_r2() -> float:
+    """Share of a characteristic's variance that its label explains: two uniforms apart."""
+    within = (101**2 - 1) / 12
+    between = ((ON - OFF) / 2) ** 2
+    return between / (between + within)
+
+
+def test_latents_that_are_the_characteristics_explain_them():
+    got = characteristics_r2(CharacteristicPixels(TEST.images.space), FIT, TEST, CHARACTERISTICS)
+    assert got["truth_r2_own"] == pytest.approx(1, abs=1e-4)
+    assert got["truth_r2_own/b"] == pytest.approx(1, abs=1e-4)
+    assert got["truth_r2_other"] == pytest.approx(0, abs=0.03)
+    assert got["truth_r2_rest"] == pytest.approx(0, abs=0.03)
+    assert got["truth_r2_label"] == pytest.approx(label_r2(), abs=0.02)
+    assert got["truth_r2_pixels"] == pytest.approx(1, abs=1e-2)
+    assert got["truth_nuisance_r2_rest"] == pytest.approx(1, abs=1e-4)
+    assert got["truth_nuisance_r2_characteristics"] == pytest.approx(0, abs=0.03)
+
+
+def test_latents_that_are_the_labels_explain_no_more_than_the_labels():
+    class Binary(CharacteristicPixels):
+        def characteristics(self, z: Tensor) -> Tensor:
+            return super().characteristics(z > 0.5)
+
+    got = characteristics_r2(Binary(TEST.images.space), FIT, TEST, CHARACTERISTICS)
+    assert got["truth_r2_own"] == pytest.approx(got["truth_r2_label"], abs=1e-3)
+
+
+def test_permuted_latents_hold_each_others_characteristics():
+    model = CharacteristicPixels(TEST.images.space, order=[1, 0, 2, 3])
+    got = characteristics_r2(model, FIT, TEST, CHARACTERISTICS)
+    assert got["truth_r2_own/a"] == pytest.approx(0, abs=0.03)
+    assert got["truth_r2_other/a"] == pytest.approx(1, abs=1e-4)
+    assert got["truth_r2_own/c"] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_model_without_characteristics_has_only_the_rest():
+    class OnlyLatents(PixelModel):
+        def latent_mean(self, x: Tensor) -> Tensor:
+            return x[:, 0, 0]
+
+    got = characteristics_r2(OnlyLatents(TEST.images.space), FIT, TEST, CHARACTERISTICS)
+    assert got["truth_r2_rest"] == pytest.approx(1, abs=1e-4)
+    assert not {"truth_r2_own", "truth_r2_other", "truth_nuisance_r2_characteristics"} & set(got)
+
+
+def test_r2_of_noise_of_known_size():
+    generator = torch.Generator().manual_seed(0)
+    x, noise = torch.randn(2, 4000, 3, generator=generator).double().numpy()
+    factors = {"clean": x[:, 0], "half": x[:, 1] + noise[:, 1], "colour": x + noise}
+    halves = ({k: v[:2000] for k, v in factors.items()}, {k: v[2000:] for k, v in factors.items()})
+    got = factor_r2(x[:2000], halves[0], x[2000:], halves[1], ["clean", "half", "colour"])
+    assert got["clean"] == pytest.approx(1, abs=1e-4)
+    assert got["half"] == pytest.approx(0.5, abs=0.05)
+    assert got["colour"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_factors_that_do_not_vary_are_left_out():
+    x = np.arange(10.0)[:, None]
+    assert factor_r2(x, {"flat": np.ones(10)}, x, {"flat": np.ones(10)}, ["flat"]) == {}

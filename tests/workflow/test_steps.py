@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ccvae.data.spec import StoreSpec
+from ccvae.data.store import StoreWriter
+from ccvae.files import read_json
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "recipe": 1,
+    "dataset": "tiny",
+    "model": "ccvae",
+    "system": "ccvae",
+    "supervision_rate": "0.5",
+    "seed": 0,
+    "torch_seed": 5,
+    "architecture": {"name": "mlp28"},
+    "options": {"likelihood": "bernoulli", "latents": 6, "latents_per_label": 4},
+    "training": {
+        "kind": "mixed",
+        "steps": 40,
+        "labelled_batch": 8,
+        "unlabelled_batch": 8,
+        "learning_rate": 0.001,
+        "one_cycle": True,
+    },
+}
+
+
+def step(name: str, *arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", f"workflow.steps.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        **kwargs,
+    )
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    for word in words:
+        assert word in last
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    generator = np.random.default_rng(0)
+    counts = {"train": 120, "validation": 20, "test": 40}
+    labels = generator.integers(0, 3, (180, 1)).astype(np.uint8)
+    images = generator.integers(0, 60, (180, 1, 28, 28)).astype(np.uint8)
+    images[np.arange(180), 0, labels[:, 0] * 9, :] = 255
+    spec = StoreSpec(
+        name="tiny",
+        kind="multi_class",
+        labels=("a", "b", "c"),
+        image_shape=(1, 28, 28),
+        counts=counts,
+        source="test",
+    )
+    with StoreWriter(folder, spec) as writer:
+        writer.write(images, labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labelled(store, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("labelled") / "f.npy"
+    done = step("label_subset", "--store", store, "--rate", "0.5", "--seed", 1, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def train_arguments(store: Path, labelled: Path, out: Path, settings: dict) -> list[object]:
+    return [
+        *("--settings", json.dumps(settings), "--store", store, "--labelled", labelled),
+        *("--state", out / "state", "--out", out, "--device", "cpu"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(store, labelled, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    done = step("train", *train_arguments(store, labelled, out, SETTINGS))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_labelled_rows_belong_to_the_train_split_and_are_balanced(labelled, store):
+    rows = np.load(labelled)
+    assert len(rows) == 60
+    assert rows.max() < 120
+    assert np.bincount(np.load(store / "labels.npy")[rows, 0]).tolist() == [20, 20, 20]
+
+
+def test_training_writes_model_history_and_a_record_and_no_state(trained):
+    record = read_json(trained / "run.json")
+    assert record["settings"] == SETTINGS
+    assert record["labelled_images"] == 60
+    assert record["resumed_at_step"] == 0
+    assert {"commit", "dirty"} <= set(record["code"])
+    assert record["peak_mb"] > 0
+    assert (trained / "history.csv").read_text().startswith("step,labelled_objective")
+    assert not any((trained / "state").glob("*"))
+
+
+def test_the_same_settings_train_the_same_model(trained, store, labelled, tmp_path):
+    done = step("train", *train_arguments(store, labelled, tmp_path, SETTINGS))
+    assert done.returncode == 0, done.stderr
+    first, second = (
+        torch.load(folder / "model.pt", weights_only=True) for folder in (trained, tmp_path)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_training_continues_and_equals_one_that_never_stopped(
+    how, store, labelled, tmp_path
+):
+    settings = {**SETTINGS, "training": {**SETTINGS["training"], "steps": 600}}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert step("train", *train_arguments(store, labelled, whole, settings)).returncode == 0
+
+    command = [sys.executable, "-m", "workflow.steps.train"]
+    command += map(str, train_arguments(store, labelled, cut, settings))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CCVAE_SAVE_EVERY_S": "0"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    while not list((cut / "state").glob("*.pt")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(how)
+    assert process.wait(60) != 0
+    assert not (cut / "model.pt").exists()
+
+    again = step("train", *train_arguments(store, labelled, cut, settings))
+    assert again.returncode == 0, again.stderr
+    assert 0 < read_json(cut / "run.json")["resumed_at_step"] < 600
+    assert (whole / "history.csv").read_text() == (cut / "history.csv").read_text()
+    first, second = (torch.load(f / "model.pt", weights_only=True) for f in (whole, cut))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_damaged_state_is_set_aside_and_training_starts_anew(trained, store, labelled, tmp_path):
+    arguments = train_arguments(store, labelled, tmp_path, SETTINGS)
+    assert step("train", *arguments).returncode == 0
+    key = read_json(tmp_path / "run.json")["state_key"]
+    state = tmp_path / "state" / f"{key}.pt"
+    state.write_bytes(b"not a state")
+    done = step("train", *arguments)
+    assert done.returncode == 0
+    assert "cannot be read" in done.stderr
+    assert state.with_suffix(".damaged").exists()
+    assert read_json(tmp_path / "run.json")["resumed_at_step"] == 0
+
+
+def test_evaluation_measures_and_repeats(trained, store, tmp_path):
+    outs = [tmp_path / "one.json", tmp_path / "two.json"]
+    for out in outs:
+        done = step("evaluate", "--run", trained, "--store", store, "--out", out)
+        assert done.returncode == 0, done.stderr
+    first, second = (read_json(out)["metrics"] for out in outs)
+    assert first == second
+    assert 0 <= first["accuracy"] <= 1
+
+
+def test_a_judge_is_trained_and_its_record_has_a_majority_row(store, tmp_path):
+    settings = {
+        "recipe": 1,
+        "dataset": "tiny",
+        "seed": 3,
+        "network": "small_cnn",
+        "epochs": 1,
+        "batch_size": 32,
+        "learning_rate": 0.003,
+        "minimum": {"accuracy": 1.01},
+    }
+    arguments = ["--settings", json.dumps(settings), "--store", store, "--out", tmp_path]
+    done = step("train_judge", *arguments)
+    assert done.returncode == 0, done.stderr
+    record = read_json(tmp_path / "judge.json")
+    assert {"accuracy", "balanced_accuracy"} <= set(record["majority"])
+    assert len(record["warnings"]) == 1
+    assert record["warnings"][0] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": {**SETTINGS["options"], "beta": 1}}, ("no option 'beta'",)),
+        ({"options": {"likelihood": "bernoulli"}}, ("needs the option",)),
+        ({"architecture": {"name": "table3"}}, ("(3, 64, 64)", "(1, 28, 28)")),
+        (
+            {"training": {**SETTINGS["training"], "learning_rate": 1e30, "one_cycle": False}},
+            ("not finite at step", "learning rate"),
+        ),
+    ],
+)
+def test_bad_settings_end_in_one_sentence_and_leave_nothing(
+    change, words, store, labelled, tmp_path
+):
+    arguments = train_arguments(store, labelled, tmp_path / "out", {**SETTINGS, **change})
+    assert_one_sentence(step("train", *arguments), *words)
+    assert not (tmp_path / "out" / "model.pt").exists()
+
+
+def test_a_missing_store_is_named(labelled, tmp_path):
+    arguments = train_arguments(tmp_path / "nowhere", labelled, tmp_path, SETTINGS)
+    assert_one_sentence(step("train", *arguments), "nowhere")
+
+
+def test_a_model_of_other_data_is_refused(trained, store, tmp_path):
+    other = tmp_path / "store"
+    shutil.copytree(store, other)
+    description = read_json(other / "store.json")
+    description["sha256"]["labels.npy"] = "0" * 64
+    (other / "store.json").write_text(json.dumps(description))
+    done = step("evaluate", "--run", trained, "--store", other, "--out", tmp_path / "metrics.json")
+    assert_one_sentence(done, "checksum")
+
+
+def test_cuda_is_refused_where_there_is_none(store, labelled, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    arguments = train_arguments(store, labelled, tmp_path, SETTINGS)[:-1]
+    assert_one_sentence(step("train", *arguments, "cuda"), "no GPU")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["prepare_data", "label_subset", "train", "train_judge", "evaluate", "make_table"],
+)
+def test_help_says_what_a_step_does(name):
+    done = step(name, "--help")
+    assert done.returncode == 0
+    assert "usage" in done.stdout

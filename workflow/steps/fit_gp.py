@@ -1,0 +1,98 @@
+"""Fit a sparse variational Gaussian process in place of a judge's last layer."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ccvae.data.store import Store
+from ccvae.files import atomic_path, write_json
+from evaluators.gaussian_process import (
+    GPSettings,
+    assess_gp_head,
+    fit_gp_head,
+    gate_gp_head,
+)
+from evaluators.images import ImageSet
+from evaluators.uncertainty import mutual_information
+from workflow.config import settings_hash
+from workflow.load import load_judge
+from workflow.provenance import Stopwatch, provenance
+from workflow.steps.command import (
+    LOG,
+    add_compute_arguments,
+    add_settings_argument,
+    run,
+    start_computing,
+)
+
+NOISE_IMAGES = 2000
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    add_settings_argument(parser)
+    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--judge", required=True, type=Path, help="the judge's folder")
+    parser.add_argument("--out", required=True, type=Path, help="folder for gp.pt and gp.json")
+    add_compute_arguments(parser)
+
+
+def work(given: Namespace) -> None:
+    """Fit, and write gp.pt and gp.json."""
+    stopwatch, settings = Stopwatch(), given.settings
+    device = start_computing(given.device, given.threads)
+    store = Store.open(given.store)
+    judge = load_judge(given.judge, store, device)
+    train = ImageSet.read(store, "train", judge.labels)
+    test = ImageSet.read(store, "test", judge.labels)
+    options = GPSettings(**settings["gaussian_process"], seed=settings["seed"])
+    with tqdm(unit="step", disable=None) as bar:
+
+        def progress(step: int, steps: int, loss: float) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+            bar.set_postfix(loss=f"{loss:.3f}")
+
+        head = fit_gp_head(judge, train, options, device, progress)
+    draws = settings["information_draws"]
+    metrics = assess_gp_head(head, judge, test, draws, settings["seed"])
+    generator = torch.Generator().manual_seed(settings["seed"])
+    noise = torch.rand(NOISE_IMAGES, *store.image_shape, generator=generator).split(500)
+    for name, images in (("test", test), ("noise", noise)):
+        found = mutual_information(head, judge, images, draws, settings["seed"])
+        metrics[f"mutual_information_{name}"] = found["mutual_information"]
+    warnings = gate_gp_head(metrics)
+    if metrics["mutual_information_test"] >= metrics["mutual_information_noise"]:
+        warnings.append(
+            "the Gaussian process is as sure of noise as of test images, so its mutual "
+            "information does not tell them apart; train it for more steps"
+        )
+    for warning in warnings:
+        LOG.warning("%s", warning)
+    with atomic_path(given.out / "gp.pt") as path:
+        torch.save(head.state_dict(), path)
+    write_json(
+        given.out / "gp.json",
+        {
+            "settings": settings,
+            "settings_hash": settings_hash(settings),
+            "data_checksum": store.checksum,
+            "metrics": metrics,
+            "warnings": warnings,
+            **provenance(str(device), stopwatch),
+        },
+    )
+    LOG.info(
+        "Gaussian process of %s: accuracy %.4f, judge %.4f",
+        store.name,
+        metrics["accuracy_gp"],
+        metrics["accuracy_judge"],
+    )
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)
