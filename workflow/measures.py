@@ -17,6 +17,7 @@ from evaluators.fid import inception_fid, judge_frechet_distance
 from evaluators.generation import generation
 from evaluators.images import BATCH, ImageSet
 from evaluators.intervention import Matrix, intervention
+from evaluators.latents import HasCharacteristics, HasLatentMean
 from evaluators.leakage import leakage
 from evaluators.measuring import seeded
 from evaluators.swap import swap
@@ -131,11 +132,13 @@ def measure(
         done = intervention(model, judge, images, n_images=amounts.intervention_images, seed=seed)
         metrics |= done.metrics
         matrices = done.matrices
-    progress("leakage")
     half = min(amounts.probe_images, len(images) // 2) // 8 * 8
     rows = torch.arange(2 * half)
-    metrics |= leakage(model, images.take(rows[:half]), images.take(rows[half:]))
-    if truth is not None:
+    has_latents = isinstance(model, HasCharacteristics | HasLatentMean)
+    if has_latents:
+        progress("leakage")
+        metrics |= leakage(model, images.take(rows[:half]), images.take(rows[half:]))
+    if truth is not None and has_latents:
         progress("truth")
         metrics |= characteristics_r2(
             model,
@@ -143,7 +146,7 @@ def measure(
             truth.drawings(half, 2 * half),
             truth.characteristics,
         )
-        if "intervene" in can:
+        if "intervene" in can and amounts.counterfactual_images:
             metrics |= counterfactual(
                 model, images, truth.redraw, n_images=amounts.counterfactual_images, seed=seed
             )

@@ -1,4 +1,4 @@
-"""Which tables the paper has, and what is in them; cheap to import, Snakemake plans with it."""
+"""Which tables there are, and what is in them; cheap to import, Snakemake plans with it."""
 
 from __future__ import annotations
 
@@ -6,54 +6,237 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table of the paper.
+class Metric:
+    """One block of a table.
 
     Attributes
     ----------
+    name
+        In the records.
+    heading
+        For readers.
+    paper
+        Its name in workflow/resources/paper_tables.csv, where the paper reports it.
+    lower_is_better
+        True, False, or None where neither end is better.
+    optional
+        Left out when no run has it, instead of being shown as missing.
+    """
+
+    name: str
+    heading: str
+    paper: str | None = None
+    lower_is_better: bool | None = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper, or one that the paper should have had.
+
+    Attributes
+    ----------
+    name
+        As a target and a file name.
     number
-        In the paper.
+        In the paper; None for additional ones.
     title
         Caption.
     kind
         Settings of its data sets: `attributes` or `classes`.
     metrics
-        Name of each metric in the records -> its heading.
-    lower_is_better
-        Metrics whose best value is the smallest.
+        Its blocks.
     references
         Rows of `workflow.records.REFERENCES` that belong in it.
+    note
+        What a reader must know to read it.
+    drawn_only
+        Whether it can be filled for drawn stand-ins only.
     """
 
-    number: int
+    name: str
+    number: int | None
     title: str
     kind: str
-    metrics: dict[str, str]
-    lower_is_better: frozenset[str] = frozenset()
+    metrics: tuple[Metric, ...]
     references: tuple[str, ...] = ()
+    note: str = ""
+    drawn_only: bool = False
 
     @property
-    def name(self) -> str:
-        """As a target and a file name."""
-        return f"table{self.number}"
+    def heading(self) -> str:
+        """Name for readers."""
+        return self.name.capitalize() if self.number is None else f"Table {self.number}"
 
+
+_ACCURACY = Metric("accuracy", "accuracy", "accuracy")
+_BALANCED = Metric("balanced_accuracy", "balanced accuracy")
 
 TABLES = {
     table.name: table
     for table in (
         Table(
+            "table1",
             1,
             "Classification accuracy, several binary labels",
             "attributes",
-            {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"},
+            (_ACCURACY, _BALANCED),
             references=("majority", "judge"),
         ),
         Table(
+            "table2",
+            2,
+            "Difference in log-probabilities of the judge under characteristic swaps",
+            "attributes",
+            (
+                Metric("swap", "difference, in nats", "swap_log_prob_difference", True),
+                Metric("swap_normalised", "normalised: 0 own reconstruction, 1 none", None, True),
+                Metric("swap_background_change", "share of the background lost", None, True),
+                Metric("swap_self", "floor: own reconstruction", None, None),
+                Metric("swap_no_transfer", "ceiling: the background's reconstruction", None, None),
+                Metric("swap_truth_l1", "pixel distance from the true swap", None, True, True),
+                Metric("swap_positives", "difference, labels that are on", None, True),
+                Metric("swap_true_label", "difference, the image's own labels", None, True),
+            ),
+            references=("copy_characteristics", "copy_background", "constant"),
+            note="A model whose z_c carries the whole picture swaps perfectly and loses the "
+            "background: read the first block beside the third. The normalised score is what "
+            "compares across judges.",
+        ),
+        Table(
+            "table4",
+            4,
+            "Distance of prior samples from test images",
+            "attributes",
+            (
+                Metric("fid", "FID, InceptionV3", "fid", True, True),
+                Metric("fid_reconstruction", "FID of reconstructions", None, True, True),
+                Metric("frechet_distance_judge", "Fréchet distance, judge's features", None, True),
+                Metric(
+                    "frechet_distance_judge_reconstruction",
+                    "Fréchet distance of reconstructions, judge's features",
+                    None,
+                    True,
+                ),
+            ),
+            references=("copy_characteristics", "constant"),
+            note="The Fréchet distance in the judge's features is not FID, and is comparable "
+            "within one judge only. The row of real images compares training images with test "
+            "images.",
+        ),
+        Table(
+            "table5",
+            5,
+            "Conditional generation: agreement of the judge with the wanted labels",
+            "attributes",
+            (
+                Metric("generation_accuracy", "accuracy, even labels", "generation_accuracy"),
+                Metric("generation_balanced_accuracy", "balanced accuracy, even labels"),
+                Metric("generation_data_accuracy", "accuracy, labels from the data"),
+                Metric("generation_data_balanced_accuracy", "balanced, labels from the data"),
+                Metric(
+                    "generation_ceiling_accuracy",
+                    "perfect drawings, even labels",
+                    lower_is_better=None,
+                    optional=True,
+                ),
+                Metric("generation_real_accuracy", "real images", lower_is_better=None),
+            ),
+            references=("copy_characteristics", "constant"),
+            note="With even labels guessing scores 0.5 whatever the judge; many such label sets "
+            "are impossible to draw, which perfect drawings show.",
+        ),
+        Table(
+            "table6",
             6,
             "Classification accuracy, one label of ten classes",
             "classes",
-            {"accuracy": "accuracy"},
+            (_ACCURACY,),
             references=("majority", "judge"),
+        ),
+        Table(
+            "table7",
+            7,
+            "Conditional generation: accuracy and mutual information of the judge",
+            "classes",
+            (
+                Metric("generation_accuracy", "accuracy", "generation_accuracy"),
+                Metric(
+                    "mutual_information", "mutual information, nats", "mutual_information", True
+                ),
+            ),
+            references=("copy_characteristics", "constant"),
+            note="Mutual information says how far from the data the judge finds the images; its "
+            "size depends on how long the Gaussian process was trained.",
+        ),
+        Table(
+            "interventions",
+            None,
+            "Single interventions (Appendix D.1)",
+            "attributes",
+            (
+                Metric("intervention_condition", "condition number", None, True),
+                Metric("intervention_dominance", "share of the diagonal in the matrix"),
+                Metric("intervention_diagonal", "mean change of the flipped label, nats"),
+                Metric(
+                    "intervention_off_diagonal", "mean change of other labels, nats", None, True
+                ),
+                Metric("intervention_success", "share of flips that the judge sees"),
+                Metric(
+                    "intervention_switch_on_condition",
+                    "condition number, switching on",
+                    None,
+                    True,
+                    True,
+                ),
+                Metric(
+                    "intervention_switch_on_dominance",
+                    "share of the diagonal, switching on",
+                    optional=True,
+                ),
+            ),
+        ),
+        Table(
+            "leakage",
+            None,
+            "How well latents predict labels: balanced accuracy above chance",
+            "attributes",
+            (
+                Metric("leakage_own", "a label's own z_c", optional=True),
+                Metric("leakage_other", "another label's z_c", None, True, True),
+                Metric("leakage_other_reference", "another label's true value", None, None, True),
+                Metric("leakage_rest", "z without z_c", None, True),
+            ),
+            note="The paper claims that characteristics are isolated and reports no figure.",
+        ),
+        Table(
+            "truth",
+            None,
+            "Against the drawn truth: how much of the true characteristics latents hold (R2), and "
+            "how close interventions come to the image drawn anew",
+            "attributes",
+            (
+                Metric("truth_r2_own", "a label's characteristics, from its z_c", optional=True),
+                Metric("truth_r2_other", "from the other labels' z_c", None, True, True),
+                Metric("truth_r2_rest", "from z without z_c", None, True),
+                Metric("truth_r2_label", "from the label itself", None, None),
+                Metric("truth_r2_pixels", "from pixels", None, None),
+                Metric("truth_nuisance_r2_rest", "nuisances, from z without z_c"),
+                Metric(
+                    "counterfactual_inside_normalised",
+                    "intervention, changing region: 0 perfect, 1 nothing done",
+                    None,
+                    True,
+                ),
+                Metric("counterfactual_outside", "intervention, rest of the image", None, True),
+                Metric(
+                    "counterfactual_outside_nothing",
+                    "reconstruction, rest of the image",
+                    None,
+                    None,
+                ),
+            ),
+            drawn_only=True,
         ),
     )
 }

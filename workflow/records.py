@@ -31,7 +31,13 @@ COLUMNS = [
     "evaluate_wall_s",
 ]
 
-REFERENCES = {"majority": "Majority class", "judge": "Independent classifier"}
+REFERENCES = {
+    "majority": "Majority class",
+    "judge": "Independent classifier",
+    "copy_characteristics": "Real images, swap = the donor",
+    "copy_background": "Real images, swap = the background",
+    "constant": "Mean image",
+}
 """Rows that are no trained model, by name; they do not depend on f."""
 
 
@@ -123,6 +129,10 @@ def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     record = read_json(path)
+    rows = {"majority": record["majority"], "judge": record["metrics"]}
+    references = path.with_name("references.json")
+    if references.exists():
+        rows |= read_json(references)["metrics"]
     common = {
         "run": f"judges/{dataset}",
         "dataset": dataset,
@@ -138,6 +148,6 @@ def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
     }
     return [
         {**common, "model": model, "metric": metric, "value": value}
-        for model, metrics in (("majority", record["majority"]), ("judge", record["metrics"]))
+        for model, metrics in rows.items()
         for metric, value in metrics.items()
     ]

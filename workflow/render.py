@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from workflow.paper import Table
+from workflow.paper import Metric, Table
 from workflow.records import REFERENCES, Plan
 
 DEVIATIONS = Path(__file__).parent / "resources" / "deviations.yaml"
@@ -27,7 +27,8 @@ NAMES = {
 def deviations_of(table: Table) -> list[dict[str, Any]]:
     """Entries of the deviations register that touch a table."""
     register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
-    return [entry for entry in register if table.number in entry["tables"]]
+    name = table.name if table.number is None else table.number
+    return [entry for entry in register if name in entry["tables"]]
 
 
 def dataset_name(dataset: str) -> str:
@@ -47,7 +48,7 @@ def _datasets(frame: pd.DataFrame) -> list[str]:
 def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     """One paragraph: what the table is, and on which data."""
     seeds = "one seed" if plan.seeds == 1 else f"mean ± standard deviation of {plan.seeds} seeds"
-    sentences = [f"{table.title}; {seeds}, preset `{plan.preset}`."]
+    sentences = [f"{table.title}; {seeds}, preset `{plan.preset}`.", table.note]
     drawn = [name for name in _datasets(frame) if name in STAND_INS]
     if drawn:
         pairs = " and ".join(f"`{name}` in place of {STAND_INS[name]}" for name in drawn)
@@ -57,26 +58,26 @@ def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         )
     if frame["paper"].notna().any():
         sentences.append("In brackets: the paper's value, and obtained minus paper.")
-    return " ".join(sentences)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     """Render a tidy table as Markdown, one block per metric and data set."""
-    lines = [f"# Table {table.number}", "", caption(table, frame, plan), ""]
-    for metric, heading in table.metrics.items():
-        for dataset in _datasets(frame):
-            block = frame[(frame["metric"] == metric) & (frame["dataset"] == dataset)]
+    lines = [f"# {table.heading}", "", caption(table, frame, plan), ""]
+    for dataset in _datasets(frame):
+        for metric in table.metrics:
+            block = frame[(frame["metric"] == metric.name) & (frame["dataset"] == dataset)]
             if block.empty:
                 continue
-            lines += [f"**{dataset_name(dataset)}, {heading}**", ""]
-            lines += _markdown_block(table, block, plan)
+            lines += [f"**{dataset_name(dataset)}, {metric.heading}**", ""]
+            lines += _markdown_block(metric, block, plan)
             lines.append("")
     lines += _decisions(table)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _markdown_block(table: Table, block: pd.DataFrame, plan: Plan) -> list[str]:
-    best = _best(table, block)
+def _markdown_block(metric: Metric, block: pd.DataFrame, plan: Plan) -> list[str]:
+    best = _best(metric, block)
     header = "| | " + " | ".join(f"f = {rate}" for rate in plan.rates) + " |"
     lines = [header, "|---" * (len(plan.rates) + 1) + "|"]
     for model, row in block.groupby("model", sort=False):
@@ -120,13 +121,14 @@ def _paper(cell: Any) -> str:
     return f" ({_number(cell.paper)}{difference})"
 
 
-def _best(table: Table, block: pd.DataFrame) -> set[tuple[str, str]]:
+def _best(metric: Metric, block: pd.DataFrame) -> set[tuple[str, str]]:
     """The best trained model at each rate, as (model, rate)."""
+    if metric.lower_is_better is None:
+        return set()
     models = block[~block["model"].isin(REFERENCES) & block["mean"].notna()]
     best: set[tuple[str, str]] = set()
     for rate, cells in models.groupby("supervision_rate"):
-        lower = str(cells["metric"].iloc[0]) in table.lower_is_better
-        extreme = cells["mean"].min() if lower else cells["mean"].max()
+        extreme = cells["mean"].min() if metric.lower_is_better else cells["mean"].max()
         best |= {(name, str(rate)) for name in cells.loc[cells["mean"] == extreme, "model"]}
     return best
 
@@ -167,10 +169,12 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         rules,
         rf" & & {heads} \\",
     ]
-    for metric, heading in table.metrics.items():
+    for metric in table.metrics:
+        block = frame[frame["metric"] == metric.name]
+        if block.empty:
+            continue
         lines.append(r"\midrule")
-        block = frame[frame["metric"] == metric]
-        best = {name: _best(table, block[block["dataset"] == name]) for name in datasets}
+        best = {name: _best(metric, block[block["dataset"] == name]) for name in datasets}
         for index, (model, row) in enumerate(block.groupby("model", sort=False)):
             cells = [
                 _latex_cell(
@@ -179,7 +183,7 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
                 for name in datasets
                 for rate in rates
             ]
-            first = _escape(heading) if index == 0 else ""
+            first = _escape(metric.heading) if index == 0 else ""
             lines.append(
                 f"{first} & {_escape(row_name(str(model), plan))} & " + " & ".join(cells) + r" \\"
             )

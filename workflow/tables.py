@@ -31,6 +31,13 @@ def paper_values() -> pd.DataFrame:
     return pd.read_csv(PAPER_VALUES, dtype={"supervision_rate": str})
 
 
+def belongs(table: Table, dataset: str, plan: Plan) -> bool:
+    """Whether a data set has a place in a table."""
+    if table.drawn_only and not dataset.startswith("synthetic_"):
+        return False
+    return plan.datasets[dataset] == table.kind
+
+
 def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Compute a table: one row per metric, data set, model and supervision rate.
 
@@ -55,22 +62,28 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     keys = ["table", "metric", "dataset", "model", "supervision_rate"]
     published = paper_values().set_index(keys)["value"].to_dict()
     by_cell = _values_by_cell(records)
+    label = table.name if table.number is None else table.number
     rows: list[tuple[object, ...]] = []
+    measured = set(records["metric"])
+    datasets = [name for name in plan.datasets if belongs(table, name, plan)]
     for metric in table.metrics:
-        for dataset in (name for name, kind in plan.datasets.items() if kind == table.kind):
+        if metric.optional and metric.name not in measured:
+            continue
+        for dataset in datasets:
             for model, described in plan.models.items():
                 for rate in plan.rates:
                     expected = len(plan.runs(dataset, model, rate))
                     if expected:
-                        cell = (metric, dataset, model, rate)
+                        cell = (metric.name, dataset, model, rate)
                         paper = published.get(
-                            (table.number, metric, dataset, described["system"], rate)
+                            (table.number, metric.paper, dataset, described["system"], rate)
                         )
                         values = by_cell.get(cell, [])
-                        rows.append((table.number, *cell, *_summary(values, expected, paper)))
+                        rows.append((label, *cell, *_summary(values, expected, paper)))
             for model in table.references:
-                cell = (metric, dataset, model, "")
-                rows.append((table.number, *cell, *_summary(by_cell.get(cell, []), 1, None)))
+                cell = (metric.name, dataset, model, "")
+                if cell in by_cell:
+                    rows.append((label, *cell, *_summary(by_cell[cell], 1, None)))
     numbers = {column: float for column in ("mean", "std", "paper", "difference")}
     return pd.DataFrame(rows, columns=TIDY).astype(numbers)
 

@@ -72,7 +72,14 @@ INCEPTION = (
 )
 PLAN = json.dumps(CONFIG.plan())
 # Tables that the chosen data sets have something to say about.
-TABLES_HERE = [name for name, table in TABLES.items() if any(CONFIG.runs(table.kind))]
+TABLES_HERE = [
+    name
+    for name, table in TABLES.items()
+    if any(
+        run.dataset.startswith("synthetic_") or not table.drawn_only
+        for run in CONFIG.runs(table.kind)
+    )
+]
 
 
 def metrics_of(kind=None):
@@ -83,7 +90,11 @@ def judges_of(kind=None):
     datasets = [
         name for name in CONFIG.datasets if kind in (None, CONFIG.kind_of(name))
     ]
-    return [f"<results>/judges/{dataset}/judge.json" for dataset in datasets]
+    return [
+        f"<results>/judges/{dataset}/{record}.json"
+        for dataset in datasets
+        for record in ("judge", "references")
+    ]
 
 
 def metrics_of_table(wildcards):

@@ -36,3 +36,36 @@ rule evaluate:
         " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
         " {params.inception} {input.inception:q}"
         " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"
+
+
+rule evaluate_references:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        judge="<results>/judges/{dataset}/judge.pt",
+        gp="<results>/judges/{dataset}/gp.pt",
+        inception=INCEPTION,
+        code=EVALUATOR_CODE,
+    output:
+        "<results>/judges/{dataset}/references.json",
+    log:
+        "<results>/logs/evaluate_references/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/evaluate_references/{dataset}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=1,
+    params:
+        settings=evaluation_settings,
+        store=subpath(input.description, parent=True),
+        judge=subpath(input.judge, parent=True),
+        inception="--inception" if INCEPTION else "",
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.evaluate_references --settings {params.settings:q}"
+        " --store {params.store:q} --judge {params.judge:q}"
+        " {params.inception} {input.inception:q}"
+        " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"

@@ -69,6 +69,26 @@ rule table1:
         "<results>/tables/table1.md",
 
 
+rule table2:
+    input:
+        "<results>/tables/table2.md",
+
+
+rule table4:
+    input:
+        "<results>/tables/table4.md",
+
+
+rule table5:
+    input:
+        "<results>/tables/table5.md",
+
+
 rule table6:
     input:
         "<results>/tables/table6.md",
+
+
+rule table7:
+    input:
+        "<results>/tables/table7.md",

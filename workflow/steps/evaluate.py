@@ -8,8 +8,9 @@ from pathlib import Path
 from ccvae.data.store import Store
 from ccvae.files import read_json, write_json
 from evaluators.images import ImageSet
+from workflow.drawings import Truth
 from workflow.load import load_gp, load_judge, load_model
-from workflow.measures import Amounts, Truth, matrix_to_json, measure
+from workflow.measures import Amounts, matrix_to_json, measure
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import (
     LOG,
