@@ -121,10 +121,14 @@ class M2(LabelledVAE):
         return self._sampled(x, features, logits)
 
     def _image_bound(self, x: Tensor, features: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
-        """One-draw estimate of log p(x|y,z) and KL(q(z|x,y) || p(z)), each (B,)."""
+        """One-draw estimate of log p(x|y,z) and KL(q(z|x,y) || p(z)), each (n B,).
+
+        `features` and `code` are n stacked batches for the same images `x` (B, C, H, W).
+        """
         posterior = self.posterior(features, code)
         z = posterior.rsample()
-        reconstruction = self.log_likelihood(x, self.decoder(torch.cat([z, code], dim=1)))
+        batches = self.decoder(torch.cat([z, code], dim=1)).split(len(x))
+        reconstruction = torch.cat([self.log_likelihood(x, logits) for logits in batches])
         return reconstruction, posterior.kl().sum(-1)
 
     def _supervised(self, x: Tensor, y: Tensor, features: Tensor, log_q: Tensor) -> Bound:
@@ -159,9 +163,7 @@ class M2(LabelledVAE):
             return self._unsupervised(*self._image_bound(x, features, code), log_q)
         threshold = (-logits).sigmoid()
         first, second = (u > threshold).float(), (1 - u > threshold).float()
-        reconstruction, kl = self._image_bound(
-            x.repeat(2, 1, 1, 1), features.repeat(2, 1), torch.cat([first, second])
-        )
+        reconstruction, kl = self._image_bound(x, features.repeat(2, 1), torch.cat([first, second]))
         f_first, f_second = (reconstruction - kl).detach().chunk(2)
         direction = (first - second) * logits.abs().sigmoid()
         score = 0.5 * (f_first - f_second) * (direction.detach() * logits).sum(-1)

@@ -26,9 +26,10 @@ class SupervisedGradient:
     """Which parts of equation (4) carry a gradient: one reading of the paper or of its codes.
 
     The value of the bound is the same for all readings but `analytic_kl`; only the gradient
-    differs. Each of the two places where log q(y | z_c) stands can be `attached`; `latent_stopped`
-    (gradient to the classifier's parameters but not through z_c: the bar of equation (8)); or
-    `detached`.
+    differs, and for the classifier's own parameters not even that between equations (4) and (8)
+    (deviation: figure8-variance). Each of the two places where log q(y | z_c) stands can be
+    `attached`; `latent_stopped` (gradient to the classifier's parameters but not through z_c: the
+    bar of equation (8)); or `detached`.
 
     Attributes
     ----------
@@ -75,9 +76,9 @@ class CCVAE(ConditionalPriorVAE):
         A reading in `SUPERVISED_GRADIENTS`.
     unsupervised
         `enum`: equation (5) with the expectation over y computed exactly, which the
-        factorisation makes cheap; `exact`: log p(z_c) marginalised over y, the tighter bound
-        that section 4.2 calls prohibitively expensive; `sampled`: one draw of y per image and no
-        score-function term, as in the released torch code.
+        factorisation makes cheap (deviation: enumerated-y); `exact`: log p(z_c) marginalised over
+        y, the tighter bound that section 4.2 calls prohibitively expensive; `sampled`: one draw
+        of y per image and no score-function term, as in the released torch code.
     label_estimator
         How q(y|x) is estimated from k draws of z_c: `joint` averages q(y|z_c) over draws (the
         released codes), `factorised` averages per label, `inclusive` adds the decoded z to

@@ -252,7 +252,7 @@ class ConditionalPrior(nn.Module):
     spread
         Initial distance of the means from zero: -spread and +spread for the two values of a
         binary label (the released Pyro code uses 2). For classes the means start at random with
-        this standard deviation.
+        this standard deviation (deviation: prior-spread).
     """
 
     def __init__(self, labels: LabelSpace, width: int, spread: float = 2.0) -> None:

@@ -7,6 +7,7 @@ training that was cut off and resumed equals one that never stopped, bit for bit
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,6 +197,12 @@ class Trainer:
         Learning rate and clipping.
     intervals
         The training is recorded, and can be saved, this many times.
+
+    Attributes
+    ----------
+    after_backward
+        Called with the step's number when its gradients are there, before they are clipped and
+        used; for studies that look at them.
     """
 
     def __init__(
@@ -211,6 +218,7 @@ class Trainer:
         self._batches, self._schedule = batches, schedule
         self.step = 0
         self.history: list[dict[str, float]] = []
+        self.after_backward: Callable[[int], None] | None = None
         self._interval = max(1, math.ceil(batches.total / intervals))
         groups = model.parameter_groups(schedule.learning_rate)
         rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
@@ -268,6 +276,8 @@ class Trainer:
             raise InputError(self._blame(bounds))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.after_backward is not None:
+            self.after_backward(self.step)
         if self._schedule.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._schedule.gradient_clip)
         self._optimizer.step()

@@ -3,7 +3,7 @@
 Sections 6.2 to 6.4 of the paper put reconstructed, swapped and generated images before "a
 pre-trained classifier" and read its log-probabilities. A difference of log-probabilities grows in
 proportion to the logits, so the judge's are calibrated by temperature scaling on validation data
-(Guo et al., arXiv:1706.04599), one temperature per binary label.
+(Guo et al., arXiv:1706.04599), one temperature per binary label (deviation: judge).
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 FID is the Fréchet distance (Dowson and Landau, doi:10.1016/0047-259X(82)90077-X) of two Gaussians
 fitted to features of InceptionV3 (Heusel et al., arXiv:1706.08500). torch-fidelity supplies the
 network; its weights are a file that the caller names. Without that file only the distance in the
-judge's own features can be had, which is a different quantity with a key of its own.
+judge's own features can be had, which is a different quantity with a key of its own (deviation:
+frechet-in-judge).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ The paper replaces the last linear layer of a trained classifier with a sparse v
 class, or every binary label, has its own GP with a scaled RBF kernel on the standardised features;
 they share inducing points. Inducing points start at k-means centres and the lengthscale at the
 mean distance between features, because GPs far from the data have no gradient
-(van Amersfoort et al., arXiv:2102.11409).
+(van Amersfoort et al., arXiv:2102.11409). The rest is our choice (deviation: gaussian-process).
 
 Classes have the softmax likelihood p(y = k | f) = softmax(f)_k. Binary labels have the Bernoulli
 likelihood with the probit link, p(y = 1 | f) = \Phi(f), so their log-probabilities have lighter

@@ -192,6 +192,8 @@ class Config:
         kind = self.kind_of(run.dataset)
         shared = self.values["settings"][kind]
         model = self.values["model_settings"][run.model]
+        options = dict(model.get(kind, {}))
+        training = options.pop("training", {})
         return {
             "recipe": RECIPE,
             "dataset": run.dataset,
@@ -201,8 +203,8 @@ class Config:
             "seed": run.seed,
             "torch_seed": seed_of(run.dataset, run.model, run.rate, run.seed),
             "architecture": shared["architecture"],
-            "options": {"likelihood": shared["likelihood"], **model.get(kind, {})},
-            "training": {**shared["training"], **model.get("training", {})},
+            "options": {"likelihood": shared["likelihood"], **options},
+            "training": {**shared["training"], **training},
         }
 
 

@@ -1,7 +1,7 @@
 """CelebA (Liu et al. 2015, arXiv:1411.7766) with the paper's 18 labels, from the official files.
 
 The reader takes the official text lists and the comma-separated ones that mirrors ship. Images are
-squeezed to 64 x 64 without a crop, as in the authors' released code.
+squeezed to 64 x 64 without a crop, as in the authors' released code (deviation: celeba-split).
 """
 
 from __future__ import annotations
@@ -132,6 +132,18 @@ def prepare_celeba(
     return decode_store(
         store, spec, [str(images / name) for name in chosen], labels, workers=workers
     )
+
+
+def official_files(folder: Path) -> tuple[Path, Path, Path]:
+    """Find the list of attributes, the list of partitions and the folder of images.
+
+    Raises
+    ------
+    InputError
+        If one of them is not there.
+    """
+    lists = [_find_list(folder, stem) for stem in ("list_attr_celeba", "list_eval_partition")]
+    return lists[0], lists[1], _image_folder(folder)
 
 
 def listing_digest(names: Sequence[str], labels: np.ndarray) -> str:

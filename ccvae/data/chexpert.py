@@ -1,6 +1,7 @@
 """CheXpert-v1.0-small (Irvin et al. 2019, arXiv:1901.07031) with the paper's five findings.
 
-Not for clinical use.
+Policies for uncertain labels, views and splits are options (deviation: chexpert-policies). Not
+for clinical use.
 """
 
 from __future__ import annotations
@@ -125,6 +126,17 @@ def prepare_chexpert(
         notes=("Not for clinical use.",),
     )
     return decode_store(store, spec, [str(root / path) for path in paths], labels, workers=workers)
+
+
+def official_folder(folder: Path) -> Path:
+    """Find the folder with train.csv: `folder` itself, or CheXpert-v1.0-small in it.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    return _root(folder)
 
 
 def patient_split(patient: str) -> str:

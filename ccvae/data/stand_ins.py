@@ -1,4 +1,7 @@
-"""Stores of drawn images, the stand-ins for CelebA and CheXpert where those cannot be had."""
+"""Stores of drawn images, the stand-ins for CelebA and CheXpert where those cannot be had.
+
+Their numbers are never comparable with those of the originals (deviation: stand-ins).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which training images are labelled at a supervision rate f."""
+"""Which training images are labelled at a supervision rate f (deviation: label-subsets)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ccvae.data.store import Store
-from ccvae.files import atomic_path, write_json
+from ccvae.files import write_json
 from evaluators.gaussian_process import (
     GPSettings,
     assess_gp_head,
@@ -28,6 +28,7 @@ from workflow.steps.command import (
     run,
     start_computing,
 )
+from workflow.tensors import save_tensors
 
 NOISE_IMAGES = 2000
 
@@ -73,8 +74,7 @@ def work(given: Namespace) -> None:
         )
     for warning in warnings:
         LOG.warning("%s", warning)
-    with atomic_path(given.out / "gp.pt") as path:
-        torch.save(head.state_dict(), path)
+    save_tensors(head.state_dict(), given.out / "gp.pt")
     write_json(
         given.out / "gp.json",
         {

@@ -31,6 +31,7 @@ from workflow.steps.command import (
     run,
     start_computing,
 )
+from workflow.tensors import save_tensors
 
 SAVE_EVERY_S = float(os.environ.get("CCVAE_SAVE_EVERY_S", "30"))
 """Seconds between two saves of the resume state."""
@@ -62,8 +63,7 @@ def work(given: Namespace) -> None:
     resumed_at = state.restore(trainer, device)
     train_to_the_end(trainer, state)
 
-    with atomic_path(given.out / "model.pt") as path:
-        torch.save(trainer.model.state_dict(), path)
+    save_tensors(trainer.model.state_dict(), given.out / "model.pt")
     with atomic_path(given.out / "history.csv") as path:
         pd.DataFrame(trainer.history).to_csv(path, index=False)
     record = {
@@ -163,8 +163,7 @@ class ResumeState:
 
     def save(self, trainer: Trainer) -> None:
         """Write the state; the previous one stays whole until the new one is."""
-        with atomic_path(self._path) as path:
-            torch.save(trainer.state_dict(), path)
+        save_tensors(trainer.state_dict(), self._path)
 
     def restore(self, trainer: Trainer, device: torch.device) -> int:
         """Continue from the saved state if there is one; returns the step, 0 for a new start."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ccvae.data.store import Store
-from ccvae.files import atomic_path, write_json
+from ccvae.files import write_json
 from evaluators.accuracy import majority
 from evaluators.assessment import assess, gate
 from evaluators.classifier import JudgeSettings, train_judge
@@ -23,6 +22,7 @@ from workflow.steps.command import (
     run,
     start_computing,
 )
+from workflow.tensors import save_tensors
 
 NOT_OF_THE_TRAINING = ("recipe", "dataset", "minimum")
 
@@ -59,8 +59,7 @@ def work(given: Namespace) -> None:
     warnings = gate(measured, settings["minimum"])
     for warning in warnings:
         LOG.warning("%s", warning)
-    with atomic_path(given.out / "judge.pt") as path:
-        torch.save(judge.state_dict(), path)
+    save_tensors(judge.state_dict(), given.out / "judge.pt")
     write_json(
         given.out / "judge.json",
         {
