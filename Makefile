@@ -1,33 +1,48 @@
 # `make results`: from nothing to the tables. `make test`: the tests. Both make .venv themselves.
-# PYTHON chooses the interpreter (3.11 or newer), SNAKEMAKE_ARGS adds arguments to Snakemake.
+# `make doctor`: what would stop a configuration from running; `make plan`: what it would cost.
+# PYTHON chooses the interpreter (3.11 or newer), SNAKEMAKE_ARGS adds arguments to Snakemake,
+# CONFIG_ARGS says which configuration: make doctor CONFIG_ARGS="--configfile config/paper.yaml".
 
 PYTHON ?= python3
 SNAKEMAKE_ARGS ?=
+CONFIG_ARGS ?=
 BIN := .venv/bin
 # Steps are run as `python -m ...`; they must find the environment's interpreter.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: results smoke test test-slow lint clean
+.PHONY: results smoke readme doctor plan benchmark test test-slow lint clean
 
 results: .venv/ready
-	snakemake --cores all $(SNAKEMAKE_ARGS)
+	$(BIN)/snakemake --cores all $(SNAKEMAKE_ARGS)
 
 smoke: .venv/ready
-	snakemake --cores all --configfile config/smoke.yaml $(SNAKEMAKE_ARGS)
-	snakemake --configfile config/smoke.yaml --report results/smoke/report.zip
+	$(BIN)/snakemake --cores all --configfile config/smoke.yaml $(SNAKEMAKE_ARGS)
+	$(BIN)/snakemake --configfile config/smoke.yaml --report results/smoke/report.zip
+
+readme: .venv/ready
+	$(BIN)/python -m workflow.steps.update_readme --results results/default
+
+doctor: .venv/ready
+	$(BIN)/python -m workflow.steps.doctor $(CONFIG_ARGS)
+
+plan: .venv/ready
+	$(BIN)/python -m workflow.steps.plan $(CONFIG_ARGS)
+
+benchmark: .venv/ready
+	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
 
 test: .venv/ready
-	pytest
+	$(BIN)/pytest
 
 test-slow: .venv/ready
-	pytest -m "slow and not gpu and not slurm"
+	$(BIN)/pytest -m "slow and not gpu and not slurm"
 
 lint: .venv/lint
-	ruff check .
-	ruff format --check .
-	snakefmt --check Snakefile workflow/rules
-	snakemake --lint
-	mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

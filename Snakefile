@@ -23,9 +23,16 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/studies.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/planning.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.tables.input,
+        rules.claims.output,
+        rules.figures.input,
+        rules.front_page.output,

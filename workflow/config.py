@@ -16,10 +16,12 @@ from typing import Any
 import yaml
 
 from ccvae.errors import InputError
+from workflow.models import SYSTEMS
 
 RECIPE = 1
 """Version of the training recipe; raising it retrains every model, editing a comment does not."""
 
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
 SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
@@ -97,7 +99,18 @@ class Config:
             _known("folders", name, values["data"])
         for name, entry in values["data"].items():
             _known(f"data.{name}.settings", entry["settings"], values["settings"])
-        for rate in values["supervision_rates"]:
+        for name, entry in values["model_settings"].items():
+            _known(f"model_settings.{name}.system", entry["system"], SYSTEMS)
+        gradients, alpha = values["studies"]["gradients"], values["studies"]["alpha"]
+        for name in (gradients["dataset"], *alpha["datasets"]):
+            _known("studies", name, values["data"])
+        for name in (gradients["model"], *alpha["weights"]):
+            _known("studies", name, values["model_settings"])
+        for rate in (
+            *values["supervision_rates"],
+            gradients["supervision_rate"],
+            *alpha["supervision_rates"],
+        ):
             if not RATE.fullmatch(rate) or float(rate) == 0:
                 raise InputError(
                     f"configuration: supervision rate '{rate}' is not a number in (0, 1]; "
@@ -229,14 +242,11 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     """
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if not schema:
+        return _plain(value)
     kind = schema.get("type")
     if kind == "object" and isinstance(value, dict):
-        properties = schema.get("properties", {})
-        rest = schema.get("additionalProperties") or {}
-        return {
-            key: _as_types(item, properties.get(key, rest if isinstance(rest, dict) else {}), root)
-            for key, item in value.items()
-        }
+        return {key: _as_types(item, _schema_of(key, schema), root) for key, item in value.items()}
     if kind == "array":
         items = value if isinstance(value, list) else [value]
         return [_as_types(item, schema.get("items", {}), root) for item in items]
@@ -245,6 +255,28 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value
+
+
+def _schema_of(key: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Look up the schema of a key of a mapping; empty where anything may stand."""
+    if key in schema.get("properties", {}):
+        return schema["properties"][key]
+    for pattern, found in schema.get("patternProperties", {}).items():
+        if re.search(pattern, key):
+            return found
+    rest = schema.get("additionalProperties")
+    return rest if isinstance(rest, dict) else {}
+
+
+def _plain(value: Any) -> Any:
+    """Read strings that look like numbers or truth values as such, where no schema says more."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return float(value) if re.search("[.e]", value.lower()) else int(value)
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _where(path: Any) -> str:

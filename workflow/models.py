@@ -22,6 +22,12 @@ SYSTEMS = {
 """Where each system's class is; imported when it is built, so that planning needs no torch."""
 
 
+def system_class(system: str) -> type[LabelledVAE]:
+    """Import a system's class by its name in `SYSTEMS`."""
+    module, name = SYSTEMS[system].split(":")
+    return getattr(import_module(module), name)
+
+
 def build_model(
     settings: dict[str, Any], labels: LabelSpace, image_shape: tuple[int, int, int]
 ) -> LabelledVAE:
@@ -43,8 +49,7 @@ def build_model(
     """
     from ccvae.networks import ARCHITECTURES
 
-    module, name = SYSTEMS[settings["system"]].split(":")
-    system = getattr(import_module(module), name)
+    system = system_class(settings["system"])
     options = dict(settings["architecture"])
     architecture = _call(ARCHITECTURES[options.pop("name")], "the architecture", options)
     if architecture.image_shape != tuple(image_shape):

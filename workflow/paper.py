@@ -165,7 +165,7 @@ TABLES = {
                     "mutual_information", "mutual information, nats", "mutual_information", True
                 ),
             ),
-            references=("copy_characteristics", "constant"),
+            references=("test_images", "other_data", "copy_characteristics", "constant"),
             note="Mutual information says how far from the data the judge finds the images; its "
             "size depends on how long the Gaussian process was trained.",
         ),

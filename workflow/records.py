@@ -25,10 +25,14 @@ COLUMNS = [
     "commit",
     "dirty",
     "torch",
+    "versions",
     "device",
     "train_wall_s",
     "train_peak_mb",
+    "evaluate_commit",
+    "evaluate_dirty",
     "evaluate_wall_s",
+    "evaluate_peak_mb",
 ]
 
 REFERENCES = {
@@ -37,6 +41,8 @@ REFERENCES = {
     "copy_characteristics": "Real images, swap = the donor",
     "copy_background": "Real images, swap = the background",
     "constant": "Mean image",
+    "test_images": "Test images",
+    "other_data": "Another data set",
 }
 """Rows that are no trained model, by name; they do not depend on f."""
 
@@ -116,12 +122,20 @@ def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
         "commit": trained["code"]["commit"],
         "dirty": trained["code"]["dirty"],
         "torch": trained["versions"]["torch"],
+        "versions": _versions(trained),
         "device": trained["device"],
         "train_wall_s": trained["wall_s"],
         "train_peak_mb": trained["peak_mb"],
+        "evaluate_commit": measured["code"]["commit"],
+        "evaluate_dirty": measured["code"]["dirty"],
         "evaluate_wall_s": measured["wall_s"],
+        "evaluate_peak_mb": measured["peak_mb"],
     }
     return [{**common, "metric": k, "value": v} for k, v in measured["metrics"].items()]
+
+
+def _versions(record: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in record["versions"].items())
 
 
 def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
@@ -142,6 +156,7 @@ def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
         "commit": record["code"]["commit"],
         "dirty": record["code"]["dirty"],
         "torch": record["versions"]["torch"],
+        "versions": _versions(record),
         "device": record["device"],
         "train_wall_s": record["wall_s"],
         "train_peak_mb": record["peak_mb"],

@@ -8,20 +8,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from workflow.names import STAND_INS, dataset_name
 from workflow.paper import Metric, Table
 from workflow.records import REFERENCES, Plan
 
 DEVIATIONS = Path(__file__).parent / "resources" / "deviations.yaml"
 MISSING = "missing"
-STAND_INS = {"synthetic_faces": "CelebA", "synthetic_xrays": "CheXpert"}
-NAMES = {
-    "celeba": "CelebA",
-    "chexpert": "CheXpert",
-    "mnist": "MNIST",
-    "fashion_mnist": "FashionMNIST",
-    "synthetic_faces": "synthetic_faces (drawn)",
-    "synthetic_xrays": "synthetic_xrays (drawn)",
-}
 
 
 def deviations_of(table: Table) -> list[dict[str, Any]]:
@@ -29,11 +21,6 @@ def deviations_of(table: Table) -> list[dict[str, Any]]:
     register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
     name = table.name if table.number is None else table.number
     return [entry for entry in register if name in entry["tables"]]
-
-
-def dataset_name(dataset: str) -> str:
-    """Name of a data set for readers; a stand-in is called one."""
-    return NAMES.get(dataset, dataset)
 
 
 def row_name(model: str, plan: Plan) -> str:
@@ -72,8 +59,18 @@ def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
             lines += [f"**{dataset_name(dataset)}, {metric.heading}**", ""]
             lines += _markdown_block(metric, block, plan)
             lines.append("")
-    lines += _decisions(table)
+    lines += [_origin(frame), "", *_decisions(table)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _origin(frame: pd.DataFrame) -> str:
+    """One sentence: how many runs, and where to follow them to."""
+    trained = frame[frame["supervision_rate"] != ""]
+    runs = int(trained.groupby(["dataset", "model", "supervision_rate"])["n"].max().sum())
+    return (
+        f"From {runs} runs; [records.csv](../records.csv) has the seed, settings, data checksum, "
+        "commit, versions, device, time and memory of each."
+    )
 
 
 def _markdown_block(metric: Metric, block: pd.DataFrame, plan: Plan) -> list[str]:

@@ -77,6 +77,22 @@ def test_command_line_strings_become_what_the_schema_asks_for():
     assert config.run_settings(runs[0])["training"]["steps"] == 7
 
 
+def test_command_line_strings_in_options_become_numbers_where_they_look_like_them():
+    raw = default()
+    raw["data"]["synthetic_faces"]["options"] = {"seed": "3", "sizes": {"train": "128"}}
+    raw["data"]["chexpert"]["options"] = {"views": "all", "folder": "/1/2"}
+    raw["model_settings"]["m2"]["classes"].update(latents="12", separate_trunk="true")
+    raw["model_settings"]["diva"]["attributes"].update(classifier_weight="1e-2")
+    config = Config(raw)
+    options = config.data_settings("synthetic_faces")["options"]
+    assert options == {"seed": 3, "sizes": {"train": 128}}
+    assert config.data_settings("chexpert")["options"] == {"views": "all", "folder": "/1/2"}
+    trained = config.run_settings(Run("mnist", "m2", "1.0", 0))["options"]
+    assert (trained["latents"], trained["separate_trunk"]) == (12, True)
+    trained = config.run_settings(Run("celeba", "diva", "1.0", 0))["options"]
+    assert trained["classifier_weight"] == 0.01
+
+
 def test_a_single_rate_given_as_a_number_is_read_as_written():
     raw = default()
     raw["supervision_rates"] = 0.06

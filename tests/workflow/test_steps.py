@@ -13,88 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from ccvae.data.spec import StoreSpec
-from ccvae.data.store import StoreWriter
 from ccvae.files import read_json
-
-ROOT = Path(__file__).parents[2]
-SETTINGS = {
-    "recipe": 1,
-    "dataset": "tiny",
-    "model": "ccvae",
-    "system": "ccvae",
-    "supervision_rate": "0.5",
-    "seed": 0,
-    "torch_seed": 5,
-    "architecture": {"name": "mlp28"},
-    "options": {"likelihood": "bernoulli", "latents": 6, "latents_per_label": 4},
-    "training": {
-        "kind": "mixed",
-        "steps": 40,
-        "labelled_batch": 8,
-        "unlabelled_batch": 8,
-        "learning_rate": 0.001,
-        "one_cycle": True,
-    },
-}
-
-
-def step(name: str, *arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", f"workflow.steps.{name}", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        **kwargs,
-    )
-
-
-def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    for word in words:
-        assert word in last
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "tiny"
-    generator = np.random.default_rng(0)
-    counts = {"train": 120, "validation": 20, "test": 40}
-    labels = generator.integers(0, 3, (180, 1)).astype(np.uint8)
-    images = generator.integers(0, 60, (180, 1, 28, 28)).astype(np.uint8)
-    images[np.arange(180), 0, labels[:, 0] * 9, :] = 255
-    spec = StoreSpec(
-        name="tiny",
-        kind="multi_class",
-        labels=("a", "b", "c"),
-        image_shape=(1, 28, 28),
-        counts=counts,
-        source="test",
-    )
-    with StoreWriter(folder, spec) as writer:
-        writer.write(images, labels)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def labelled(store, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("labelled") / "f.npy"
-    done = step("label_subset", "--store", store, "--rate", "0.5", "--seed", 1, "--out", out)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-def train_arguments(store: Path, labelled: Path, out: Path, settings: dict) -> list[object]:
-    return [
-        *("--settings", json.dumps(settings), "--store", store, "--labelled", labelled),
-        *("--state", out / "state", "--out", out, "--device", "cpu"),
-    ]
+from tests.workflow.running import ROOT, SETTINGS, assert_one_sentence, step, train_arguments
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +65,7 @@ def test_a_killed_training_continues_and_equals_one_that_never_stopped(
     command += map(str, train_arguments(store, labelled, cut, settings))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CCVAE_SAVE_EVERY_S": "0"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-    while not list((cut / "state").glob("*.pt")) and process.poll() is None:
+    while not list((cut / "state").glob("[!.]*.pt")) and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(how)
     assert process.wait(60) != 0
@@ -164,6 +84,7 @@ def test_a_damaged_state_is_set_aside_and_training_starts_anew(trained, store, l
     assert step("train", *arguments).returncode == 0
     key = read_json(tmp_path / "run.json")["state_key"]
     state = tmp_path / "state" / f"{key}.pt"
+    state.parent.mkdir(exist_ok=True)
     state.write_bytes(b"not a state")
     done = step("train", *arguments)
     assert done.returncode == 0
@@ -172,10 +93,44 @@ def test_a_damaged_state_is_set_aside_and_training_starts_anew(trained, store, l
     assert read_json(tmp_path / "run.json")["resumed_at_step"] == 0
 
 
-def test_evaluation_measures_and_repeats(trained, store, tmp_path):
+@pytest.fixture(scope="module")
+def judge(store, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("judge")
+    common = {"recipe": 1, "dataset": "tiny", "seed": 3}
+    network = {"network": "small_cnn", "epochs": 1, "batch_size": 32, "learning_rate": 0.003}
+    process = {"inducing": 5, "steps": 3, "batch_size": 32, "learning_rate": 0.01}
+    settings = {
+        "train_judge": {**common, **network, "minimum": {}},
+        "fit_gp": {**common, "gaussian_process": process, "information_draws": 4},
+    }
+    for name, given in settings.items():
+        arguments = ["--settings", json.dumps(given), "--store", store, "--out", out]
+        done = step(name, *arguments, *(["--judge", out] if name == "fit_gp" else []))
+        assert done.returncode == 0, done.stderr
+    return out
+
+
+def evaluation(trained: Path, store: Path, judge: Path, out: Path) -> list[object]:
+    amounts = {
+        "swap_pairs": 20,
+        "generated_images": 20,
+        "sampled_images": 20,
+        "intervention_images": 10,
+        "probe_images": 16,
+        "counterfactual_images": 0,
+        "information_draws": 4,
+    }
+    settings = json.dumps({"seed": 1, "amounts": amounts})
+    return [
+        *("--settings", settings, "--run", trained, "--store", store, "--judge", judge),
+        *("--out", out, "--device", "cpu"),
+    ]
+
+
+def test_evaluation_measures_and_repeats(trained, store, judge, tmp_path):
     outs = [tmp_path / "one.json", tmp_path / "two.json"]
     for out in outs:
-        done = step("evaluate", "--run", trained, "--store", store, "--out", out)
+        done = step("evaluate", *evaluation(trained, store, judge, out))
         assert done.returncode == 0, done.stderr
     first, second = (read_json(out)["metrics"] for out in outs)
     assert first == second
@@ -227,13 +182,13 @@ def test_a_missing_store_is_named(labelled, tmp_path):
     assert_one_sentence(step("train", *arguments), "nowhere")
 
 
-def test_a_model_of_other_data_is_refused(trained, store, tmp_path):
+def test_a_model_of_other_data_is_refused(trained, store, judge, tmp_path):
     other = tmp_path / "store"
     shutil.copytree(store, other)
     description = read_json(other / "store.json")
     description["sha256"]["labels.npy"] = "0" * 64
     (other / "store.json").write_text(json.dumps(description))
-    done = step("evaluate", "--run", trained, "--store", other, "--out", tmp_path / "metrics.json")
+    done = step("evaluate", *evaluation(trained, other, judge, tmp_path / "metrics.json"))
     assert_one_sentence(done, "checksum")
 
 
@@ -246,7 +201,17 @@ def test_cuda_is_refused_where_there_is_none(store, labelled, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["prepare_data", "label_subset", "train", "train_judge", "evaluate", "make_table"],
+    [
+        "prepare_data",
+        "label_subset",
+        "train",
+        "train_judge",
+        "evaluate",
+        "make_table",
+        "check_claims",
+        "plan",
+        "doctor",
+    ],
 )
 def test_help_says_what_a_step_does(name):
     done = step(name, "--help")

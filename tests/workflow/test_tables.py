@@ -44,9 +44,9 @@ def write_run(results, run: Run, **metrics: float) -> None:
         "wall_s": 1.0,
         "peak_mb": 100.0,
     }
-    write_json(
-        results / run.folder / "metrics.json", {"run": record, "metrics": metrics, "wall_s": 2.0}
-    )
+    measured = {"run": record, "metrics": metrics, "wall_s": 2.0, "peak_mb": 200.0}
+    measured["code"] = {"commit": "4567", "dirty": True}
+    write_json(results / run.folder / "metrics.json", measured)
 
 
 def write_judge(results, dataset: str) -> None:
@@ -110,6 +110,20 @@ def test_a_missing_seed_makes_a_missing_cell_and_never_an_average(results):
     text = markdown(TABLE6, frame, plan())
     assert "missing (1 of 2 seeds)" in text
     assert "| missing (0.981) |" in text
+
+
+def test_records_say_where_each_value_comes_from(results):
+    frame = collect(results, plan())
+    row = cell(frame, run="runs/mnist/ccvae/f=1.0/seed=0", metric="accuracy")
+    came_from = ["settings_hash", "data_checksum", "commit", "dirty", "versions", "evaluate_commit"]
+    assert row[came_from].tolist() == ["abc", "def", "0123", False, "torch 2", "4567"]
+    assert (row["device"], row["train_peak_mb"], row["evaluate_peak_mb"]) == ("cpu", 100, 200)
+
+
+def test_a_table_says_how_many_runs_it_is_made_of_and_where_they_are(results):
+    text = markdown(TABLE6, tidy(TABLE6, collect(results, plan()), plan()), plan())
+    assert "5 runs" in text
+    assert "(../records.csv)" in text
 
 
 def test_one_seed_has_no_deviation(results):

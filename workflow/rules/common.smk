@@ -50,6 +50,19 @@ def evaluation_settings(wildcards):
     return json.dumps(CONFIG.evaluation_settings(wildcards.dataset))
 
 
+def others_of_its_kind(wildcards):
+    kind = CONFIG.kind_of(wildcards.dataset)
+    return [
+        f"<results>/data/{name}/store.json"
+        for name in CONFIG.datasets
+        if name != wildcards.dataset and CONFIG.kind_of(name) == kind
+    ]
+
+
+def folders_of_others(wildcards, input):
+    return [str(Path(path).parent) for path in input.others]
+
+
 def labelled_seed(wildcards):
     return subset_seed(wildcards.dataset, wildcards.rate, int(wildcards.seed))
 

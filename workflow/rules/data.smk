@@ -9,6 +9,8 @@ rule store:
         description="<results>/data/{dataset}/store.json",
     log:
         "<results>/logs/store/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/store/{dataset}.jsonl"
     conda:
         "../../environment.yml"
     threads: workflow.cores or 1

@@ -43,6 +43,7 @@ rule evaluate_references:
         description="<results>/data/{dataset}/store.json",
         judge="<results>/judges/{dataset}/judge.pt",
         gp="<results>/judges/{dataset}/gp.pt",
+        others=others_of_its_kind,
         inception=INCEPTION,
         code=EVALUATOR_CODE,
     output:
@@ -62,10 +63,11 @@ rule evaluate_references:
         settings=evaluation_settings,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
+        others=folders_of_others,
         inception="--inception" if INCEPTION else "",
         device=CONFIG.values["device"],
     shell:
         "python -m workflow.steps.evaluate_references --settings {params.settings:q}"
-        " --store {params.store:q} --judge {params.judge:q}"
+        " --store {params.store:q} --judge {params.judge:q} --others {params.others:q}"
         " {params.inception} {input.inception:q}"
         " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"

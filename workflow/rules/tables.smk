@@ -58,9 +58,47 @@ rule table:
         " --results {params.results:q} --out {params.out:q} 2> {log:q}"
 
 
+rule capabilities:
+    input:
+        metrics=metrics_of(),
+        judges=judges_of(),
+        code=[str(Path(workflow.basedir, "workflow", "capabilities.py"))],
+    output:
+        table="<results>/tables/capabilities.csv",
+        page="<results>/tables/capabilities.md",
+    log:
+        "<results>/logs/tables/capabilities.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        plan=PLAN,
+        results=subpath(output.table, ancestor=2),
+        out=subpath(output.table, parent=True),
+    shell:
+        "python -m workflow.steps.make_capabilities --plan {params.plan:q}"
+        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+
+
+rule tables_index:
+    input:
+        collect("<results>/tables/{table}.md", table=TABLES_HERE),
+    output:
+        "<results>/tables/index.md",
+    log:
+        "<results>/logs/tables/index.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m workflow.steps.make_index --out {output:q} 2> {log:q}"
+
+
 rule tables:
     input:
         "<results>/records.csv",
+        "<results>/tables/index.md",
+        rules.capabilities.output,
         collect("<results>/tables/{table}.md", table=TABLES_HERE),
 
 

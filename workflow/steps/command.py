@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccvae.errors import InputError
@@ -63,6 +65,27 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("expected a JSON object")
     return value
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder, so that one that cannot be written is known before hours of work.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written.
+    """
+    reason = "permission denied"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise InputError(
+        f"the folder {folder} cannot be written ({reason}); change its permissions or choose "
+        "another one"
+    )
 
 
 def start_computing(device: str, threads: int) -> torch.device:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import torch
+
 from ccvae.data.store import Store
 from ccvae.files import write_json
 from evaluators.images import ImageSet
 from evaluators.references import Constant, Copier
+from evaluators.uncertainty import mutual_information
 from workflow.drawings import Truth
 from workflow.load import load_gp, load_judge
 from workflow.measures import Amounts, measure
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import (
+    LOG,
     add_compute_arguments,
     add_settings_argument,
     run,
     start_computing,
 )
+
+MOST_OTHER_IMAGES = 2000
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -26,6 +32,13 @@ def arguments(parser: ArgumentParser) -> None:
     add_settings_argument(parser)
     parser.add_argument("--store", required=True, type=Path, help="the data set's store")
     parser.add_argument("--judge", required=True, type=Path, help="folder of the judge and its GP")
+    parser.add_argument(
+        "--others",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="stores of other data sets of the same kind, which the judge has never seen",
+    )
     parser.add_argument("--inception", type=Path, help="weights of InceptionV3, for FID")
     parser.add_argument("--out", required=True, type=Path, help="the metrics, as .json")
     add_compute_arguments(parser)
@@ -44,11 +57,12 @@ def work(given: Namespace) -> None:
         "copy_characteristics": Copier(judge, train, "characteristics"),
         "copy_background": Copier(judge, train, "background"),
     }
+    head = load_gp(given.judge, judge, device)
     metrics = {
         name: measure(
             model,
             judge,
-            load_gp(given.judge, judge, device),
+            head,
             images,
             Amounts(**settings["amounts"]),
             settings["seed"],
@@ -57,10 +71,40 @@ def work(given: Namespace) -> None:
         ).metrics
         for name, model in references.items()
     }
+    draws = settings["amounts"]["information_draws"]
+    found = {"real": images, **{Store.open(path).name: other_images(path) for path in given.others}}
+    information = {
+        name: mutual_information(head, judge, shown, draws, settings["seed"])["mutual_information"]
+        for name, shown in found.items()
+    }
+    metrics["test_images"] = {"mutual_information": information.pop("real")}
+    warnings = []
+    if information:
+        foreign = min(information.values())
+        metrics["other_data"] = {"mutual_information": foreign}
+        if foreign <= metrics["test_images"]["mutual_information"]:
+            warnings.append(
+                "the Gaussian process is as sure of another data set as of its own test images; "
+                "its mutual information does not tell them apart, train it for more steps"
+            )
+    for warning in warnings:
+        LOG.warning("%s", warning)
     write_json(
         given.out,
-        {"settings": settings, "metrics": metrics, **provenance(str(device), stopwatch)},
+        {
+            "settings": settings,
+            "metrics": metrics,
+            "mutual_information_of_other_data": information,
+            "warnings": warnings,
+            **provenance(str(device), stopwatch),
+        },
     )
+
+
+def other_images(path: Path) -> ImageSet:
+    """Test images of another data set, at most as many as are generated elsewhere."""
+    images = ImageSet.read(Store.open(path), "test")
+    return images.take(torch.arange(min(MOST_OTHER_IMAGES, len(images))))
 
 
 if __name__ == "__main__":

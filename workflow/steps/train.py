@@ -28,6 +28,7 @@ from workflow.steps.command import (
     LOG,
     add_compute_arguments,
     add_settings_argument,
+    require_writable,
     run,
     start_computing,
 )
@@ -52,6 +53,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Train, and write model.pt, history.csv and run.json."""
     stopwatch, settings = Stopwatch(), given.settings
+    require_writable(given.out)
     device = start_computing(given.device, given.threads)
     store = Store.open(given.store)
     labelled = np.load(given.labelled, allow_pickle=False)

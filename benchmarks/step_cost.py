@@ -1,0 +1,193 @@
+"""Processor time of one training step of every system, side by side in one process.
+
+Steps of the systems alternate, so that whatever else the machine does falls on all of them alike,
+and the median over the rounds is compared with CCVAE's of the same process. Images are random:
+the time of a step does not depend on what they show.
+
+    python -m benchmarks.step_cost --out docs/step_cost.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ccvae.files import write_text
+from ccvae.interface import LabelledVAE
+from ccvae.labels import MultiLabel
+from ccvae.training import step_loss
+from workflow.models import build_model
+
+N_LABELS = 18
+IMAGE_SHAPE = (3, 64, 64)
+LATENTS = 45
+WARM_UP_ROUNDS = 2
+
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A system with its options, and how much more than CCVAE a step of it may cost."""
+
+    title: str
+    system: str
+    options: dict[str, Any]
+    limit: float | None
+
+
+CHARACTERISTIC = {"latents": LATENTS, "latents_per_label": 1}
+CONTESTANTS = (
+    Contestant("CCVAE", "ccvae", {**CHARACTERISTIC, "label_samples": 100}, None),
+    Contestant("M2, disarm", "m2", {"latents": LATENTS, "label_estimator": "disarm"}, 2.2),
+    Contestant("MVAE", "mvae", {"latents": LATENTS}, 1.5),
+    Contestant("modified DIVA", "diva", CHARACTERISTIC, 1.5),
+    Contestant("VAE + classifier", "vae_classifier", CHARACTERISTIC, 1.5),
+)
+
+BATCHES = {
+    "the released schedule: 200 labelled images or 200 unlabelled ones": (200, 200),
+    "the default preset: 16 labelled and 16 unlabelled images": (16, 16),
+}
+"""What a row of the table measures -> labelled and unlabelled images."""
+
+
+def build(contestant: Contestant) -> LabelledVAE:
+    """Make a system for 64x64 colour images with 18 binary labels, as CelebA has."""
+    torch.manual_seed(0)
+    settings = {
+        "system": contestant.system,
+        "model": contestant.system,
+        "dataset": "random images",
+        "architecture": {"name": "table3", "kaiming": True},
+        "options": {"likelihood": "laplace", **contestant.options},
+    }
+    labels = MultiLabel([f"label {i}" for i in range(N_LABELS)])
+    model = build_model(settings, labels, IMAGE_SHAPE)
+    model.set_progress(0.5)
+    return model.to(memory_format=torch.channels_last).train()
+
+
+def one_step(
+    model: LabelledVAE, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, labelled: int
+) -> None:
+    """Bound, gradient and update, as `ccvae.training.Trainer` does them."""
+    loss, _ = step_loss(model, x, y[:labelled], labelled)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+def milliseconds(steps: dict[str, Step], rounds: int) -> dict[str, float]:
+    """Median processor time of every step over `rounds`, in ms; the steps alternate."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(WARM_UP_ROUNDS + rounds):
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            if turn >= WARM_UP_ROUNDS:
+                times[name].append(1000 * (time.process_time() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Median ms by system and kind of step: `supervised`, `unsupervised` and `both` in one."""
+    n = labelled + unlabelled
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(n, *IMAGE_SHAPE, generator=generator)
+    x = x.contiguous(memory_format=torch.channels_last)
+    y = torch.randint(2, (labelled, N_LABELS), generator=generator)
+    steps: dict[str, Step] = {}
+    kinds = {
+        "supervised": (x[:labelled], labelled),
+        "unsupervised": (x[labelled:], 0),
+        "both": (x, labelled),
+    }
+    for contestant in CONTESTANTS:
+        model = build(contestant)
+        optimizer = torch.optim.Adam(model.parameter_groups(1e-4), fused=True)
+        for kind, (images, count) in kinds.items():
+            name = f"{contestant.title}/{kind}"
+            steps[name] = partial(one_step, model, optimizer, images, y, count)
+    found = milliseconds(steps, rounds)
+    return {
+        contestant.title: {kind: found[f"{contestant.title}/{kind}"] for kind in kinds}
+        for contestant in CONTESTANTS
+    }
+
+
+def table(found: dict[str, dict[str, float]]) -> list[str]:
+    """Rows of a Markdown table: ms, and in brackets the ratio to CCVAE."""
+    kinds = list(found["CCVAE"])
+    lines = ["| ms per step (ratio) | " + " | ".join(kinds) + " | limit |"]
+    lines.append("|---" * (len(kinds) + 2) + "|")
+    for contestant in CONTESTANTS:
+        cells = []
+        for kind in kinds:
+            own, reference = found[contestant.title][kind], found["CCVAE"][kind]
+            cells.append(f"{own:.0f} ({own / reference:.2f})")
+        limit = "" if contestant.limit is None else f"{contestant.limit}"
+        lines.append(f"| {contestant.title} | " + " | ".join(cells) + f" | {limit} |")
+    return lines
+
+
+def above_limit(found: dict[str, dict[str, float]]) -> list[str]:
+    """Name the kinds of step that cost more than the limit."""
+    return [
+        f"{contestant.title} {kind} ({own / found['CCVAE'][kind]:.2f})"
+        for contestant in CONTESTANTS
+        for kind, own in found[contestant.title].items()
+        if contestant.limit is not None and own > contestant.limit * found["CCVAE"][kind]
+    ]
+
+
+def document(results: dict[str, dict[str, dict[str, float]]], rounds: int) -> str:
+    """Markdown page of all tables; `results` by the headings of `BATCHES`."""
+    lines = [
+        "# What a training step costs",
+        "",
+        "Generated by `make benchmark`. Processor time of one step (bound, gradient, Adam) on one "
+        f"thread, median of {rounds} alternating rounds in one process; in brackets the ratio to "
+        "CCVAE with 100 draws for q(y|x). Images are 64x64 in colour with 18 binary labels, the "
+        "networks are Table 3's. `both` is one step on the labelled and the unlabelled images "
+        "together. `limit` is what a ratio should not exceed.",
+        "",
+        "On labelled images MVAE decodes two draws of z, for ELBO(x, y) and for ELBO(x), where "
+        "CCVAE decodes one. M2's unbiased estimator decodes two label vectors for an image without "
+        "labels.",
+        "",
+        f"torch {torch.__version__}, {platform.machine()}, {platform.system()}.",
+    ]
+    for heading, found in results.items():
+        above = ", ".join(above_limit(found)) or "none"
+        lines += ["", f"## {heading[0].upper()}{heading[1:]}", "", *table(found)]
+        lines += ["", f"Above the limit: {above}."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="steps of each kind, median taken")
+    parser.add_argument("--out", required=True, type=Path, help="the page, as .md")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    results = {
+        heading: measure(labelled, unlabelled, given.rounds)
+        for heading, (labelled, unlabelled) in BATCHES.items()
+    }
+    write_text(given.out, document(results, given.rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from ccvae.errors import InputError
+from workflow import preflight
+from workflow.config import Config
+from workflow.overlay import DEFAULT, merged_config
+from workflow.preflight import SAMPLE, examine
+from workflow.steps.doctor import screen, work
+
+ROOT = Path(__file__).parents[2]
+CELEBA = (
+    "Arched_Eyebrows Bags_Under_Eyes Bangs Black_Hair Blond_Hair Brown_Hair Bushy_Eyebrows "
+    "Chubby Eyeglasses Heavy_Makeup Male No_Beard Pale_Skin Receding_Hairline Smiling "
+    "Wavy_Hair Wearing_Necktie Young"
+)
+CHEXPERT = "Cardiomegaly,Edema,Consolidation,Atelectasis,Pleural Effusion"
+
+
+def config(*settings: str) -> Config:
+    return Config(merged_config([], ["datasets=[synthetic_xrays]", "models=[m2]", *settings]))
+
+
+def problems(config: Config, root: Path) -> list[str]:
+    return [finding.sentence for finding in examine(config, root) if finding.is_problem]
+
+
+def celeba(folder: Path, images: int = 3) -> Path:
+    (folder / "img_align_celeba").mkdir(parents=True)
+    names = [f"{i:06d}.jpg" for i in range(3)]
+    for name in names[:images]:
+        (folder / "img_align_celeba" / name).touch()
+    rows = "\n".join(f"{name} " + " ".join(["1"] * 18) for name in names)
+    (folder / "list_attr_celeba.txt").write_text(f"3\n{CELEBA}\n{rows}\n")
+    (folder / "list_eval_partition.txt").write_text("".join(f"{n} 0\n" for n in names))
+    return folder
+
+
+def chexpert(folder: Path, there: bool = True) -> Path:
+    for name in ("train", "valid"):
+        path = f"{name}/patient00001/study1/view1_frontal.jpg"
+        (folder / path).parent.mkdir(parents=True)
+        if there:
+            (folder / path).touch()
+        header = f"Path,Frontal/Lateral,{CHEXPERT}"
+        row = f"CheXpert-v1.0-small/{path},Frontal,1,,0,-1,1"
+        (folder / f"{name}.csv").write_text(f"{header}\n{row}\n")
+    return folder
+
+
+def test_a_drawn_data_set_has_no_problem(tmp_path):
+    findings = list(examine(config(), tmp_path))
+    assert [f.sentence for f in findings if f.is_problem] == []
+    assert {"data", "weights", "device", "memory", "disk", "versions"} == {
+        f.topic for f in findings
+    }
+    assert "22000 images" in findings[0].sentence
+
+
+def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path):
+    folders = {"celeba": celeba(tmp_path / "a"), "chexpert": chexpert(tmp_path / "b")}
+    text = ", ".join(f"{name}: {folder}" for name, folder in folders.items())
+    chosen = config("datasets=[celeba, chexpert]", f"folders={{{text}}}")
+    findings = list(examine(chosen, tmp_path))
+    assert [f.sentence for f in findings if f.is_problem] == []
+    licences = " ".join(f.sentence for f in findings if f.topic == "licence")
+    assert licences.count("non-commercial research") == 2
+    assert licences.count("redistributed") == 2
+    assert "registration" in licences
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["datasets=[celeba]"], ["celeba needs the option 'folder'", "folders={celeba: PATH}"]),
+        (["datasets=[celeba]", "folders={celeba: TMP}"], ["neither list_attr_celeba.txt"]),
+        (["datasets=[celeba]", "folders={celeba: TMP/faces}"], ["lacks 1 of 3", "000002.jpg"]),
+        (["datasets=[chexpert]", "folders={chexpert: TMP}"], ["holds no train.csv"]),
+        (["datasets=[chexpert]", "folders={chexpert: TMP/xrays}"], ["lacks 2 of 2"]),
+        (["datasets=[mnist]", "folders={mnist: TMP}"], ["train-images-idx3-ubyte"]),
+        (["inception_weights=TMP/none.pth"], ["none.pth", "no file"]),
+        (["supervision_rates=['0.00001']"], ["labels 0", "at least 1", "raise the rate"]),
+        (
+            ["datasets=[mnist]", "supervision_rates=['0.0001']"],
+            ["f = 0.0001 labels 5", "at least 10"],
+        ),
+        (["data={synthetic_xrays: {options: {size: 3}}}"], ["no option 'size'"]),
+        (["data={synthetic_xrays: {reader: drawings}}"], ["'drawings'", "known ones"]),
+        (["data={synthetic_xrays: {options: {sizes: {train: many}}}}"], ["number of train images"]),
+        (["model_settings={m2: {attributes: {latent: 3}}}"], ["m2 on", "no option 'latent'"]),
+        (
+            ["datasets=[mnist]", "settings={classes: {architecture: {name: table3}}}"],
+            ["m2 on mnist", "(3, 64, 64)", "(1, 28, 28)"],
+        ),
+    ],
+)
+def test_each_problem_is_one_sentence(settings, words, tmp_path):
+    celeba(tmp_path / "faces", images=2)
+    chexpert(tmp_path / "xrays", there=False)
+    chosen = config(*(setting.replace("TMP", str(tmp_path)) for setting in settings))
+    try:
+        found = problems(chosen, tmp_path / "results")
+    except InputError as error:
+        found = [str(error)]
+    assert len(found) == 1, found
+    assert "\n" not in found[0]
+    for word in words:
+        assert word in found[0]
+
+
+def test_results_that_cannot_be_written_are_a_problem(tmp_path):
+    (tmp_path / "results").touch()
+    assert any("cannot be written" in p for p in problems(config(), tmp_path / "results"))
+
+
+def test_a_full_disk_and_little_memory_are_problems(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 1000))
+    monkeypatch.setattr(
+        preflight.psutil, "virtual_memory", lambda: Namespace(available=100 * 2**20)
+    )
+    memory, disk = problems(config(), tmp_path)
+    assert "100 MB of memory are free" in memory
+    assert "make room" in disk
+
+
+def test_a_missing_package_and_an_old_python_are_problems(tmp_path, monkeypatch):
+    monkeypatch.setattr(preflight, "version", lambda name: "0.1" if name == "pandas" else "99")
+    monkeypatch.setattr(preflight.platform, "python_version", lambda: "3.8.0")
+    python, pandas = problems(config(), tmp_path)
+    assert "Python is 3.8.0" in python
+    assert "pandas is 0.1, but pandas>=" in pandas
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_without_a_gpu_is_a_problem(tmp_path):
+    (problem,) = problems(config("device=cuda"), tmp_path)
+    assert "no GPU" in problem
+
+
+def test_the_command_prints_one_sentence_per_problem_and_fails(tmp_path):
+    command = [sys.executable, "-m", "workflow.steps.doctor", "--results", str(tmp_path)]
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("preset: mine\ndatasets: [celeba, chexpert]\nmodels: [m2]\n")
+    command += ["--configfile", str(overlay), "--config", "seeds=2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    sentences = done.stderr.strip().splitlines()
+    assert [line.split()[1] for line in sentences] == ["celeba", "chexpert"]
+    assert all(line.startswith("error: ") for line in sentences)
+    assert done.stdout.startswith("preset mine")
+    assert "nothing stops" not in done.stdout
+    assert len(done.stdout.splitlines()) < 30
+
+
+def test_the_command_says_when_nothing_is_wrong(tmp_path, capsys):
+    settings = ["datasets=[synthetic_xrays]", "models=[m2]"]
+    work(Namespace(configfile=[], config=settings, results=tmp_path))
+    assert capsys.readouterr().out.endswith("nothing stops this configuration from running\n")
+
+
+def test_planning_and_preflight_load_torch_only_when_they_need_it():
+    code = "import sys, workflow.preflight, workflow.costs; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_topic_is_named_once():
+    lines = screen([preflight.Finding("data", "one"), preflight.Finding("data", "two")])
+    assert lines == ["data      one", "          two"]
+    assert SAMPLE > 0
+
+
+@pytest.mark.parametrize("name", ["smoke.yaml", "paper.yaml"])
+def test_overlays_merge_as_snakemake_merges_them(name):
+    from snakemake.cli import parse_config
+    from snakemake.utils import update_config
+
+    overlay = ROOT / "config" / name
+    settings = [
+        "seeds=3",
+        "device=cpu",
+        "supervision_rates=0.06",
+        "models=[m2, 'ccvae']",
+        "settings={classes: {training: {steps: 7, one_cycle: false}}}",
+        "folders={celeba: /data/celeba}",
+        "inception_weights=",
+        "preset=True",
+    ]
+    expected = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    update_config(expected, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+    update_config(expected, parse_config(settings))
+    assert merged_config([overlay], settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "words"),
+    [
+        (None, [], "cannot be read"),
+        ("a: [", [], "is not YAML"),
+        ("- 1", [], "holds no keys"),
+        ("", [], "holds no keys"),
+        ("seeds: 1", ["seeds"], "key=value"),
+        ("seeds: 1", ["no key=1"], "key=value"),
+    ],
+)
+def test_an_unusable_overlay_is_named(content, settings, words, tmp_path):
+    path = tmp_path / "overlay.yaml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=words) as caught:
+        merged_config([path], settings)
+    assert "\n" not in str(caught.value)

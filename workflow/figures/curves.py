@@ -1,0 +1,163 @@
+"""Curves: measures against the supervision rate, and terms of the bound during training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workflow.figures.grids import COLOURS, MARKERS, WIDTH, new_figure
+from workflow.paper import TABLES
+from workflow.records import REFERENCES, Plan
+from workflow.tables import tidy
+
+PANELS = {
+    "attributes": (
+        ("table1", "accuracy", "classification: accuracy"),
+        ("table2", "swap", "swaps: change of log-probability"),
+        ("table5", "generation_accuracy", "generation: accuracy"),
+    ),
+    "classes": (
+        ("table6", "accuracy", "classification: accuracy"),
+        ("table7", "generation_accuracy", "generation: accuracy"),
+        ("table7", "mutual_information", "generation: mutual information"),
+    ),
+}
+"""Table, metric and title of each panel, by the settings of the data set."""
+
+SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-."}
+"""Rows that need no training, and their lines."""
+
+PARTS = {"labelled": "labelled images", "unlabelled": "unlabelled images"}
+
+
+def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Figure:
+    """Draw accuracy, swaps and generation of every model against f.
+
+    Parameters
+    ----------
+    records
+        From `workflow.records.collect`.
+    plan
+        What should be there.
+    dataset
+        Which data set.
+    title
+        Of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes per panel; points are means over seeds, bars standard deviations, hollow points
+        the paper's values, dashed lines what needs no training.
+    """
+    panels = PANELS[plan.datasets[dataset]]
+    figure = new_figure(WIDTH, 2.9)
+    figure.set_layout_engine("constrained")
+    figure.suptitle(title, x=0.01, ha="left")
+    for axes, (table, name, heading) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        frame = tidy(TABLES[table], records, plan)
+        metric = next(metric for metric in TABLES[table].metrics if metric.name == name)
+        cells = frame[(frame["metric"] == name) & (frame["dataset"] == dataset)]
+        _draw_panel(axes, cells, plan)
+        better = "lower" if metric.lower_is_better else "higher"
+        axes.set_title(f"{heading}\n{better} is better", loc="left")
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    # Models first; matplotlib lists plain lines before those with bars.
+    titles = [described["title"] for described in plan.models.values()]
+    handles = dict(sorted(handles.items(), key=lambda item: item[0] not in titles))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=3)
+    return figure
+
+
+def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
+    rates = [float(rate) for rate in plan.rates]
+    here = [model for model in plan.models if model in set(cells["model"])]
+    for place, model in enumerate(here):
+        own = cells[cells["model"] == model].set_index("supervision_rate").reindex(plan.rates)
+        # Models side by side instead of on top of each other.
+        shift = 1 + 0.06 * (place - (len(here) - 1) / 2)
+        # A model looks the same on every data set.
+        index = list(plan.models).index(model)
+        x = [rate * shift for rate in rates]
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        axes.errorbar(
+            x,
+            own["mean"],
+            yerr=own["std"].fillna(0.0),
+            color=colour,
+            marker=marker,
+            capsize=1.5,
+            elinewidth=0.8,
+            label=plan.models[model]["title"],
+        )
+        if own["paper"].notna().any():
+            axes.plot(x, own["paper"], color=colour, marker=marker, mfc="white", ls=":", lw=0.6)
+            axes.plot([], [], color="0.3", label="the paper's value", marker="o", mfc="w", ls=":")
+    shown = cells[cells["model"].isin(SHOWN_REFERENCES) & cells["mean"].notna()]
+    for model, mean in zip(shown["model"], shown["mean"], strict=True):
+        style = SHOWN_REFERENCES[model]
+        axes.axhline(mean, color="0.5", lw=0.8, ls=style, label=REFERENCES[model])
+    axes.set_xscale("log")
+    axes.set_xticks(rates, plan.rates)
+    axes.minorticks_off()
+    axes.set_xlabel("supervision rate f")
+
+
+def training(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """Draw every term of the bound during training.
+
+    Parameters
+    ----------
+    histories
+        Supervision rate -> history.csv of a run.
+    title
+        Of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes per term of labelled and of unlabelled images; a line per rate.
+    """
+    terms = list(dict.fromkeys(c for h in histories.values() for c in h.columns if c != "step"))
+    terms.sort(key=lambda term: term.split("_", 1)[0] != "labelled")
+    across = min(4, len(terms))
+    down = math.ceil(len(terms) / across)
+    figure = new_figure(WIDTH, 1.45 * down + 0.6)
+    figure.set_layout_engine("constrained")
+    figure.suptitle(title, x=0.01, ha="left")
+    grid = figure.subplots(down, across, squeeze=False, sharex=True)
+    colours = matplotlib.colormaps["viridis"]
+    for axes, term in zip(grid.flat, terms, strict=False):
+        for index, (rate, history) in enumerate(histories.items()):
+            if term in history:
+                colour = colours(0.9 * index / max(1, len(histories) - 1))
+                axes.plot(history["step"], history[term], color=colour, label=f"f = {rate}")
+        subset, name = term.split("_", 1)
+        axes.set_title(f"{name.replace('_', ' ')}\n{PARTS.get(subset, subset)}", loc="left")
+        _focus(axes, [history[term] for history in histories.values() if term in history])
+    for axes in list(grid.flat)[len(terms) :]:
+        axes.set_axis_off()
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=max(1, len(labels)))
+    return figure
+
+
+def _focus(axes: Axes, curves: list[pd.Series]) -> None:
+    """Let the first tenth of training leave the picture: it would flatten all the rest."""
+    settled = pd.concat([curve.iloc[len(curve) // 10 :] for curve in curves]).dropna()
+    if settled.empty:
+        return
+    low, high = float(settled.min()), float(settled.max())
+    margin = 0.08 * (high - low) or 0.5
+    axes.set_ylim(low - margin, high + margin)

@@ -1,0 +1,190 @@
+"""Which files the figures of a configuration are; cheap to import, Snakemake plans with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ccvae.errors import InputError
+from workflow.config import Config
+from workflow.figures.catalogue import FIGURES, Figure
+from workflow.names import STAND_INS, dataset_name
+
+OPTIONAL = {
+    "figure3": "traversals",
+    "figure18": "more_traversals",
+    "figure19": "more_traversals",
+    "traversals": "more_traversals",
+    "figure21": "corners",
+}
+"""Figures that name labels, and the key of the configuration that must name them."""
+
+
+def stem(figure: Figure, dataset: str, model: str) -> str:
+    """Path of a figure below the results folder, without suffix."""
+    if figure.scope == "study":
+        return f"figures/{figure.name}/gradients"
+    about = f"{dataset}_{model}" if figure.scope in ("model", "rates") else dataset
+    return f"figures/{figure.name}/{about}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures that are drawn together.
+
+    Attributes
+    ----------
+    figures
+        What is drawn.
+    datasets, models
+        Of what.
+    """
+
+    figures: list[Figure]
+    datasets: list[str]
+    models: list[str]
+
+    @property
+    def name(self) -> str:
+        """Name of the rule that draws them."""
+        return "_".join(["draw", *(figure.name.removeprefix("figure") for figure in self.figures)])
+
+
+class Gallery:
+    """The figures of one configuration.
+
+    Parameters
+    ----------
+    config
+        A checked configuration.
+
+    Attributes
+    ----------
+    rate, seed
+        Of the models that are drawn.
+
+    Raises
+    ------
+    InputError
+        If it asks for a supervision rate or a seed that is not run.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        options = config.values["figures"]
+        self.rate: str = options["supervision_rate"]
+        if self.rate == "largest":
+            self.rate = max(config.rates, key=float)
+        self.seed: int = options["seed"]
+        if self.rate not in config.rates:
+            raise InputError(
+                f"configuration: figures.supervision_rate is {self.rate}, which is not run; "
+                f"choose largest or one of {', '.join(config.rates)}"
+            )
+        if self.seed >= config.values["seeds"]:
+            raise InputError(
+                f"configuration: figures.seed is {self.seed}, but only seeds below "
+                f"{config.values['seeds']} are run"
+            )
+
+    @property
+    def study(self) -> dict[str, Any]:
+        """The study of gradients, as configured."""
+        return self._config.values["studies"]["gradients"]
+
+    def models_of(self, figure: Figure, dataset: str) -> list[str]:
+        """Models that a figure of a data set shows."""
+        config = self._config
+        if config.kind_of(dataset) not in figure.kinds:
+            return []
+        labels = OPTIONAL.get(figure.name)
+        if labels is not None and not config.values["figures"][labels].get(dataset):
+            return []
+        described = config.values["model_settings"]
+        trained = dict.fromkeys(run.model for run in config.runs() if run.dataset == dataset)
+        return [model for model in trained if figure.shows(described[model]["system"])]
+
+    def stems(self, figure: Figure) -> list[str]:
+        """Every file of a figure that the data sets and models allow, without suffix."""
+        if figure.scope == "study":
+            # Whoever asks for other data alone does not want to train on the study's.
+            return [stem(figure, "", "")] if self.study["dataset"] in self._config.datasets else []
+        found = [
+            stem(figure, dataset, model)
+            for dataset in self._config.datasets
+            for model in self.models_of(figure, dataset)
+        ]
+        return list(dict.fromkeys(found))
+
+    def groups(self, scope: str, needs: str) -> list[Group]:
+        """Figures of one scope that one process draws, because they are of the same models."""
+        chosen = [f for f in FIGURES.values() if (f.scope, f.needs) == (scope, needs)]
+        about: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for dataset in self._config.datasets:
+            shown = {figure.name: self.models_of(figure, dataset) for figure in chosen}
+            for model in dict.fromkeys(model for models in shown.values() for model in models):
+                names = tuple(name for name, models in shown.items() if model in models)
+                about.setdefault(names, []).append((dataset, model))
+        return [
+            Group(
+                [FIGURES[name] for name in names],
+                list(dict.fromkeys(dataset for dataset, _ in pairs)),
+                list(dict.fromkeys(model for _, model in pairs)),
+            )
+            for names, pairs in about.items()
+        ]
+
+    def settings(self, figures: list[Figure], dataset: str, models: list[str]) -> dict[str, Any]:
+        """Everything that drawing depends on, besides what is drawn.
+
+        `facts` is what captions say.
+        """
+        options = self._config.values["figures"]
+        described = self._config.values["model_settings"]
+        study = figures[0].scope == "study"
+        keyed = ("traversals", "more_traversals", "variance_labels", "corners")
+        return {
+            "dataset": dataset,
+            "models": {name: described[name]["title"] for name in models},
+            "rate": self.study["supervision_rate"] if study else self.rate,
+            "rates": self._config.rates,
+            "seed": self.seed,
+            "facts": self.facts(figures, dataset, models),
+            "options": {
+                key: value.get(dataset, []) if key in keyed else value
+                for key, value in options.items()
+            },
+        }
+
+    def facts(self, figures: list[Figure], dataset: str, models: list[str]) -> dict[str, str]:
+        """Words for captions.
+
+        `where` is its last sentences, of which data, models, f and seed a figure is; `deviations`
+        how far traversals go.
+        """
+        described = self._config.values["model_settings"]
+        scope = figures[0].scope
+        about = []
+        if dataset in STAND_INS:
+            about.append(
+                f"Data: {dataset}, a drawn stand-in for {STAND_INS[dataset]}; nothing here was "
+                f"computed from {STAND_INS[dataset]}."
+            )
+        elif dataset:
+            about.append(f"Data: {dataset_name(dataset)}.")
+        if models:
+            kind = "Model" if len(models) == 1 else "Models"
+            about.append(f"{kind}: {'; '.join(described[name]['title'] for name in models)}.")
+        if scope in ("model", "models"):
+            about.append(f"f = {self.rate}, seed {self.seed}.")
+        elif scope == "rates":
+            about.append(f"f = {', '.join(self._config.rates)}; seed {self.seed}.")
+        elif scope == "study":
+            about.append(f"f = {self.study['supervision_rate']}.")
+        elif scope == "dataset":
+            about.append(f"Seeds: {self._config.values['seeds']}.")
+        about.append(f"Preset: {self._config.preset}.")
+        return {
+            "where": " ".join(about),
+            "deviations": str(self._config.values["figures"]["traversal_deviations"]),
+        }

@@ -1,0 +1,61 @@
+"""Figure 8: norms of the gradient of the classifier's parameters (Appendix B.3)."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ccvae.errors import InputError
+from workflow.figures.grids import COLOURS, WIDTH, new_figure
+
+COLUMNS = ("reading", "step", "gradient_norm", "seed")
+
+
+def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
+    """Draw the norms of each reading during training, and how they are distributed.
+
+    Parameters
+    ----------
+    frame
+        With the columns `COLUMNS`.
+    title
+        Of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two axes.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+    """
+    if missing := [name for name in COLUMNS if name not in frame.columns]:
+        raise InputError(
+            f"the study of gradients has no column '{missing[0]}'; expected {', '.join(COLUMNS)}"
+        )
+    figure = new_figure(WIDTH, 2.5)
+    figure.set_layout_engine("constrained")
+    figure.suptitle(title, x=0.01, ha="left")
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1), sharey=True)
+    readings = list(dict.fromkeys(frame["reading"]))
+    for index, reading in enumerate(readings):
+        colour = COLOURS[index % len(COLOURS)]
+        for number, (_, run) in enumerate(frame[frame["reading"] == reading].groupby("seed")):
+            label = str(reading) if number == 0 else None
+            left.plot(
+                run["step"], run["gradient_norm"], color=colour, lw=0.6, alpha=0.8, label=label
+            )
+    groups = [frame.loc[frame["reading"] == r, "gradient_norm"].dropna() for r in readings]
+    boxes = right.boxplot(groups, showfliers=False, widths=0.6, patch_artist=True)
+    for index, box in enumerate(boxes["boxes"]):
+        boxes["medians"][index].set(color="black", linewidth=1.0)
+        box.set(facecolor=COLOURS[index % len(COLOURS)], alpha=0.6, linewidth=0.6)
+    right.set_xticks([])
+    right.set_title("all steps: quartiles", loc="left")
+    left.set_yscale("log")
+    left.set_xlabel("step")
+    left.set_ylabel("gradient norm of the classifier")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=5)
+    return figure

@@ -1,0 +1,54 @@
+"""What a drawing function is given: trained models, test images, and words for titles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ccvae.interface import LabelledVAE
+from evaluators.images import ImageSet
+from evaluators.swap import RedrawSwap
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Models of one data set at one supervision rate.
+
+    Attributes
+    ----------
+    models
+        Title -> model; one for figures of a single model.
+    images
+        Test images.
+    title
+        Of the figure.
+    options
+        The section `figures` of the configuration, for this data set.
+    seed
+        Of everything that is drawn at random.
+    redraw_swap
+        Draws true swaps by the indices of test images, where the images are drawings.
+    """
+
+    models: Mapping[str, LabelledVAE]
+    images: ImageSet
+    title: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    redraw_swap: RedrawSwap | None = None
+
+    @property
+    def model(self) -> LabelledVAE:
+        """The only model."""
+        (model,) = self.models.values()
+        return model
+
+    def test_images(self, n: int, start: int = 0) -> Tensor:
+        """Return test images `start` to `start + n`, nobody's choice: (n, C, H, W) in [0, 1]."""
+        chosen = self.images.take(torch.arange(start, min(start + n, len(self.images))))
+        device = next(iter(self.models.values())).device
+        return torch.cat([x for x, _ in chosen.batches(device)])

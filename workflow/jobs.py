@@ -1,0 +1,120 @@
+"""The jobs that a configuration asks for, and how much work each is; needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow.config import Config, Run
+from workflow.expected import image_counts
+
+RESULTS = {
+    "store": "data/{dataset}/store.json",
+    "train_judge": "judges/{dataset}/judge.json",
+    "fit_gp": "judges/{dataset}/gp.json",
+    "evaluate_references": "judges/{dataset}/references.json",
+    "train": "runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",
+    "evaluate": "runs/{dataset}/{model}/f={rate}/seed={seed}/metrics.json",
+}
+"""What each rule worth planning writes last, below the preset's folder."""
+
+IDENTITY = ("seed", "torch_seed", "supervision_rate", "recipe")
+"""Settings that say which job it is, and not how long it takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One job of a rule.
+
+    Attributes
+    ----------
+    rule
+        One of `RESULTS`.
+    dataset, run
+        What it is for; `run` is None for jobs of a whole data set.
+    effort
+        Everything its duration depends on but `work`; jobs with equal efforts are comparable.
+    work
+        Its duration is proportional to this: images seen for a training, else 1.
+    """
+
+    rule: str
+    dataset: str
+    run: Run | None
+    effort: dict[str, Any]
+    work: float = 1.0
+
+    @property
+    def result(self) -> str:
+        """What it writes last, below the preset's folder."""
+        names = {"dataset": self.dataset, **(vars(self.run) if self.run else {})}
+        return RESULTS[self.rule].format(**names)
+
+    @property
+    def benchmark(self) -> str:
+        """Its benchmark record, below the preset's folder."""
+        run = self.run
+        name = f"{run.dataset}/{run.model}/f={run.rate}.seed={run.seed}" if run else self.dataset
+        return f"benchmarks/{self.rule}/{name}.jsonl"
+
+    def is_done(self, results: Path) -> bool:
+        """Whether its result is there."""
+        return (results / self.result).exists()
+
+
+def jobs_of(config: Config) -> Iterator[Job]:
+    """Every job of a configuration that takes more than a moment."""
+    for dataset in config.datasets:
+        data = config.data_settings(dataset)
+        shared: dict[str, Any] = {"counts": image_counts(data), "dataset": dataset}
+        evaluation = config.evaluation_settings(dataset)["amounts"]
+        settings = {
+            "store": {},
+            "train_judge": without_identity(config.judge_settings(dataset)),
+            "fit_gp": without_identity(config.gp_settings(dataset)),
+            "evaluate_references": evaluation,
+        }
+        for rule, given in settings.items():
+            yield Job(rule, dataset, None, {**shared, "settings": given})
+        for run in config.runs():
+            if run.dataset != dataset:
+                continue
+            effort, images = training_effort(config.run_settings(run))
+            steps = training_steps(config.run_settings(run), shared["counts"]["train"])
+            yield Job("train", dataset, run, effort, images * steps)
+            model = {"model": run.model, "settings": evaluation}
+            yield Job("evaluate", dataset, run, {**shared, **model})
+
+
+def without_identity(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those that do not change how long a job takes."""
+    return {key: value for key, value in settings.items() if key not in IDENTITY}
+
+
+def training_effort(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """What the time per image of a training depends on, and the images of a step.
+
+    Parameters
+    ----------
+    settings
+        Of a run, from the configuration or from its record.
+    """
+    training = settings["training"]
+    images = training.get("labelled_batch", 0) + training.get("unlabelled_batch", 0)
+    if training["kind"] == "interleaved":
+        images = training["batch_size"]
+    keys = ("dataset", "system", "architecture", "options")
+    return {**{key: settings[key] for key in keys}, "step": images}, images
+
+
+def training_steps(settings: dict[str, Any], n_train: int) -> int:
+    """Optimiser steps of a run on `n_train` training images."""
+    training = settings["training"]
+    if training["kind"] == "mixed":
+        return training["steps"]
+    labelled = round(float(settings["supervision_rate"]) * n_train)
+    batches = [math.ceil(n / training["batch_size"]) for n in (labelled, n_train - labelled)]
+    return training["epochs"] * sum(batches)

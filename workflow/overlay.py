@@ -1,0 +1,80 @@
+"""A configuration as Snakemake would merge it, for commands that run without Snakemake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ccvae.errors import InputError
+
+DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
+
+
+def merged_config(overlays: Iterable[Path], settings: Iterable[str]) -> dict[str, Any]:
+    """Read the default configuration and lay files and single settings over it.
+
+    Parameters
+    ----------
+    overlays
+        As for Snakemake's `--configfile`, the last one on top.
+    settings
+        As for `--config`: `key=value`, the value in YAML; on top of all files.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, is no mapping, or a setting is not `key=value`.
+    """
+    values: dict[str, Any] = {}
+    for path in (DEFAULT, *overlays):
+        values = _laid_over(values, _read(path))
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator or not key.isidentifier():
+            raise InputError(f"--config takes key=value, but was given '{setting}'")
+        values = _laid_over(values, {key: _value(text)})
+    return values
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the configuration {path} cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise InputError(f"the configuration {path} is not YAML ({where})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"the configuration {path} holds no keys; see config/config.yaml")
+    return content
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key, everything else is replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict):
+            under = below.get(key)
+            result[key] = _laid_over(under if isinstance(under, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _value(text: str) -> Any:
+    """Read a number or a truth value as one; inside lists and mappings all stay strings."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    if text in ("True", "False"):
+        return text == "True"
+    try:
+        # The base loader makes nothing but strings, lists and mappings.
+        return yaml.load(text, Loader=yaml.BaseLoader) if text else None
+    except yaml.YAMLError:
+        return text

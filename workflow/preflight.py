@@ -1,0 +1,314 @@
+"""What would stop a configuration from running, found before it runs."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from ccvae.data import celeba, chexpert, mnist
+from ccvae.data.readers import READERS
+from ccvae.data.store import Store
+from ccvae.errors import InputError
+from workflow.config import Config
+from workflow.costs import disk_bytes
+from workflow.expected import image_counts, image_shape, label_names
+from workflow.jobs import jobs_of
+
+ROOT = Path(__file__).resolve().parent.parent
+JOB_MB = 3000
+"""What the rules ask for per job."""
+SAMPLE = 1000
+"""How many of CheXpert's images are looked for."""
+
+LICENCES = {
+    "celeba": "CelebA is for non-commercial research only and must not be redistributed; ask for "
+    "it at mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    "chexpert": "CheXpert needs a personal registration with Stanford AIMI, is for non-commercial "
+    "research only, must not be redistributed, and is not for clinical use",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the preflight.
+
+    Attributes
+    ----------
+    topic
+        What was looked at.
+    sentence
+        What was found; for a problem, also what to do.
+    is_problem
+        Whether the configuration cannot run because of it.
+    """
+
+    topic: str
+    sentence: str
+    is_problem: bool = False
+
+
+def examine(config: Config, root: Path) -> Iterator[Finding]:
+    """Look at everything that a configuration needs.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    root
+        Folder of all presets' results.
+    """
+    results = root / config.preset
+    for dataset in config.datasets:
+        yield _data(config, dataset, results)
+        yield from labelled_images(config, dataset)
+    for dataset in config.datasets:
+        yield from models(config, dataset)
+    yield from weights(config)
+    yield from device(config)
+    yield memory()
+    yield disk(config, results)
+    for dataset in config.datasets:
+        reader = config.data_settings(dataset)["reader"]
+        if reader in LICENCES:
+            yield Finding("licence", LICENCES[reader])
+    yield from versions()
+
+
+def _data(config: Config, dataset: str, results: Path) -> Finding:
+    try:
+        return Finding("data", data(config, dataset, results))
+    except InputError as error:
+        return Finding("data", str(error), is_problem=True)
+
+
+def data(config: Config, dataset: str, results: Path) -> str:
+    """Where a data set will come from.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or not complete.
+    """
+    settings = config.data_settings(dataset)
+    store = results / "data" / dataset
+    if (store / "store.json").exists():
+        images = sum(Store.open(store).meta["counts"].values())
+        return f"{dataset}: prepared in {store}, {images} images"
+    reader, options = settings["reader"], settings["options"]
+    _check_options(dataset, reader, options)
+    folder = options.get("folder")
+    if reader == "celeba":
+        return f"{dataset}: {_celeba(Path(folder))}"
+    if reader == "chexpert":
+        return f"{dataset}: {_chexpert(Path(folder), options)}"
+    if READERS[reader].stand_in:
+        return f"{dataset}: will be drawn, {sum(image_counts(settings).values())} images"
+    return f"{dataset}: {_idx(Path(folder or Path(config.values['raw_data'], reader)), folder)}"
+
+
+def _check_options(dataset: str, name: str, options: dict[str, Any]) -> None:
+    if name not in READERS:
+        raise InputError(
+            f"data.{dataset}.reader is '{name}'; the known ones are {', '.join(sorted(READERS))}"
+        )
+    known = READERS[name].options()
+    if unknown := sorted(set(options) - set(known)):
+        raise InputError(
+            f"data.{dataset}.options has no option '{unknown[0]}'; known are "
+            f"{', '.join(sorted(known))}"
+        )
+    required = [key for key, value in known.items() if value is inspect.Parameter.empty]
+    for key in required:
+        if options.get(key) is None:
+            where = f'--config "folders={{{dataset}: PATH}}"' if key == "folder" else "the options"
+            raise InputError(f"{dataset} needs the option '{key}'; give it with {where}")
+
+
+def _celeba(folder: Path) -> str:
+    attributes, partition, images = celeba.official_files(folder)
+    listed = set(celeba.read_partition(partition))
+    names, _ = celeba.read_attributes(attributes)
+    there = {entry.name for entry in os.scandir(images)}
+    missing = sorted((listed | set(names)) - there)
+    if missing:
+        raise InputError(
+            f"{images} lacks {len(missing)} of {len(listed)} listed images, first {missing[0]}; "
+            "unpack img_align_celeba.zip again"
+        )
+    return f"{len(names)} images in {images}"
+
+
+def _chexpert(folder: Path, options: dict[str, Any]) -> str:
+    root = chexpert.official_folder(folder)
+    lists = [root / "train.csv", root / "valid.csv"]
+    rows = [
+        row for path in lists for row in chexpert.read_list(path, uncertain="zeros", views="all")
+    ]
+    sample = rows[:: max(1, len(rows) // SAMPLE)]
+    missing = [row.path for row in sample if not (root / row.path).is_file()]
+    if missing:
+        raise InputError(
+            f"{root} lacks {len(missing)} of {len(sample)} images looked for, first {missing[0]}; "
+            "unpack CheXpert-v1.0-small again"
+        )
+    return f"{len(rows)} images in {root}, {len(sample)} looked for and found"
+
+
+def _idx(place: Path, folder: str | None) -> str:
+    missing = [name for name in mnist.FILES if not any(place.rglob(f"{name}*"))]
+    if folder is not None and missing:
+        raise InputError(f"{place} lacks {missing[0]}; put the four files there or name no folder")
+    return f"will be downloaded to {place}" if missing else f"the four files are in {place}"
+
+
+def labelled_images(config: Config, dataset: str) -> Iterator[Finding]:
+    """Problems of supervision rates that are too small for a data set."""
+    settings = config.data_settings(dataset)
+    reader = READERS.get(settings["reader"])
+    total = image_counts(settings)["train"]
+    if reader is None or not total:
+        return
+    least = 10 if reader.kind == "multi_class" else 1
+    for rate in config.rates:
+        labelled = round(float(rate) * total)
+        if labelled < least:
+            yield Finding(
+                "labels",
+                f"{dataset} has {total} training images, of which f = {rate} labels {labelled}; "
+                f"at least {least} are needed: raise the rate",
+                is_problem=True,
+            )
+
+
+def models(config: Config, dataset: str) -> Iterator[Finding]:
+    """Problems of models that cannot be built for a data set."""
+    from ccvae.labels import LABEL_SPACES
+    from workflow.models import build_model
+
+    reader = READERS.get(config.data_settings(dataset)["reader"])
+    if reader is None:
+        return
+    seen = set()
+    for run in config.runs():
+        if run.dataset != dataset or run.model in seen:
+            continue
+        seen.add(run.model)
+        settings = config.run_settings(run)
+        labels = LABEL_SPACES[reader.kind](label_names(reader))
+        try:
+            build_model(settings, labels, image_shape(reader))
+        except InputError as error:
+            yield Finding("models", f"{run.model} on {dataset}: {error}", is_problem=True)
+
+
+def weights(config: Config) -> Iterator[Finding]:
+    """Look for InceptionV3."""
+    path = config.values["inception_weights"]
+    if not path:
+        yield Finding(
+            "weights",
+            "no InceptionV3: Table 4 reports the Fréchet distance in the judge's features, not FID",
+        )
+    elif Path(path).is_file() and Path(path).stat().st_size > 0:
+        yield Finding("weights", f"InceptionV3 from {path}")
+    else:
+        yield Finding(
+            "weights",
+            f"inception_weights names {path}, which is no file; correct the path or leave it empty",
+            is_problem=True,
+        )
+
+
+def device(config: Config) -> Iterator[Finding]:
+    """Where trainings will run."""
+    import torch
+
+    wanted = config.values["device"]
+    if wanted != "cpu" and torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        yield Finding(
+            "device",
+            f"{torch.cuda.get_device_name()}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free",
+        )
+    elif wanted == "cuda":
+        yield Finding(
+            "device",
+            "device is cuda, but torch sees no GPU; use auto or cpu, or install a driver",
+            is_problem=True,
+        )
+    else:
+        reason = "" if wanted == "cpu" else "; torch sees no GPU"
+        yield Finding("device", f"{os.cpu_count()} processor cores{reason}")
+
+
+def memory() -> Finding:
+    """Whether one job fits."""
+    available = psutil.virtual_memory().available / 2**20
+    if available < JOB_MB:
+        return Finding(
+            "memory",
+            f"{available:.0f} MB of memory are free, but a job asks for {JOB_MB}; free some",
+            is_problem=True,
+        )
+    jobs = int(available // JOB_MB)
+    return Finding("memory", f"{available / 1024:.1f} GB free, enough for {jobs} job(s) at once")
+
+
+def disk(config: Config, results: Path) -> Finding:
+    """Whether the results can be written and fit."""
+    place = next(p for p in (results, *results.resolve().parents) if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Finding(
+            "disk",
+            f"{place} cannot be written; change its permissions or run where it can be",
+            is_problem=True,
+        )
+    _, missing = disk_bytes(config, list(jobs_of(config)), results, os.cpu_count() or 1)
+    free = shutil.disk_usage(place).free
+    if missing > free:
+        return Finding(
+            "disk",
+            f"{results} needs about {missing / 1e9:.1f} GB more, but only {free / 1e9:.1f} GB are "
+            "free there; make room",
+            is_problem=True,
+        )
+    return Finding("disk", f"about {missing / 1e9:.2f} GB to write, {free / 1e9:.1f} GB free")
+
+
+def versions() -> Iterator[Finding]:
+    """Python and the packages, against what pyproject.toml asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = platform.python_version()
+    if not SpecifierSet(project["requires-python"]).contains(python):
+        yield Finding(
+            "versions",
+            f"Python is {python}, but {project['requires-python']} is needed",
+            is_problem=True,
+        )
+    found = [f"python {python}"]
+    for requirement in map(Requirement, project["dependencies"]):
+        try:
+            there = version(requirement.name)
+        except PackageNotFoundError:
+            there = "missing"
+        if there == "missing" or not requirement.specifier.contains(there, prereleases=True):
+            yield Finding(
+                "versions",
+                f"{requirement.name} is {there}, but {requirement} is needed; install it with "
+                "pip install --editable .",
+                is_problem=True,
+            )
+        found.append(f"{requirement.name} {there}")
+    yield Finding("versions", ", ".join(found))

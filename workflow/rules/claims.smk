@@ -1,0 +1,43 @@
+# What the records say about the paper's claims.
+
+CLAIM_CODE = [
+    str(Path(workflow.basedir, "workflow", name))
+    for name in (
+        "claims.py",
+        "claims_markdown.py",
+        "comparison.py",
+        "intervals.py",
+        "resources/claims.yaml",
+    )
+]
+
+
+rule claims:
+    input:
+        records="<results>/records.csv",
+        code=CLAIM_CODE,
+    output:
+        csv="<results>/claims.csv",
+        markdown=report(
+            "<results>/claims.md",
+            caption="../report/claims.rst",
+            category="Claims",
+        ),
+        comparison=report(
+            "<results>/tables/comparison.csv",
+            caption="../report/comparison.rst",
+            category="Tables",
+            labels={"table": "comparison", "form": "tidy"},
+        ),
+        comparison_markdown="<results>/tables/comparison.md",
+    log:
+        "<results>/logs/claims.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        plan=PLAN,
+    shell:
+        "python -m workflow.steps.check_claims --plan {params.plan:q}"
+        " --records {input.records:q} --claims {output.csv:q}"
+        " --comparison {output.comparison:q} 2> {log:q}"

@@ -1,0 +1,134 @@
+# Studies beside the tables: `snakemake study_gradients` and `snakemake study_alpha`.
+
+
+include: "common_studies.smk"
+
+
+rule study_alpha_train:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        images="<results>/data/{dataset}/images.npy",
+        labelled="<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
+    output:
+        model="<results>/studies/alpha/{dataset}/{variant}/f={rate}/seed={seed}/model.pt",
+        record="<results>/studies/alpha/{dataset}/{variant}/f={rate}/seed={seed}/run.json",
+    log:
+        "<results>/logs/study_alpha_train/{dataset}/{variant}/f={rate}.seed={seed}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=1,
+    params:
+        settings=study_settings("alpha"),
+        store=subpath(input.description, parent=True),
+        out=subpath(output.model, parent=True),
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.study_train --settings {params.settings:q}"
+        " --store {params.store:q} --labelled {input.labelled:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+
+
+rule study_gradients_train:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        images="<results>/data/{dataset}/images.npy",
+        labelled="<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
+    output:
+        model="<results>/studies/gradients/{dataset}/{variant}/f={rate}/seed={seed}/model.pt",
+        record="<results>/studies/gradients/{dataset}/{variant}/f={rate}/seed={seed}/run.json",
+        norms="<results>/studies/gradients/{dataset}/{variant}/f={rate}/seed={seed}/gradients.csv",
+    log:
+        "<results>/logs/study_gradients_train/{dataset}/{variant}/f={rate}.seed={seed}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=1,
+    params:
+        settings=study_settings("gradients"),
+        store=subpath(input.description, parent=True),
+        out=subpath(output.model, parent=True),
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.study_train --settings {params.settings:q}"
+        " --store {params.store:q} --labelled {input.labelled:q}"
+        " --gradients {output.norms:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+
+
+rule study_draws:
+    input:
+        description=f"<results>/data/{FIXED.run.dataset}/store.json",
+        labelled=f"<results>/data/{FIXED.run.dataset}/labelled/f={FIXED.run.rate}/seed={FIXED.run.seed}.npy",
+        model=f"<results>/{FIXED.folder}/model.pt",
+    output:
+        "<results>/studies/gradients_draws.csv",
+    log:
+        "<results>/logs/study_draws.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        gpu=1,
+    params:
+        settings=draw_settings,
+        store=subpath(input.description, parent=True),
+        run=subpath(input.model, parent=True),
+        device=CONFIG.values["device"],
+    shell:
+        "python -m workflow.steps.study_draws --settings {params.settings:q}"
+        " --store {params.store:q} --labelled {input.labelled:q} --run {params.run:q}"
+        " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"
+
+
+rule study_gradients:
+    input:
+        records=[f"<results>/{v.folder}/run.json" for v in GRADIENT_VARIANTS],
+        norms=[f"<results>/{v.folder}/gradients.csv" for v in GRADIENT_VARIANTS],
+        draws=rules.study_draws.output[0],
+        code=STUDY_CODE,
+    output:
+        steps="<results>/studies/gradients.csv",
+        summary="<results>/studies/gradients_summary.csv",
+        page="<results>/studies/gradients_summary.md",
+    log:
+        "<results>/logs/study_gradients.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        plan=study_plan(GRADIENT_VARIANTS),
+        results=subpath(output.steps, ancestor=2),
+        out=subpath(output.steps, parent=True),
+    shell:
+        "python -m workflow.steps.study_gradients --plan {params.plan:q}"
+        " --results {params.results:q} --draws {input.draws:q} --out {params.out:q} 2> {log:q}"
+
+
+rule study_alpha:
+    input:
+        records=[f"<results>/{v.folder}/run.json" for v in ALPHA_VARIANTS],
+        code=STUDY_CODE,
+    output:
+        table="<results>/studies/alpha.csv",
+        page="<results>/studies/alpha.md",
+    log:
+        "<results>/logs/study_alpha.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        plan=study_plan(ALPHA_VARIANTS),
+        results=subpath(output.table, ancestor=2),
+        out=subpath(output.table, parent=True),
+    shell:
+        "python -m workflow.steps.study_alpha --plan {params.plan:q}"
+        " --results {params.results:q} --out {params.out:q} 2> {log:q}"

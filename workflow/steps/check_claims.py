@@ -1,0 +1,68 @@
+"""Judge the paper's claims by the records, and compare CCVAE with the best baseline."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import pandas as pd
+
+from ccvae.files import atomic_path, read_json, write_text
+from workflow.claims import comparisons_frame, decide, load_claims
+from workflow.claims_markdown import claims_markdown
+from workflow.comparison import comparison, comparison_markdown
+from workflow.names import dataset_name
+from workflow.records import Plan
+from workflow.steps.command import LOG, json_object, run
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    parser.add_argument("--records", required=True, type=Path, help="records.csv")
+    parser.add_argument("--claims", required=True, type=Path, help="verdicts, as .csv; .md beside")
+    parser.add_argument("--comparison", required=True, type=Path, help="table, as .csv; .md beside")
+
+
+def work(given: Namespace) -> None:
+    """Write claims.csv and claims.md, comparison.csv and comparison.md."""
+    plan = Plan(**given.plan)
+    records = pd.read_csv(given.records, dtype={"supervision_rate": str})
+    claims, tolerances = load_claims()
+    verdicts = decide(records, plan, claims, tolerances)
+    compared = comparison(records, plan)
+    warnings = _warnings(given.records.parent, plan)
+    for place, frame, text in (
+        (
+            given.claims,
+            comparisons_frame(verdicts),
+            claims_markdown(verdicts, plan, tolerances, _trained(records), warnings),
+        ),
+        (given.comparison, compared, comparison_markdown(compared, plan)),
+    ):
+        with atomic_path(place.with_suffix(".csv")) as path:
+            frame.to_csv(path, index=False)
+        write_text(place.with_suffix(".md"), text)
+    for verdict in verdicts:
+        LOG.info(
+            "%s, %s, %s: %s", verdict.claim.id, verdict.dataset, verdict.subject, verdict.verdict
+        )
+
+
+def _warnings(results: Path, plan: Plan) -> list[str]:
+    """What training said about the judges and their Gaussian processes."""
+    return [
+        f"{dataset_name(dataset)}: {warning}"
+        for dataset in plan.datasets
+        for name in ("judge.json", "gp.json")
+        if (path := results / "judges" / dataset / name).exists()
+        for warning in read_json(path)["warnings"]
+    ]
+
+
+def _trained(records: pd.DataFrame) -> int:
+    return records.loc[records["seed"].notna(), "run"].nunique()
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

@@ -1,0 +1,37 @@
+"""Write which model can do what, from the models' classes and the records of all runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ccvae.files import atomic_path, write_text
+from ccvae.interface import TASKS
+from workflow.capabilities import capabilities, capabilities_markdown
+from workflow.models import system_class
+from workflow.records import Plan, collect
+from workflow.steps.command import json_object, run
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the tables")
+
+
+def work(given: Namespace) -> None:
+    """Write capabilities.csv and capabilities.md."""
+    plan = Plan(**given.plan)
+    supports = {
+        name: system_class(described["system"]).supports for name, described in plan.models.items()
+    }
+    frame = capabilities(collect(given.results, plan), supports, TASKS, plan)
+    with atomic_path(given.out / "capabilities.csv") as path:
+        frame.to_csv(path, index=False)
+    titles = {name: described["title"] for name, described in plan.models.items()}
+    write_text(given.out / "capabilities.md", capabilities_markdown(frame, TASKS, titles))
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

@@ -1,0 +1,151 @@
+"""Draw figures that come from the same files: all of one trained model, or of one data set."""
+
+from __future__ import annotations
+
+import logging
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ccvae.files import read_json, write_text
+from workflow.config import Run
+from workflow.figures.catalogue import FIGURES
+from workflow.figures.gallery import stem
+from workflow.figures.grids import save
+from workflow.names import dataset_name
+from workflow.records import Plan, collect
+from workflow.steps.command import LOG, add_settings_argument, json_object, run
+
+if TYPE_CHECKING:
+    from workflow.figures.catalogue import Figure
+
+Material = Callable[[str], tuple[Any, ...]]
+"""From the title of a figure to what its drawing function takes."""
+
+CAPTIONS = Path(__file__).parents[1] / "report" / "figures"
+MOST_IMAGES = 64
+"""Test images that figures may show."""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    add_settings_argument(parser)
+    parser.add_argument("--figures", required=True, nargs="+", choices=FIGURES, metavar="NAME")
+    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
+
+
+def work(given: Namespace) -> None:
+    """Draw each figure as .png and .pdf, with its caption as .txt."""
+    settings, figures = given.settings, [FIGURES[name] for name in given.figures]
+    gather = {
+        "model": trained_models,
+        "metrics": metrics_by_rate,
+        "history": histories_by_rate,
+        "records": all_records,
+        "study": study,
+    }[figures[0].needs]
+    # The PDF writer reports every glyph that it embeds.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
+    material = gather(settings, given.results, Plan(**given.plan))
+    model = next(iter(settings["models"]), "")
+    for figure in figures:
+        module, function = figure.drawn_by.split(":")
+        draw = getattr(import_module(f"workflow.figures.{module}"), function)
+        path = given.results / stem(figure, settings["dataset"], model)
+        save(draw(*material(title_of(figure, settings))), path)
+        write_text(path.with_name(f"{path.name}.txt"), caption(figure, settings["facts"]))
+        LOG.info("%s: %s", figure.name, path)
+
+
+def title_of(figure: Figure, settings: dict[str, Any]) -> str:
+    """Write the line above a figure: what it shows, of which data and model, which f and seed."""
+    about = [dataset_name(settings["dataset"])]
+    if figure.scope in ("model", "rates"):
+        about += settings["models"].values()
+    if figure.scope in ("model", "models", "study"):
+        about.append(f"f\u00a0=\u00a0{settings['rate']}")
+    if figure.scope not in ("dataset", "study"):
+        about.append(f"seed\u00a0{settings['seed']}")
+    return f"{figure.heading}, {figure.title}: {', '.join(about)}"
+
+
+def caption(figure: Figure, facts: dict[str, Any]) -> str:
+    """Fill in a figure's caption; the report fills in the same template."""
+    from jinja2 import Environment, FileSystemLoader
+
+    job = SimpleNamespace(params=SimpleNamespace(facts=facts))
+    templates = Environment(loader=FileSystemLoader(CAPTIONS), autoescape=False)
+    text = templates.get_template(f"{figure.caption}.rst").render(snakemake=job)
+    return f"{figure.heading}. {' '.join(text.split())}\n"
+
+
+def trained_models(settings: dict[str, Any], results: Path, _plan: Plan) -> Material:
+    """Read the models of one data set at one rate, and its first test images."""
+    import torch
+
+    from ccvae.data.store import Store
+    from evaluators.images import ImageSet
+    from workflow.drawings import Truth
+    from workflow.figures.scene import Scene
+    from workflow.load import load_model
+
+    # Pictures are the same on every machine when they are always computed on the processor.
+    torch.set_num_threads(1)
+    device = torch.device("cpu")
+    store = Store.open(results / "data" / settings["dataset"])
+    test = ImageSet.read(store, "test")
+    images = test.take(torch.arange(min(MOST_IMAGES, len(test))))
+    models = {}
+    for name, heading in settings["models"].items():
+        one = Run(settings["dataset"], name, settings["rate"], settings["seed"])
+        models[heading] = load_model(results / one.folder, store, device)
+    redraw = Truth(store, images).redraw_swap if store.stand_in else None
+
+    def scene(title: str) -> tuple[Scene]:
+        return (Scene(models, images, title, settings["options"], settings["seed"], redraw),)
+
+    return scene
+
+
+def metrics_by_rate(settings: dict[str, Any], results: Path, _plan: Plan) -> Material:
+    """Read what was measured at each supervision rate; None where nothing was."""
+    folders = _folders(settings, results)
+    found = {rate: read_json(folder / "metrics.json") for rate, folder in folders.items()}
+    return lambda title: ({k: v if v["matrices"] else None for k, v in found.items()}, title)
+
+
+def histories_by_rate(settings: dict[str, Any], results: Path, _plan: Plan) -> Material:
+    """Read the course of training at each supervision rate."""
+    folders = _folders(settings, results)
+    found = {rate: pd.read_csv(folder / "history.csv") for rate, folder in folders.items()}
+    return lambda title: (found, title)
+
+
+def all_records(settings: dict[str, Any], results: Path, plan: Plan) -> Material:
+    """Read the metrics of all runs."""
+    records = collect(results, plan)
+    return lambda title: (records, plan, settings["dataset"], title)
+
+
+def study(_settings: dict[str, Any], results: Path, _plan: Plan) -> Material:
+    """Read the study of gradients."""
+    found = pd.read_csv(results / "studies" / "gradients.csv")
+    return lambda title: (found, title)
+
+
+def _folders(settings: dict[str, Any], results: Path) -> dict[str, Path]:
+    (model,) = settings["models"]
+    return {
+        rate: results / Run(settings["dataset"], model, rate, settings["seed"]).folder
+        for rate in settings["rates"]
+    }
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

@@ -1,0 +1,33 @@
+"""Write an index of a preset's tables."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ccvae.files import write_text
+from workflow.paper import TABLES
+from workflow.steps.command import run
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--out", required=True, type=Path, help="index.md beside the tables")
+
+
+def work(given: Namespace) -> None:
+    """Link every table beside the index in its four forms."""
+    lines = ["# Tables", "", "| table | what | files |", "|---|---|---|"]
+    for table in TABLES.values():
+        if not (given.out.parent / f"{table.name}.md").exists():
+            continue
+        files = " ".join(
+            f"[{form}]({table.name}.{form})" for form in ("md", "csv", "wide.csv", "tex")
+        )
+        lines.append(f"| {table.heading} | {table.title} | {files} |")
+    lines += ["", "Every value's runs are in [records.csv](../records.csv)."]
+    write_text(given.out, "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

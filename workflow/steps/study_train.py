@@ -1,0 +1,80 @@
+"""Train one variant of a study and score it on validation images."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ccvae.data.store import Store
+from ccvae.files import atomic_path, write_json
+from ccvae.model import CCVAE
+from evaluators.accuracy import accuracy, majority
+from evaluators.images import ImageSet
+from evaluators.measuring import evaluating
+from workflow.config import settings_hash
+from workflow.measures import reconstruction
+from workflow.provenance import Stopwatch, provenance
+from workflow.steps.command import (
+    LOG,
+    add_compute_arguments,
+    add_settings_argument,
+    run,
+    start_computing,
+)
+from workflow.steps.train import make_trainer
+from workflow.studies.gradients import GradientRecorder
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    add_settings_argument(parser)
+    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
+    parser.add_argument("--gradients", type=Path, help="record gradient norms here, as .csv")
+    parser.add_argument("--out", required=True, type=Path, help="the variant's folder")
+    add_compute_arguments(parser)
+
+
+def work(given: Namespace) -> None:
+    """Train, and write model.pt, run.json and, where asked, the gradient norms."""
+    stopwatch, settings = Stopwatch(), given.settings
+    device = start_computing(given.device, given.threads)
+    store = Store.open(given.store)
+    labelled = np.load(given.labelled, allow_pickle=False)
+    trainer = make_trainer(settings, store, labelled, device)
+    model = trainer.model
+    recorder = GradientRecorder(model) if given.gradients and isinstance(model, CCVAE) else None
+    trainer.after_backward = recorder
+    while not trainer.finished:
+        trainer.run_interval()
+
+    images = ImageSet.read(store, "validation", model.labels)
+    prevalence = ImageSet.read(store, "train", model.labels).prevalence
+    with evaluating(model):
+        scores = accuracy(model, images) | reconstruction(model, images)
+    with atomic_path(given.out / "model.pt") as path:
+        torch.save(model.state_dict(), path)
+    if recorder is not None:
+        with atomic_path(given.gradients) as path:
+            pd.DataFrame(recorder.rows).to_csv(path, index=False)
+    record = {
+        "settings": settings,
+        "settings_hash": settings_hash(settings),
+        "data_checksum": store.checksum,
+        "stand_in": store.stand_in,
+        "labelled_images": len(labelled),
+        "steps": trainer.total,
+        "validation": scores,
+        "majority": majority(images, prevalence),
+        **provenance(str(device), stopwatch),
+    }
+    write_json(given.out / "run.json", record)
+    LOG.info("validation: accuracy %.4f", scores["accuracy"])
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

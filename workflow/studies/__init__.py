@@ -1,0 +1,1 @@
+"""Studies beside the tables: trainings that vary one thing, scored on validation images."""

@@ -1,0 +1,128 @@
+"""Which trainings each study consists of; cheap to import, Snakemake plans with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ccvae.errors import InputError
+from workflow.config import Config, Run, seed_of
+
+KINGMA = "kingma"
+"""Name of Kingma et al.'s weight of the classifier, 0.1 / f per labelled image."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One training of a study.
+
+    Attributes
+    ----------
+    study
+        `gradients` or `alpha`.
+    name
+        What is varied, as it appears in the path.
+    run
+        Data set, model, f and seed whose settings it varies.
+    value
+        The reading, or the weight as the configuration writes it.
+    settings
+        Everything that the training depends on, besides the data.
+    """
+
+    study: str
+    name: str
+    run: Run
+    value: str
+    settings: dict[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """Path below the results folder."""
+        run = self.run
+        return f"studies/{self.study}/{run.dataset}/{self.name}/f={run.rate}/seed={run.seed}"
+
+    def described(self) -> dict[str, Any]:
+        """What the step that gathers a study must know."""
+        run = self.run
+        return {
+            "folder": self.folder,
+            "dataset": run.dataset,
+            "model": run.model,
+            "supervision_rate": run.rate,
+            "seed": run.seed,
+            "value": self.value,
+        }
+
+
+def gradient_variants(config: Config) -> list[Variant]:
+    """List the readings of equation (4) that are trained side by side, seed by seed.
+
+    Raises
+    ------
+    InputError
+        If the model of the study is no CCVAE.
+    """
+    study = config.values["studies"]["gradients"]
+    if config.values["model_settings"][study["model"]]["system"] != "ccvae":
+        raise InputError(
+            f"configuration: studies.gradients.model is '{study['model']}', but only a model of "
+            "the system ccvae has readings of equation (4)"
+        )
+    variants = []
+    for seed in range(study["seeds"]):
+        run = Run(study["dataset"], study["model"], study["supervision_rate"], seed)
+        for reading in study["readings"]:
+            settings = _settings(config, "gradients", run, {"supervised": reading})
+            variants.append(Variant("gradients", reading, run, reading, settings))
+    return variants
+
+
+def alpha_variants(config: Config) -> list[Variant]:
+    """List the weights of the classifier that are tried, whatever data sets a model is run on."""
+    study = config.values["studies"]["alpha"]
+    variants = []
+    for dataset in study["datasets"]:
+        for model, weights in study["weights"].items():
+            for rate in study["supervision_rates"]:
+                for weight in weights:
+                    for seed in range(study["seeds"]):
+                        run = Run(dataset, model, rate, seed)
+                        changes = {"classifier_weight": classifier_weight(weight, rate)}
+                        settings = _settings(config, "alpha", run, changes)
+                        name = f"{model}.alpha={weight}"
+                        variants.append(Variant("alpha", name, run, str(weight), settings))
+    return variants
+
+
+def classifier_weight(weight: float | str, rate: str) -> float:
+    """Weight of log q(y|x) on a labelled image, from what the configuration says.
+
+    Parameters
+    ----------
+    weight
+        A number, or `KINGMA`: the weight of arXiv:1406.5298, 0.1 times all images per labelled
+        one.
+    rate
+        Supervision rate f.
+    """
+    return 0.1 / float(rate) if weight == KINGMA else float(weight)
+
+
+def images_per_step(training: dict[str, Any]) -> int:
+    """Images that one step of a schedule sees when all are labelled."""
+    if training["kind"] == "interleaved":
+        return training["batch_size"]
+    return training["labelled_batch"] + training["unlabelled_batch"]
+
+
+def _settings(config: Config, study: str, run: Run, options: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a run with the study's schedule, and one seed for everything that is compared."""
+    settings = config.run_settings(run)
+    return {
+        **settings,
+        "study": study,
+        "torch_seed": seed_of("study", study, run.dataset, run.model, run.rate, run.seed),
+        "options": {**settings["options"], **options},
+        "training": {**settings["training"], **config.values["studies"][study]["training"]},
+    }
