@@ -155,7 +155,7 @@ class Config:
                         yield Run(dataset, model, rate, seed)
 
     def plan(self) -> dict[str, Any]:
-        """What `workflow.records.Plan` is made of."""
+        """What `workflow.reporting.records.Plan` is made of."""
         return {
             "preset": self.preset,
             "datasets": {name: self.kind_of(name) for name in self.datasets},

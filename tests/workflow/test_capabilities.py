@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from ccvae.interface import TASKS
-from workflow.capabilities import CRITERIA, capabilities, capabilities_markdown
 from workflow.models import SYSTEMS, system_class
-from workflow.records import COLUMNS, REFERENCES, Plan
+from workflow.reporting.capabilities import CRITERIA, capabilities, capabilities_markdown
+from workflow.reporting.records import COLUMNS, REFERENCES, Plan
 
 FIGURES = {
     ("majority", "balanced_accuracy"): 0.5,

@@ -9,7 +9,7 @@ import yaml
 
 from ccvae.errors import InputError
 from ccvae.files import write_json
-from workflow.claims import (
+from workflow.reporting.claims import (
     CLAIMS,
     FAILS,
     HOLDS,
@@ -23,10 +23,10 @@ from workflow.claims import (
     judged,
     load_claims,
 )
-from workflow.claims_markdown import claims_markdown
-from workflow.comparison import comparison, comparison_markdown
-from workflow.intervals import bootstrap_interval, seed_interval
-from workflow.records import COLUMNS, Plan
+from workflow.reporting.claims_markdown import claims_markdown
+from workflow.reporting.comparison import comparison, comparison_markdown
+from workflow.reporting.intervals import bootstrap_interval, seed_interval
+from workflow.reporting.records import COLUMNS, Plan
 from workflow.steps.check_claims import work
 
 TOLERANCES = {"accuracy": Amount(absolute=0.02), "swap": Amount(relative=0.1)}

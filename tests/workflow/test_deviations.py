@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow.paper import TABLES
-from workflow.render import DEVIATIONS
+from workflow.reporting.paper import TABLES
+from workflow.reporting.render import DEVIATIONS
 
 ROOT = Path(__file__).parents[2]
 CITATION = re.compile(r"\(deviations?: *([a-z0-9-]+(?:, *[a-z0-9-]+)*)")

@@ -12,10 +12,10 @@ import torch
 import yaml
 
 from ccvae.errors import InputError
-from workflow import preflight
 from workflow.config import Config
-from workflow.overlay import DEFAULT, merged_config
-from workflow.preflight import SAMPLE, examine
+from workflow.planning import preflight
+from workflow.planning.overlay import DEFAULT, merged_config
+from workflow.planning.preflight import SAMPLE, examine
 from workflow.steps.doctor import screen, work
 
 ROOT = Path(__file__).parents[2]
@@ -170,7 +170,8 @@ def test_the_command_says_when_nothing_is_wrong(tmp_path, capsys):
 
 
 def test_planning_and_preflight_load_torch_only_when_they_need_it():
-    code = "import sys, workflow.preflight, workflow.costs; sys.exit('torch' in sys.modules)"
+    modules = "workflow.planning.preflight, workflow.planning.costs"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

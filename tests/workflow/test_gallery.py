@@ -16,8 +16,8 @@ from workflow.figures import curves, gradients
 from workflow.figures.catalogue import FIGURES, LACKING
 from workflow.figures.gallery import OPTIONAL, Gallery, stem
 from workflow.models import SYSTEMS
-from workflow.page import html, inline, page
-from workflow.records import COLUMNS, Plan
+from workflow.reporting.page import html, inline, page
+from workflow.reporting.records import COLUMNS, Plan
 from workflow.steps.make_figure import CAPTIONS, caption, title_of
 
 ROOT = Path(__file__).parents[2]

@@ -9,10 +9,18 @@ import torch
 
 from ccvae.files import read_json, write_json
 from workflow.config import Config
-from workflow.costs import PAST, PROBE, UNKNOWN, Estimator, disk_bytes, measured_since, past_jobs
-from workflow.jobs import Job, jobs_of, training_steps
-from workflow.overlay import merged_config
-from workflow.probe import TrainingProbe
+from workflow.planning.costs import (
+    PAST,
+    PROBE,
+    UNKNOWN,
+    Estimator,
+    disk_bytes,
+    measured_since,
+    past_jobs,
+)
+from workflow.planning.jobs import Job, jobs_of, training_steps
+from workflow.planning.overlay import merged_config
+from workflow.planning.probe import TrainingProbe
 from workflow.steps.plan import duration, work
 
 SETTINGS = ["datasets=[synthetic_xrays]", "models=[ccvae, m2]", "supervision_rates=['0.06']"]

@@ -130,7 +130,7 @@ def test_the_front_page_says_what_was_run_and_has_the_tables(report):
     assert "all 4 runs" in shown
     assert "drawn stand-in</b> for CheXpert" in shown
     assert shown.count("<table") >= 3
-    for anchor in ("claims", "table1", "table2", "table5"):
+    for anchor in ("claims", "table1", "table2", "table5", "capabilities"):
         assert f'id="{anchor}"' in shown
         assert f'href="#{anchor}"' in shown
     assert shown.partition("</ul>")[0].count("<li>") <= 10

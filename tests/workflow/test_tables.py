@@ -10,10 +10,10 @@ import pytest
 
 from ccvae.files import write_json
 from workflow.config import Run
-from workflow.paper import TABLES
-from workflow.records import Plan, collect
-from workflow.render import latex, markdown
-from workflow.tables import TIDY, paper_values, tidy, wide
+from workflow.reporting.paper import TABLES
+from workflow.reporting.records import Plan, collect
+from workflow.reporting.render import latex, markdown
+from workflow.reporting.tables import TIDY, paper_values, tidy, wide
 
 TABLE6 = TABLES["table6"]
 TABLE1 = TABLES["table1"]

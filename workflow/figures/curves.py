@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.figures.grids import COLOURS, MARKERS, WIDTH, new_figure
-from workflow.paper import TABLES
-from workflow.records import REFERENCES, Plan
-from workflow.tables import tidy
+from workflow.reporting.paper import TABLES
+from workflow.reporting.records import REFERENCES, Plan
+from workflow.reporting.tables import tidy
 
 PANELS = {
     "attributes": (
@@ -41,7 +41,7 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
     Parameters
     ----------
     records
-        From `workflow.records.collect`.
+        From `workflow.reporting.records.collect`.
     plan
         What should be there.
     dataset

@@ -8,7 +8,7 @@ from typing import Any
 from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.figures.catalogue import FIGURES, Figure
-from workflow.names import STAND_INS, dataset_name
+from workflow.reporting.names import STAND_INS, dataset_name
 
 OPTIONAL = {
     "figure3": "traversals",

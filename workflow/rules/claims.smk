@@ -3,10 +3,10 @@
 CLAIM_CODE = [
     str(Path(workflow.basedir, "workflow", name))
     for name in (
-        "claims.py",
-        "claims_markdown.py",
-        "comparison.py",
-        "intervals.py",
+        "reporting/claims.py",
+        "reporting/claims_markdown.py",
+        "reporting/comparison.py",
+        "reporting/intervals.py",
         "resources/claims.yaml",
     )
 ]

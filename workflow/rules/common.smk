@@ -10,7 +10,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from ccvae.errors import InputError
 from workflow.config import Config, Run, subset_seed
-from workflow.paper import TABLES
+from workflow.reporting.paper import TABLES
 
 try:
     CONFIG = Config(config)
@@ -73,10 +73,10 @@ GP_CODE = str(Path(workflow.basedir, "evaluators", "gaussian_process.py"))
 TABLE_CODE = [
     str(Path(workflow.basedir, "workflow", name))
     for name in (
-        "paper.py",
-        "records.py",
-        "tables.py",
-        "render.py",
+        "reporting/paper.py",
+        "reporting/records.py",
+        "reporting/tables.py",
+        "reporting/render.py",
         "resources/deviations.yaml",
     )
 ]

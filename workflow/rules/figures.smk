@@ -140,6 +140,7 @@ rule front_page:
         records="<results>/records.csv",
         claims=rules.claims.output.csv,
         claims_markdown=rules.claims.output.markdown,
+        capabilities=rules.capabilities.output.page,
         tables=collect("<results>/tables/{table}.md", table=TABLES_HERE),
         stores=collect("<results>/data/{dataset}/store.json", dataset=CONFIG.datasets),
         judges=collect("<results>/judges/{dataset}/judge.json", dataset=CONFIG.datasets),

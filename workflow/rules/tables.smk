@@ -62,9 +62,14 @@ rule capabilities:
     input:
         metrics=metrics_of(),
         judges=judges_of(),
-        code=[str(Path(workflow.basedir, "workflow", "capabilities.py"))],
+        code=[str(Path(workflow.basedir, "workflow", "reporting", "capabilities.py"))],
     output:
-        table="<results>/tables/capabilities.csv",
+        table=report(
+            "<results>/tables/capabilities.csv",
+            caption="../report/capabilities.rst",
+            category="Tables",
+            labels={"table": "capabilities", "form": "tidy"},
+        ),
         page="<results>/tables/capabilities.md",
     log:
         "<results>/logs/tables/capabilities.log",

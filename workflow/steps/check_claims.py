@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
-from workflow.claims import comparisons_frame, decide, load_claims
-from workflow.claims_markdown import claims_markdown
-from workflow.comparison import comparison, comparison_markdown
-from workflow.names import dataset_name
-from workflow.records import Plan
+from workflow.reporting.claims import comparisons_frame, decide, load_claims
+from workflow.reporting.claims_markdown import claims_markdown
+from workflow.reporting.comparison import comparison, comparison_markdown
+from workflow.reporting.names import dataset_name
+from workflow.reporting.records import Plan
 from workflow.steps.command import LOG, json_object, run
 
 

@@ -8,8 +8,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from workflow.config import Config
-from workflow.overlay import merged_config
-from workflow.preflight import Finding, examine
+from workflow.planning.overlay import merged_config
+from workflow.planning.preflight import Finding, examine
 from workflow.steps.command import run
 
 WIDTH = 100

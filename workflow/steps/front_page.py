@@ -9,14 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import read_json, write_text
-from workflow.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, decide, load_claims
-from workflow.names import STAND_INS, dataset_name
-from workflow.page import page
-from workflow.paper import TABLES
-from workflow.records import Plan
+from workflow.reporting.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, decide, load_claims
+from workflow.reporting.names import STAND_INS, dataset_name
+from workflow.reporting.page import page
+from workflow.reporting.paper import TABLES
+from workflow.reporting.records import Plan
 from workflow.steps.command import json_object, run
 
 TITLE = 'Does "Capturing Label Characteristics in VAEs" (ICLR 2021) hold?'
+CAPABILITIES = "capabilities"
+"""The table of tasks, which is made otherwise than the tables of numbers."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -35,7 +37,7 @@ def work(given: Namespace) -> None:
     sections = [("claims", (results / "claims.md").read_text(encoding="utf-8"))]
     sections += [
         (name, (results / "tables" / f"{name}.md").read_text(encoding="utf-8"))
-        for name in given.tables
+        for name in (*given.tables, CAPABILITIES)
     ]
     summary = [
         what_was_run(records, plan),
@@ -43,8 +45,9 @@ def work(given: Namespace) -> None:
         how_it_was_run(records),
         about_claims(records, plan),
     ]
-    links = ", ".join(f"[{TABLES[name].heading}](#{name})" for name in given.tables)
-    summary.append(f"Tables: {links}.")
+    links = [f"[{TABLES[name].heading}](#{name})" for name in given.tables]
+    links.append(f"[who can do what](#{CAPABILITIES})")
+    summary.append(f"Tables: {', '.join(links)}.")
     summary.append(
         f"Figures: {given.figures}, under Figures in the report and in `figures/` of the preset, "
         "each with its caption."

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ccvae.files import atomic_path, write_text
 from ccvae.interface import TASKS
-from workflow.capabilities import capabilities, capabilities_markdown
 from workflow.models import system_class
-from workflow.records import Plan, collect
+from workflow.reporting.capabilities import capabilities, capabilities_markdown
+from workflow.reporting.records import Plan, collect
 from workflow.steps.command import json_object, run
 
 

@@ -17,8 +17,8 @@ from workflow.config import Run
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import stem
 from workflow.figures.grids import save
-from workflow.names import dataset_name
-from workflow.records import Plan, collect
+from workflow.reporting.names import dataset_name
+from workflow.reporting.records import Plan, collect
 from workflow.steps.command import LOG, add_settings_argument, json_object, run
 
 if TYPE_CHECKING:

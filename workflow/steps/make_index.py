@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ccvae.files import write_text
-from workflow.paper import TABLES
+from workflow.reporting.paper import TABLES
 from workflow.steps.command import run
 
 

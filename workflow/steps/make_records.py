@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ccvae.files import atomic_path
-from workflow.records import Plan, collect
+from workflow.reporting.records import Plan, collect
 from workflow.steps.command import json_object, run
 
 

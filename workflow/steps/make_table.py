@@ -6,11 +6,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ccvae.files import atomic_path, write_text
-from workflow.paper import TABLES
-from workflow.records import Plan, collect
-from workflow.render import latex, markdown
+from workflow.reporting.paper import TABLES
+from workflow.reporting.records import Plan, collect
+from workflow.reporting.render import latex, markdown
+from workflow.reporting.tables import tidy, wide
 from workflow.steps.command import LOG, json_object, run
-from workflow.tables import tidy, wide
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -12,9 +12,9 @@ import psutil
 
 from ccvae.files import read_json, write_json
 from workflow.config import Config
-from workflow.costs import Estimate, Estimator, disk_bytes, measured_since, past_jobs
-from workflow.jobs import RESULTS, Job, jobs_of
-from workflow.overlay import merged_config
+from workflow.planning.costs import Estimate, Estimator, disk_bytes, measured_since, past_jobs
+from workflow.planning.jobs import RESULTS, Job, jobs_of
+from workflow.planning.overlay import merged_config
 from workflow.steps.command import json_object, run, start_computing
 
 
@@ -35,7 +35,7 @@ def work(given: Namespace) -> None:
     device = start_computing(config.values["device"], threads=1)
     probe = None
     if not given.no_probe:
-        from workflow.probe import TrainingProbe
+        from workflow.planning.probe import TrainingProbe
 
         probe = TrainingProbe(config, device)
     estimator = Estimator(past_jobs(given.results), device.type, probe)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.names import dataset_name
+from workflow.reporting.names import dataset_name
 from workflow.studies.plan import KINGMA
 
 LATE_SHARE = 0.25

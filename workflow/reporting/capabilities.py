@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workflow.names import dataset_name
-from workflow.records import Plan
+from workflow.reporting.names import dataset_name
+from workflow.reporting.records import Plan
 
 NEEDED = 0.1
 
@@ -48,7 +48,7 @@ class Criterion:
     metric
         In the records.
     floor, ceiling
-        Numbers, or names of rows: of `workflow.records.REFERENCES`, or `own:<metric>` for
+        Numbers, or names of rows: of `workflow.reporting.records.REFERENCES`, or `own:<metric>` for
         another metric of the same model. The ceiling may lie below the floor.
     scale
         What lies between floor and ceiling, for readers.
@@ -131,7 +131,7 @@ def capabilities(
     Parameters
     ----------
     records
-        From `workflow.records.collect`.
+        From `workflow.reporting.records.collect`.
     supports
         What each model's structure allows, by the model's name.
     tasks

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow.intervals import LEVEL, Cell, bootstrap_interval, by_cell, paired
-from workflow.names import dataset_name
-from workflow.paper import TABLES, Metric, Table
-from workflow.records import Plan
-from workflow.tables import belongs
+from workflow.reporting.intervals import LEVEL, Cell, bootstrap_interval, by_cell, paired
+from workflow.reporting.names import dataset_name
+from workflow.reporting.paper import TABLES, Metric, Table
+from workflow.reporting.records import Plan
+from workflow.reporting.tables import belongs
 
 SUBJECT = "ccvae"
 COLUMNS = [
@@ -42,7 +42,7 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     Parameters
     ----------
     records
-        From `workflow.records.collect`.
+        From `workflow.reporting.records.collect`.
     plan
         What the preset asks for.
 

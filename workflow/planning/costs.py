@@ -13,8 +13,8 @@ from typing import Any
 from ccvae.data.readers import READERS
 from ccvae.files import read_json
 from workflow.config import Config, Run
-from workflow.expected import image_shape
-from workflow.jobs import Job, training_effort, without_identity
+from workflow.planning.expected import image_shape
+from workflow.planning.jobs import Job, training_effort, without_identity
 
 SMALLEST_SHARE = 0.2
 """A shorter training says little about a longer one: much of it is warming up."""
@@ -34,7 +34,7 @@ class PastJob:
     Attributes
     ----------
     rule, effort, work
-        As of `workflow.jobs.Job`.
+        As of `workflow.planning.jobs.Job`.
     device
         cpu or cuda.
     startup_s, work_s

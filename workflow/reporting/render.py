@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from workflow.names import STAND_INS, dataset_name
-from workflow.paper import Metric, Table
-from workflow.records import REFERENCES, Plan
+from workflow.reporting.names import STAND_INS, dataset_name
+from workflow.reporting.paper import Metric, Table
+from workflow.reporting.records import REFERENCES, Plan
 
-DEVIATIONS = Path(__file__).parent / "resources" / "deviations.yaml"
+DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
 MISSING = "missing"
 
 

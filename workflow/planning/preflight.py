@@ -22,11 +22,11 @@ from ccvae.data.readers import READERS
 from ccvae.data.store import Store
 from ccvae.errors import InputError
 from workflow.config import Config
-from workflow.costs import disk_bytes
-from workflow.expected import image_counts, image_shape, label_names
-from workflow.jobs import jobs_of
+from workflow.planning.costs import disk_bytes
+from workflow.planning.expected import image_counts, image_shape, label_names
+from workflow.planning.jobs import jobs_of
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 JOB_MB = 3000
 """What the rules ask for per job."""
 SAMPLE = 1000

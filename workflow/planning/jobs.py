@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.config import Config, Run
-from workflow.expected import image_counts
+from workflow.planning.expected import image_counts
 
 RESULTS = {
     "store": "data/{dataset}/store.json",

@@ -12,9 +12,9 @@ from ccvae.data.readers import READERS
 from ccvae.labels import LABEL_SPACES
 from ccvae.training import Batches, Schedule, Trainer
 from workflow.config import Config
-from workflow.expected import image_shape, label_names
-from workflow.jobs import Job, training_effort
 from workflow.models import build_model
+from workflow.planning.expected import image_shape, label_names
+from workflow.planning.jobs import Job, training_effort
 
 WARM_UP, STEPS = 5, 20
 IMAGES = 512

@@ -10,7 +10,7 @@ import yaml
 
 from ccvae.errors import InputError
 
-DEFAULT = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
+DEFAULT = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
 
 
 def merged_config(overlays: Iterable[Path], settings: Iterable[str]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Table:
     metrics
         Its blocks.
     references
-        Rows of `workflow.records.REFERENCES` that belong in it.
+        Rows of `workflow.reporting.records.REFERENCES` that belong in it.
     note
         What a reader must know to read it.
     drawn_only

@@ -17,10 +17,10 @@ import pandas as pd
 import yaml
 
 from ccvae.errors import InputError
-from workflow.intervals import Cell, by_cell, paired, seed_interval
-from workflow.records import Plan
+from workflow.reporting.intervals import Cell, by_cell, paired, seed_interval
+from workflow.reporting.records import Plan
 
-CLAIMS = Path(__file__).parent / "resources" / "claims.yaml"
+CLAIMS = Path(__file__).parents[1] / "resources" / "claims.yaml"
 STAND_INS = {"celeba": "synthetic_faces", "chexpert": "synthetic_xrays"}
 """Which drawn data set takes the place of which of the paper's."""
 
@@ -175,7 +175,7 @@ def decide(
     Parameters
     ----------
     records
-        From `workflow.records.collect`.
+        From `workflow.reporting.records.collect`.
     plan
         What the preset asks for; what is not in it is `not run`.
     claims, tolerances

@@ -24,7 +24,7 @@ Cell = tuple[str, str, str, str]
 
 
 def by_cell(records: pd.DataFrame) -> dict[Cell, dict[int, float]]:
-    """Values of `workflow.records.collect` by cell and seed; a reference row has the seed 0."""
+    """Values of `records.collect` by cell and seed; a reference row has the seed 0."""
     cells: dict[Cell, dict[int, float]] = {}
     columns = ["metric", "dataset", "model", "supervision_rate", "seed", "value"]
     for metric, dataset, model, rate, seed, value in records[columns].itertuples(index=False):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.paper import Table
-from workflow.records import Plan
+from workflow.reporting.paper import Table
+from workflow.reporting.records import Plan
 
-PAPER_VALUES = Path(__file__).parent / "resources" / "paper_tables.csv"
+PAPER_VALUES = Path(__file__).parents[1] / "resources" / "paper_tables.csv"
 
 TIDY = [
     "table",
@@ -50,7 +50,7 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     table
         Which table.
     records
-        From `workflow.records.collect`.
+        From `workflow.reporting.records.collect`.
     plan
         What should be there.
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from workflow.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, Amount, Claim, Comparison, Verdict
-from workflow.intervals import ENOUGH, LEVEL
-from workflow.names import dataset_name
-from workflow.records import Plan
+from workflow.reporting.claims import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    UNDECIDED,
+    Amount,
+    Claim,
+    Comparison,
+    Verdict,
+)
+from workflow.reporting.intervals import ENOUGH, LEVEL
+from workflow.reporting.names import dataset_name
+from workflow.reporting.records import Plan
 
 TESTS = {
     "better": "is better",
@@ -29,11 +38,11 @@ def claims_markdown(
     Parameters
     ----------
     verdicts
-        From `workflow.claims.decide`.
+        From `workflow.reporting.claims.decide`.
     plan
         What the preset asks for.
     tolerances
-        From `workflow.claims.load_claims`.
+        From `workflow.reporting.claims.load_claims`.
     runs
         How many trained models stand behind the verdicts.
     warnings
