@@ -12,7 +12,7 @@ from ccvae.files import write_text
 from workflow.steps.command import LOG, run
 
 BEGIN, END = "<!-- BEGIN generated: make readme -->", "<!-- END generated -->"
-SHOWN = ("table6", "table7", "table1", "table2", "table5")
+SHOWN = ("table6", "table7", "table1")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def summary(records: pd.DataFrame) -> str:
 
 def demoted(markdown: str) -> str:
     """Lower a table's headings by two levels and leave out the list of decisions."""
-    kept = markdown.split("\nDecisions that")[0].split("\nEvery value can")[0]
+    kept = markdown.split("\nDecisions that")[0].split("\nFrom ")[0]
     return kept.replace("# ", "### ", 1).strip()
 
 
