@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import pickle
@@ -13,7 +14,6 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -66,8 +66,7 @@ def work(given: Namespace) -> None:
     train_to_the_end(trainer, state)
 
     save_tensors(trainer.model.state_dict(), given.out / "model.pt")
-    with atomic_path(given.out / "history.csv") as path:
-        pd.DataFrame(trainer.history).to_csv(path, index=False)
+    write_history(given.out / "history.csv", trainer.history)
     record = {
         "settings": settings,
         "settings_hash": settings_hash(settings),
@@ -84,6 +83,15 @@ def work(given: Namespace) -> None:
     }
     write_json(given.out / "run.json", record)
     state.drop()
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Write the mean of every term in each interval; a term that an interval lacks is empty."""
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
 
 
 def make_trainer(
