@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ccvae.data.store import Store
+from ccvae.data.store import Store, file_digest
 from ccvae.files import read_json, write_json
 from evaluators.images import ImageSet
 from workflow.drawings import Truth
@@ -59,6 +59,7 @@ def work(given: Namespace) -> None:
             "metrics": measured.metrics,
             "matrices": {k: matrix_to_json(v) for k, v in measured.matrices.items()},
             "supports": sorted(model.supports),
+            "inception_sha256": file_digest(given.inception) if given.inception else None,
             **provenance(str(device), stopwatch),
         },
     )
