@@ -15,6 +15,9 @@ from workflow.reporting.records import Plan, collect
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import TIDY, paper_values, tidy, wide
 
+BOOKTABS = shutil.which("pdflatex") and (
+    subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode == 0
+)
 TABLE6 = TABLES["table6"]
 TABLE1 = TABLES["table1"]
 
@@ -190,7 +193,7 @@ def test_latex_escapes_names_and_closes_what_it_opens(results):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.skipif(not BOOKTABS, reason="pdflatex with booktabs is not installed")
 def test_latex_compiles(results, tmp_path):
     bodies = [
         latex(table, tidy(table, collect(results, plan()), plan()), plan())
