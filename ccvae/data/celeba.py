@@ -14,31 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ccvae.data.decode import decode_store
+from ccvae.data.faces.labels import LABELS
 from ccvae.data.spec import SPLITS, StoreSpec, split_counts
 from ccvae.data.store import Store
 from ccvae.errors import InputError
 
-# Appendix C.1 of the paper, in its order.
-LABELS = (
-    "Arched_Eyebrows",
-    "Bags_Under_Eyes",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Chubby",
-    "Eyeglasses",
-    "Heavy_Makeup",
-    "Male",
-    "No_Beard",
-    "Pale_Skin",
-    "Receding_Hairline",
-    "Smiling",
-    "Wavy_Hair",
-    "Wearing_Necktie",
-    "Young",
-)
 SIZE = 64
 PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
 # The official download, its lists beside the images, and the layouts of common mirrors.
