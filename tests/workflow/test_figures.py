@@ -21,6 +21,8 @@ from workflow.figures import (
     diversity,
     grids,
     interventions,
+    matrices,
+    style,
     swaps,
     traversals,
 )
@@ -121,7 +123,7 @@ def test_blocks_stay_on_the_page_and_do_not_overlap(per_line):
     ]
     figure = grids.draw_blocks(blocks, title="words " * 40, per_line=per_line)
     assert panels(figure) == 3
-    assert figure.get_size_inches()[0] <= grids.WIDTH + 1e-6
+    assert figure.get_size_inches()[0] <= style.WIDTH + 1e-6
     boxes = [axes.get_position() for axes in figure.axes]
     assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
@@ -131,7 +133,7 @@ def test_blocks_stay_on_the_page_and_do_not_overlap(per_line):
 
 def test_pictures_are_written_as_png_and_pdf_and_show_something(tmp_path):
     block = grids.Block(torch.zeros(2, 2, 1, 4, 4))
-    grids.save(grids.draw_blocks([block], title="black"), tmp_path / "a.b" / "name=0.06")
+    style.save(grids.draw_blocks([block], title="black"), tmp_path / "a.b" / "name=0.06")
     picture = np.asarray(Image.open(tmp_path / "a.b" / "name=0.06.png").convert("L"))
     assert picture.min() < 10 < 240 < picture.max()
     assert (tmp_path / "a.b" / "name=0.06.pdf").read_bytes().startswith(b"%PDF")
@@ -289,18 +291,18 @@ def test_confusion_matrices_share_one_scale_centred_at_zero_and_name_the_conditi
         "0.2": record([[0.5, 0.0], [None, None]], None),
         "1.0": None,
     }
-    figure = interventions.draw_confusion(records, "title")
+    figure = matrices.draw_confusion(records, "title")
     assert panels(figure) == 4
-    matrices = [axes for axes in figure.axes if axes.images and axes.get_title(loc="left")]
-    assert len(matrices) == 2
-    assert {axes.images[0].get_clim() for axes in matrices} == {(-3.0, 3.0)}
+    shown = [axes for axes in figure.axes if axes.images and axes.get_title(loc="left")]
+    assert len(shown) == 2
+    assert {axes.images[0].get_clim() for axes in shown} == {(-3.0, 3.0)}
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:3] == [
         "f = 0.06, condition number 4.25",
         "f = 0.2, condition number undefined",
         "f = 1.0: missing",
     ]
-    assert matrices[1].images[0].get_array().mask.tolist() == [[False, False], [True, True]]
+    assert shown[1].images[0].get_array().mask.tolist() == [[False, False], [True, True]]
 
 
 def test_weights_of_four_corners_sum_to_one_and_are_one_there():

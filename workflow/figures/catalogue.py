@@ -151,7 +151,7 @@ def _figures() -> Iterator[Figure]:
         "confusion matrices of single interventions",
         "rates",
         "metrics",
-        "interventions:draw_confusion",
+        "matrices:draw_confusion",
         kinds=attributes,
         caption="confusion",
         task="intervene",

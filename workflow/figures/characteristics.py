@@ -83,8 +83,3 @@ def label_index(space: LabelSpace, name: str, where: str) -> int:
             f"its labels are {', '.join(space.names)}"
         )
     return space.names.index(name)
-
-
-def readable(name: str) -> str:
-    """Name of a label with spaces."""
-    return name.replace("_", " ")

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.figures.grids import COLOURS, MARKERS, WIDTH, new_figure
+from workflow.figures.style import COLOURS, MARKERS, WIDTH, new_figure
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import REFERENCES, Plan
 from workflow.reporting.tables import tidy

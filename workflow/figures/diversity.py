@@ -9,9 +9,10 @@ from torch import Tensor
 from ccvae.characteristic import CharacteristicVAE
 from ccvae.labels import LabelSpace
 from evaluators.measuring import measurement, seeded
-from workflow.figures.characteristics import decode, label_index, readable, with_characteristics
+from workflow.figures.characteristics import decode, label_index, with_characteristics
 from workflow.figures.grids import Block, draw_blocks, wrap
 from workflow.figures.scene import Scene
+from workflow.reporting.names import readable
 
 GREEN = (0.0, 0.75, 0.25)
 DRAWS = 50

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ccvae.errors import InputError
-from workflow.figures.grids import COLOURS, WIDTH, new_figure
+from workflow.figures.style import COLOURS, WIDTH, new_figure
 
 COLUMNS = ("reading", "step", "gradient_norm", "seed")
 

@@ -1,4 +1,4 @@
-"""The one place that lays pictures out: grids of images, styles, files.
+"""The one place that lays pictures out: grids of images.
 
 A figure is made of blocks. A block is a grid of images of one size with names for its rows and
 columns; blocks stand side by side and break into several lines where the page ends.
@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ccvae.files import atomic_path
-
-WIDTH = 6.5
-"""Width of a figure in inches: the text width of a page."""
+from workflow.figures.style import STYLE, WIDTH, new_figure
 
 NARROWEST = 3.0
 """Width in inches that leaves room for a title."""
@@ -28,29 +23,6 @@ NARROWEST = 3.0
 LARGEST_TILE = 0.62
 """Largest side of an image in inches."""
 
-STYLE: dict[Any, Any] = {
-    "font.size": 7,
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7,
-    "figure.titlesize": 8.5,
-    "legend.fontsize": 6.5,
-    "legend.frameon": False,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 4,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "savefig.dpi": 220,
-    "pdf.fonttype": 42,
-}
-"""matplotlib settings of every figure."""
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color)."""
-
-MARKERS = "osD^vP*"
 FRAME = (0.0, 0.447, 0.698)
 GAP = 2
 CHARACTER = 0.054
@@ -122,12 +94,6 @@ def tile(images: Tensor, frames: Tensor | None = None) -> np.ndarray:
             inside = canvas[top + GAP : top + GAP + height, left + GAP : left + GAP + width]
             inside[:] = colours[row, column]
     return canvas.numpy()
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure of a size in inches, without a window system."""
-    matplotlib.rcParams.update(STYLE)
-    return Figure(figsize=(width, height))
 
 
 def draw_blocks(
@@ -284,12 +250,3 @@ def _draw_block(
 def _centre(index: int, size: int) -> float:
     """Pixel on the canvas that is the middle of tile number `index`."""
     return GAP + index * (size + GAP) + size / 2 - 0.5
-
-
-def save(figure: Figure, stem: Path) -> None:
-    """Write `figure` as `stem`.png and `stem`.pdf."""
-    for suffix in (".png", ".pdf"):
-        # No date, so that the same picture is the same file.
-        metadata = {"CreationDate": None} if suffix == ".pdf" else {"Software": None}
-        with atomic_path(stem.with_name(stem.name + suffix)) as path:
-            figure.savefig(path, bbox_inches="tight", pad_inches=0.05, metadata=metadata)

@@ -1,22 +1,16 @@
-"""Figures 10 to 17: single interventions, as matrices and as pictures (Appendix D.1)."""
+"""Figures 11, 13, 15 and 17: single interventions as pictures (Appendix D.1)."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 import torch
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
 from evaluators.measuring import measurement, seeded
-from workflow.figures.characteristics import readable
-from workflow.figures.grids import WIDTH, Block, draw_blocks, new_figure
+from workflow.figures.grids import Block, draw_blocks
 from workflow.figures.scene import Scene
+from workflow.reporting.names import readable
 
 
 @measurement
@@ -67,81 +61,3 @@ def draw_interventions(scene: Scene) -> Figure:
     x = scene.test_images(scene.options["rows"])
     block = intervention_block(scene.model, x, seed=scene.seed)
     return draw_blocks([block], title=scene.title)
-
-
-def matrix_values(matrix: Mapping[str, Any]) -> np.ndarray:
-    """Values of a matrix in a record, float64 (R, C); undefined entries are NaN."""
-    return np.array(matrix["values"], dtype=np.float64)
-
-
-def draw_confusion(records: Mapping[str, Mapping[str, Any] | None], title: str) -> Figure:
-    """Figures 10, 12, 14 and 16: one matrix per supervision rate, all on one scale.
-
-    Parameters
-    ----------
-    records
-        Supervision rate -> metrics.json of a run, or None where there is no matrix.
-    title
-        Of the figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One axes per rate and one for the scale.
-    """
-    found = {rate: record["matrices"]["flip"] for rate, record in records.items() if record}
-    values = {rate: matrix_values(matrix) for rate, matrix in found.items()}
-    largest = max((np.nanmax(np.abs(v), initial=0.0) for v in values.values()), default=0.0)
-    limit = float(largest) or 1.0
-    across = min(2, len(records))
-    down = math.ceil(len(records) / across)
-    labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
-    panel = WIDTH / 2 - 0.1 if labels > 8 else 2.3
-    figure = new_figure(panel * across + 0.5, panel * down + 0.35)
-    figure.set_layout_engine("constrained")
-    figure.suptitle(title, x=0.01, ha="left")
-    grid = figure.subplots(down, across, squeeze=False)
-    image = None
-    for axes, (rate, record) in zip(grid.flat, records.items(), strict=False):
-        axes.set_title(_rate_title(rate, record), loc="left")
-        if rate in values:
-            image = axes.imshow(
-                np.ma.masked_invalid(values[rate]),
-                cmap=_colours(),
-                norm=TwoSlopeNorm(0.0, -limit, limit),
-            )
-            _name_axes(axes, found[rate])
-        else:
-            axes.set_axis_off()
-    for axes in list(grid.flat)[len(records) :]:
-        axes.remove()
-    if image is not None:
-        bar = figure.colorbar(image, ax=figure.axes, shrink=0.6, aspect=30)
-        bar.set_label("change of log-probability, nats")
-        bar.outline.set_linewidth(0.4)
-    return figure
-
-
-def _colours() -> Any:
-    import matplotlib
-
-    return matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.75")
-
-
-def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
-    if record is None:
-        return f"f = {rate}: missing"
-    condition = record["metrics"].get("intervention_condition")
-    number = "undefined" if condition is None else f"{condition:.3g}"
-    return f"f = {rate}, condition number {number}"
-
-
-def _name_axes(axes: Any, matrix: Mapping[str, Any]) -> None:
-    small = 5 if len(matrix["columns"]) > 8 else 6.5
-    axes.set_xticks(range(len(matrix["columns"])), map(readable, matrix["columns"]))
-    axes.set_yticks(range(len(matrix["rows"])), map(readable, matrix["rows"]))
-    axes.tick_params(axis="x", rotation=90, labelsize=small, length=0)
-    axes.tick_params(axis="y", labelsize=small, length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_ylabel("flipped label")
-    axes.set_xlabel("label the judge looks for")

@@ -19,11 +19,11 @@ from workflow.figures.characteristics import (
     decode,
     label_index,
     prior_moments,
-    readable,
     with_characteristics,
 )
 from workflow.figures.grids import Block, draw_blocks
 from workflow.figures.scene import Scene
+from workflow.reporting.names import readable
 
 
 def limits(model: CharacteristicVAE, deviations: float, seed: int) -> tuple[Tensor, Tensor]:

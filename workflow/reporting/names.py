@@ -1,4 +1,4 @@
-"""What data sets are called for readers; cheap to import."""
+"""What data sets and labels are called for readers; cheap to import."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ NAMES = {
 def dataset_name(dataset: str) -> str:
     """Name of a data set for readers; a stand-in is called one."""
     return NAMES.get(dataset, dataset)
+
+
+def readable(name: str) -> str:
+    """Name of a label with spaces."""
+    return name.replace("_", " ")

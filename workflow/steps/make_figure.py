@@ -16,7 +16,7 @@ from ccvae.files import read_json, write_text
 from workflow.config import Run
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import stem
-from workflow.figures.grids import save
+from workflow.figures.style import save
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan, collect
 from workflow.steps.command import LOG, add_settings_argument, json_object, run

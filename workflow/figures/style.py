@@ -1,0 +1,53 @@
+"""How every figure looks, and how it is written; curves and matrices need no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from ccvae.files import atomic_path
+
+WIDTH = 6.5
+"""Width of a figure in inches: the text width of a page."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "figure.titlesize": 8.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "savefig.dpi": 220,
+    "pdf.fonttype": 42,
+}
+"""matplotlib settings of every figure."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color)."""
+
+MARKERS = "osD^vP*"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure of a size in inches, without a window system."""
+    matplotlib.rcParams.update(STYLE)
+    return Figure(figsize=(width, height))
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write `figure` as `stem`.png and `stem`.pdf."""
+    for suffix in (".png", ".pdf"):
+        # No date, so that the same picture is the same file.
+        metadata = {"CreationDate": None} if suffix == ".pdf" else {"Software": None}
+        with atomic_path(stem.with_name(stem.name + suffix)) as path:
+            figure.savefig(path, bbox_inches="tight", pad_inches=0.05, metadata=metadata)
