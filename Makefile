@@ -1,4 +1,5 @@
 # `make results`: from nothing to the tables. `make test`: the tests. Both make .venv themselves.
+# `make reference`: three seeds, and everything that is committed of the result.
 # `make doctor`: what would stop a configuration from running; `make plan`: what it would cost.
 # PYTHON chooses the interpreter (3.11 or newer), SNAKEMAKE_ARGS adds arguments to Snakemake,
 # CONFIG_ARGS says which configuration: make doctor CONFIG_ARGS="--configfile config/paper.yaml".
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # Steps are run as `python -m ...`; they must find the environment's interpreter.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: results smoke readme doctor plan benchmark test test-slow lint clean
+.PHONY: results reference smoke readme findings doctor plan benchmark test test-slow test-slurm lint clean
 
 results: .venv/ready
 	$(BIN)/snakemake --cores all $(SNAKEMAKE_ARGS)
@@ -19,8 +20,16 @@ smoke: .venv/ready
 	$(BIN)/snakemake --cores all --configfile config/smoke.yaml $(SNAKEMAKE_ARGS)
 	$(BIN)/snakemake --configfile config/smoke.yaml --report results/smoke/report.zip
 
+# Everything that is committed of a result: results/reference/, the README's numbers, the findings.
+reference: .venv/ready
+	$(BIN)/snakemake --cores all --configfile config/reference.yaml $(SNAKEMAKE_ARGS) -- reference
+	$(MAKE) readme findings
+
 readme: .venv/ready
-	$(BIN)/python -m workflow.steps.update_readme --results results/default
+	$(BIN)/python -m workflow.steps.update_readme
+
+findings: .venv/ready
+	$(BIN)/python -m workflow.steps.make_findings
 
 doctor: .venv/ready
 	$(BIN)/python -m workflow.steps.doctor $(CONFIG_ARGS)
@@ -30,12 +39,18 @@ plan: .venv/ready
 
 benchmark: .venv/ready
 	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
+	$(BIN)/python -m benchmarks.run --results results/default --out docs/benchmarks.md
 
 test: .venv/ready
 	$(BIN)/pytest
 
 test-slow: .venv/ready
 	$(BIN)/pytest -m "slow and not gpu and not slurm"
+
+# Installs Debian's Slurm where it may; where it cannot, the test is skipped and says what lacks.
+test-slurm: .venv/slurm
+	tests/slurm/local_slurm.sh install
+	$(BIN)/pytest -m slurm -rs tests/slurm
 
 lint: .venv/lint
 	$(BIN)/ruff check .
@@ -52,6 +67,10 @@ lint: .venv/lint
 
 .venv/lint: .venv/ready
 	$(BIN)/python -m pip install --editable .[lint]
+	touch $@
+
+.venv/slurm: .venv/ready
+	$(BIN)/python -m pip install --editable .[slurm]
 	touch $@
 
 clean:

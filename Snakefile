@@ -26,6 +26,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/reference.smk"
 include: "workflow/rules/planning.smk"
 
 

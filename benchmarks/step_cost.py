@@ -10,10 +10,6 @@ the time of a step does not depend on what they show.
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,18 +18,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.common import Step, machine, milliseconds, table
 from ccvae.files import write_text
 from ccvae.interface import LabelledVAE
 from ccvae.labels import MultiLabel
 from ccvae.training import step_loss
+from workflow.allocator import keep_freed_memory
 from workflow.models import build_model
 
 N_LABELS = 18
 IMAGE_SHAPE = (3, 64, 64)
 LATENTS = 45
-WARM_UP_ROUNDS = 2
-
-Step = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -88,18 +83,6 @@ def one_step(
     optimizer.step()
 
 
-def milliseconds(steps: dict[str, Step], rounds: int) -> dict[str, float]:
-    """Median processor time of every step over `rounds`, in ms; the steps alternate."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(WARM_UP_ROUNDS + rounds):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            if turn >= WARM_UP_ROUNDS:
-                times[name].append(1000 * (time.process_time() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, float]]:
     """Median ms by system and kind of step: `supervised`, `unsupervised` and `both` in one."""
     n = labelled + unlabelled
@@ -126,19 +109,17 @@ def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, 
     }
 
 
-def table(found: dict[str, dict[str, float]]) -> list[str]:
-    """Rows of a Markdown table: ms, and in brackets the ratio to CCVAE."""
+def ratios(found: dict[str, dict[str, float]]) -> list[str]:
+    """Lines of a Markdown table: ms, and in brackets the ratio to CCVAE."""
     kinds = list(found["CCVAE"])
-    lines = ["| ms per step (ratio) | " + " | ".join(kinds) + " | limit |"]
-    lines.append("|---" * (len(kinds) + 2) + "|")
+    rows: list[list[object]] = []
     for contestant in CONTESTANTS:
-        cells = []
+        row: list[object] = [contestant.title]
         for kind in kinds:
             own, reference = found[contestant.title][kind], found["CCVAE"][kind]
-            cells.append(f"{own:.0f} ({own / reference:.2f})")
-        limit = "" if contestant.limit is None else f"{contestant.limit}"
-        lines.append(f"| {contestant.title} | " + " | ".join(cells) + f" | {limit} |")
-    return lines
+            row.append(f"{own:.0f} ({own / reference:.2f})")
+        rows.append([*row, contestant.limit])
+    return table(["ms per step (ratio)", *kinds, "limit"], rows)
 
 
 def above_limit(found: dict[str, dict[str, float]]) -> list[str]:
@@ -166,11 +147,11 @@ def document(results: dict[str, dict[str, dict[str, float]]], rounds: int) -> st
         "CCVAE decodes one. M2's unbiased estimator decodes two label vectors for an image without "
         "labels.",
         "",
-        f"torch {torch.__version__}, {platform.machine()}, {platform.system()}.",
+        machine(),
     ]
     for heading, found in results.items():
         above = ", ".join(above_limit(found)) or "none"
-        lines += ["", f"## {heading[0].upper()}{heading[1:]}", "", *table(found)]
+        lines += ["", f"## {heading[0].upper()}{heading[1:]}", "", *ratios(found)]
         lines += ["", f"Above the limit: {above}."]
     return "\n".join(lines) + "\n"
 
@@ -182,6 +163,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="the page, as .md")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     results = {
         heading: measure(labelled, unlabelled, given.rounds)
         for heading, (labelled, unlabelled) in BATCHES.items()

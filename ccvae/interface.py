@@ -14,22 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ccvae.labels import LabelSpace
-
-TASKS = (
-    "classify",
-    "reconstruct",
-    "sample",
-    "generate",
-    "intervene",
-    "swap",
-    "diversify",
-    "traverse",
-)
-"""Everything a `LabelledVAE` may support.
-
-The first six are methods of the interface. `diversify` is varying one label's characteristics
-while the labels and everything else stay; `traverse` is moving them continuously (section 6.1).
-"""
+from ccvae.tasks import TASKS
 
 
 @dataclass(frozen=True)

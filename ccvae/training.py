@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ccvae.errors import InputError
+from ccvae.feeding import feed
 from ccvae.interface import Bound, LabelledVAE
+from ccvae.numerics import Numerics
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ class Schedule:
     epochs: int = 0
     batch_size: int = 0
     gradient_clip: float = 0.0
+
+
+def read_training(training: dict[str, Any]) -> tuple[Schedule, Numerics]:
+    """Read the settings of a training: what its steps see, and how they are computed."""
+    names = {field.name for field in fields(Numerics)}
+    schedule = {key: value for key, value in training.items() if key not in names}
+    numerics = {key: value for key, value in training.items() if key in names}
+    return Schedule(**schedule), Numerics(**numerics)
 
 
 @dataclass(frozen=True)
@@ -200,6 +210,8 @@ class Trainer:
 
     Attributes
     ----------
+    images
+        How the images reach the device.
     after_backward
         Called with the step's number when its gradients are there, before they are clipped and
         used; for studies that look at them.
@@ -214,7 +226,9 @@ class Trainer:
         schedule: Schedule,
         intervals: int = 100,
     ) -> None:
-        self.model, self._images, self._labels = model, images, labels
+        self.model = model
+        self.images = feed(images, model.device)
+        self._labels = labels.to(model.device)
         self._batches, self._schedule = batches, schedule
         self.step = 0
         self.history: list[dict[str, float]] = []
@@ -268,8 +282,8 @@ class Trainer:
     def _one_step(self) -> dict[str, Bound]:
         step = self._batches[self.step]
         chosen = torch.cat([step.labelled, step.unlabelled])
-        x = self.to_float(self._images[chosen])
-        y = self._labels[step.labelled].to(x.device).long()
+        x = self.images.take(chosen)
+        y = self._labels[step.labelled].long()
         self.model.set_progress(self.step / self.total)
         loss, bounds = step_loss(self.model, x, y, len(step.labelled))
         if not torch.isfinite(loss):
@@ -285,10 +299,6 @@ class Trainer:
             self._scheduler.step()
         self.step += 1
         return bounds
-
-    def to_float(self, images: Tensor) -> Tensor:
-        """uint8 (B, C, H, W) -> floats in [0, 1] on the model's device."""
-        return as_floats(images, self.model.device)
 
     def _blame(self, bounds: dict[str, Bound]) -> str:
         # A bound lists its terms in the order it computes them; the objective is their sum.
@@ -327,13 +337,3 @@ class Trainer:
         torch.set_rng_state(state["rng"].cpu())
         if state["cuda_rng"]:
             torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
-
-
-def as_floats(images: Tensor, device: torch.device) -> Tensor:
-    """uint8 images (B, C, H, W) -> floats in [0, 1] on `device`.
-
-    Colour images come out channels-last, which convolutions on a CPU are fastest with.
-    """
-    layout = torch.channels_last if images.shape[1] > 1 else torch.contiguous_format
-    moved = images.to(device, non_blocking=True)
-    return moved.to(torch.float32, memory_format=layout).div_(255)

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ccvae.errors import InputError
+from ccvae.feeding import feed
 from ccvae.labels import LabelSpace, MultiLabel
-from ccvae.training import as_floats
 from evaluators.images import ImageSet, collect
 from evaluators.measuring import seeded
 
@@ -241,10 +241,11 @@ def _fit(
     )
     weight = _positive_weight(train, settings).to(device)
     judge.train()
+    images = feed(train.images, device)
     step = 0
     for _ in range(settings.epochs):
         for chosen in torch.randperm(len(train)).split(settings.batch_size):
-            x = augment(as_floats(train.images[chosen], device), settings)
+            x = augment(images.take(chosen), settings)
             y = train.labels[chosen].to(device)
             loss = _loss(judge, x, y, weight)
             optimizer.zero_grad(set_to_none=True)

@@ -14,10 +14,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ccvae.feeding import as_floats
 from ccvae.interface import LabelledVAE
-from ccvae.training import as_floats
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import measurement, ratios, seeded
+from evaluators.reconstruction import reconstruct_all
 
 RedrawLabels = Callable[[Tensor, Tensor], Tensor]
 """Drawings with other labels and nothing else changed: indices (n,) and labels (n, F) to uint8
@@ -32,7 +33,13 @@ PER_LABEL = ("inside", "inside_normalised", "outside")
 
 @measurement
 def counterfactual(
-    model: LabelledVAE, images: ImageSet, redraw: RedrawLabels, *, n_images: int, seed: int
+    model: LabelledVAE,
+    images: ImageSet,
+    redraw: RedrawLabels,
+    *,
+    n_images: int,
+    seed: int,
+    reconstructions: Tensor | None = None,
 ) -> dict[str, float]:
     """Compare single interventions with true redrawings, for binary labels.
 
@@ -53,6 +60,8 @@ def counterfactual(
         How many of the first images to change, or all if there are fewer.
     seed
         Of the characteristics that the model draws.
+    reconstructions
+        Of all images, from `reconstruct_all`; made here when None.
 
     Returns
     -------
@@ -79,10 +88,18 @@ def counterfactual(
     chosen = torch.arange(min(n_images, len(images)))
     by_label: dict[str, dict[str, float]] = {}
     with seeded(seed, model.device):
+        subset = images.take(chosen)
+        predicted = torch.cat([model.predict(x).cpu() for x, _ in subset.batches(model.device)])
+        if reconstructions is None:
+            reconstructions = reconstruct_all(model, subset)
         for label, name in enumerate(images.space.names):
             sums: dict[str, float] = defaultdict(float)
             for indices in chosen.split(BATCH):
-                for part, value in _sums(model, images, redraw, indices, label).items():
+                wanted = predicted[indices]
+                wanted[:, label] = 1 - images.labels[indices, label]
+                unchanged = reconstructions[indices].to(model.device)
+                found = _sums(model, images, redraw, indices, wanted, label, unchanged)
+                for part, value in found.items():
                     sums[part] += value
             if sums["pixels_inside"] and sums["pixels_outside"]:
                 by_label[name] = {
@@ -101,20 +118,27 @@ def counterfactual(
 
 
 def _sums(
-    model: LabelledVAE, images: ImageSet, redraw: RedrawLabels, indices: Tensor, label: int
+    model: LabelledVAE,
+    images: ImageSet,
+    redraw: RedrawLabels,
+    indices: Tensor,
+    wanted: Tensor,
+    label: int,
+    unchanged: Tensor,
 ) -> dict[str, float]:
-    """Absolute differences summed over pixels, and how many pixels there are on either side."""
+    """Absolute differences summed over pixels, and how many pixels there are on either side.
+
+    `wanted` are the labels to set, (n, F), and `unchanged` the reconstructions, (n, C, H, W).
+    """
     x = as_floats(images.images[indices], model.device)
     flipped = images.labels[indices]
     flipped[:, label] = 1 - flipped[:, label]
     truth = as_floats(redraw(indices, flipped), model.device)
-    wanted = model.predict(x).clone()
-    wanted[:, label] = flipped[:, label].to(wanted.device)
 
     inside = (truth - x).abs().amax(1) > VISIBLE
     drawn = {
-        "": model.intervene(x, wanted),
-        "_nothing": model.reconstruct(x),
+        "": model.intervene(x, wanted.to(model.device)),
+        "_nothing": unchanged,
         "_best": model.reconstruct(truth),
     }
     sums = {"pixels_inside": inside.sum().item(), "pixels_outside": (~inside).sum().item()}

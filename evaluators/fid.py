@@ -9,7 +9,7 @@ frechet-in-judge).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -141,21 +141,50 @@ def inception(weights: Path, device: torch.device | str) -> Callable[[Tensor], T
     return lambda batch: extractor(batch.to(device))[0]
 
 
+def distances(
+    features: Callable[[Tensor], Tensor],
+    sets: Mapping[str, Iterable[Tensor]],
+    reference: Iterable[Tensor],
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Fréchet distances of several sets of images from one reference, which is passed over once.
+
+    Parameters
+    ----------
+    features
+        Maps a batch (B, ...) to (B, D).
+    sets
+        Batches of images by name.
+    reference
+        Batches of images.
+
+    Returns
+    -------
+    tuple
+        Distances, and numbers of images, by name; the reference's number under `reference`.
+    """
+    mean, covariance, count = feature_statistics(features, reference)
+    found, counts = {}, {"reference": count}
+    for name, batches in sets.items():
+        own_mean, own_covariance, counts[name] = feature_statistics(features, batches)
+        found[name] = frechet_distance(own_mean, own_covariance, mean, covariance)
+    return found, counts
+
+
 def inception_fid(
-    generated: Iterable[Tensor],
+    sets: Mapping[str, Iterable[Tensor]],
     reference: Iterable[Tensor],
     weights: Path,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:
-    """FID between generated and reference images.
+    """FID between sets of images and reference images.
 
     Nothing is cached: torch-fidelity's cache goes by name alone and would outlive the data.
 
     Parameters
     ----------
-    generated, reference
-        Batches of images (B, 1 or 3, H, W) in [0, 1], of one size; grey ones become RGB by
-        repetition.
+    sets, reference
+        Batches of images (B, 1 or 3, H, W) in [0, 1], of one size, the sets by name; grey ones
+        become RGB by repetition.
     weights
         See `inception`.
     device
@@ -164,8 +193,8 @@ def inception_fid(
     Returns
     -------
     dict
-        `fid`, and what it depends on: `fid_generated_images`, `fid_reference_images`,
-        `fid_batch_size`.
+        `fid<name>` of each set, and what it depends on: `fid_generated_images<name>`,
+        `fid_reference_images`, `fid_batch_size`.
 
     Raises
     ------
@@ -173,19 +202,19 @@ def inception_fid(
         If the weights cannot be used, or a side has fewer than two images.
     """
     features = inception(weights, device)
-    mean_1, covariance_1, n_1 = feature_statistics(features, to_inception_input(generated))
-    mean_2, covariance_2, n_2 = feature_statistics(features, to_inception_input(reference))
+    inputs = {name: to_inception_input(batches) for name, batches in sets.items()}
+    found, counts = distances(features, inputs, to_inception_input(reference))
     return {
-        "fid": frechet_distance(mean_1, covariance_1, mean_2, covariance_2),
-        "fid_generated_images": float(n_1),
-        "fid_reference_images": float(n_2),
+        **{f"fid{name}": value for name, value in found.items()},
+        **{f"fid_generated_images{name}": float(counts[name]) for name in sets},
+        "fid_reference_images": float(counts["reference"]),
         "fid_batch_size": float(BATCH),
     }
 
 
 @measurement
 def judge_frechet_distance(
-    judge: Judge, generated: Iterable[Tensor], reference: Iterable[Tensor]
+    judge: Judge, sets: Mapping[str, Iterable[Tensor]], reference: Iterable[Tensor]
 ) -> dict[str, float]:
     """Fréchet distance in the judge's features; not FID, and comparable only within one judge.
 
@@ -193,13 +222,13 @@ def judge_frechet_distance(
     ----------
     judge
         The classifier whose last hidden layer is used.
-    generated, reference
-        Batches of images (B, C, H, W) in [0, 1].
+    sets, reference
+        Batches of images (B, C, H, W) in [0, 1], the sets by name.
 
     Returns
     -------
     dict
-        `frechet_distance_judge`.
+        `frechet_distance_judge<name>` of each set.
 
     Raises
     ------
@@ -210,7 +239,5 @@ def judge_frechet_distance(
     def features(batch: Tensor) -> Tensor:
         return judge.features(batch.to(device_of(judge)))
 
-    mean_1, covariance_1, _ = feature_statistics(features, generated)
-    mean_2, covariance_2, _ = feature_statistics(features, reference)
-    distance = frechet_distance(mean_1, covariance_1, mean_2, covariance_2)
-    return {"frechet_distance_judge": distance}
+    found, _ = distances(features, sets, reference)
+    return {f"frechet_distance_judge{name}": value for name, value in found.items()}

@@ -187,6 +187,8 @@ class GPHead(nn.Module):
         if isinstance(self.labels, MultiLabel):
             # A batch of GPs wants its targets in the GPs' shape, (L, B); (B, L) would broadcast.
             likelihood, target = gpytorch.likelihoods.BernoulliLikelihood(), y.T.to(q.mean.dtype)
+            # It holds the nodes of its quadrature.
+            likelihood = likelihood.to(self.device)
         else:
             q = gpytorch.distributions.MultitaskMultivariateNormal.from_batch_mvn(q)
             likelihood, target = _Softmax(), y[:, 0]

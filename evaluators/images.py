@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ccvae.errors import InputError
+from ccvae.feeding import as_floats
 from ccvae.labels import LABEL_SPACES, LabelSpace
-from ccvae.training import as_floats
 
 if TYPE_CHECKING:
     from ccvae.data.store import Store

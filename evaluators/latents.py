@@ -58,6 +58,19 @@ class Latents:
     characteristics: np.ndarray | None
     rest: np.ndarray
 
+    def halves(self) -> tuple[Latents, Latents]:
+        """Latents of the first and of the second half of the images."""
+        middle = len(self.rest) // 2
+        parts = (slice(None, middle), slice(middle, None))
+        first, second = (
+            Latents(
+                None if self.characteristics is None else self.characteristics[part],
+                self.rest[part],
+            )
+            for part in parts
+        )
+        return first, second
+
 
 @measurement
 def encode(model: LabelledVAE, images: ImageSet) -> Latents:

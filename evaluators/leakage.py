@@ -19,10 +19,15 @@ from sklearn.preprocessing import StandardScaler
 
 from ccvae.interface import LabelledVAE
 from evaluators.images import ImageSet
-from evaluators.latents import encode
+from evaluators.latents import Latents, encode
 
 
-def leakage(model: LabelledVAE, fit: ImageSet, test: ImageSet) -> dict[str, float]:
+def leakage(
+    model: LabelledVAE,
+    fit: ImageSet,
+    test: ImageSet,
+    latents: tuple[Latents, Latents] | None = None,
+) -> dict[str, float]:
     r"""Probe a model's posterior means for labels.
 
     Parameters
@@ -31,6 +36,8 @@ def leakage(model: LabelledVAE, fit: ImageSet, test: ImageSet) -> dict[str, floa
         A model whose latents `evaluators.latents.encode` can read.
     fit, test
         Images to fit the probes on and to score them on, both unseen in training.
+    latents
+        Of `fit` and of `test`; encoded here when None.
 
     Returns
     -------
@@ -53,7 +60,7 @@ def leakage(model: LabelledVAE, fit: ImageSet, test: ImageSet) -> dict[str, floa
     names = fit.space.names if fit.space.kind == "multi_label" else ("",)
     y_fit, y_test = fit.labels.numpy(), test.labels.numpy()
     usable = [j for j in range(len(names)) if _varies(y_fit[:, j]) and _varies(y_test[:, j])]
-    z_fit, z_test = encode(model, fit), encode(model, test)
+    z_fit, z_test = latents or (encode(model, fit), encode(model, test))
 
     def scores(x_fit: np.ndarray, x_test: np.ndarray) -> dict[int, float]:
         return {j: probe(x_fit, y_fit[:, j], x_test, y_test[:, j]) for j in usable}

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ccvae.errors import InputError
+from ccvae.feeding import as_floats
 from ccvae.interface import TASKS, Bound, LabelledVAE
 from ccvae.labels import LabelSpace
-from ccvae.training import as_floats
 from evaluators.images import ImageSet
 from evaluators.measuring import JudgeLike
 

@@ -22,10 +22,12 @@ import torch
 from torch import Tensor
 
 from ccvae.errors import InputError
+from ccvae.feeding import as_floats
 from ccvae.interface import LabelledVAE
-from ccvae.training import as_floats
+from ccvae.labels import LabelSpace
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import JudgeLike, measurement, output_log_probs, ratios, seeded
+from evaluators.reconstruction import reconstruct_all
 
 RedrawSwap = Callable[[Tensor, Tensor], Tensor]
 """The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
@@ -60,6 +62,7 @@ def swap(
     n_pairs: int,
     seed: int,
     redraw: RedrawSwap | None = None,
+    reconstructions: Tensor | None = None,
 ) -> dict[str, float]:
     r"""Score characteristic swaps between random pairs of images.
 
@@ -77,6 +80,8 @@ def swap(
         Of the pairs, and of the models that draw when they swap.
     redraw
         Draws the true swaps, where the images are drawings.
+    reconstructions
+        Of all images, from `reconstruct_all`; made here when None.
 
     Returns
     -------
@@ -91,6 +96,10 @@ def swap(
             S over the labels that are on in A, or over A's class.
         `swap_true_label`
             Mean change of the log-probability of A's own value, |log p(y_A)|.
+        `swap_signed`
+            Mean loss of log p(y_A), with its sign: gains and losses cancel.
+        `swap_logit`
+            Mean absolute change of the log-odds of y_i = 1, or of each class.
         `swap_background_change`
             L1(swap, reconstruction of B) / L1(reconstruction of A, reconstruction of B): 0 when
             nothing of B changes, about 1 when nothing of B is left.
@@ -107,22 +116,29 @@ def swap(
     pairs = random_pairs(len(images), n_pairs, seed)
     a, b = pairs.unbind(1)
     with seeded(seed, model.device):
-        real, reconstructed = _judge_images(model, judge, images, pairs)
-        seen = _judge_swaps(model, judge, images, pairs, redraw)
+        if reconstructions is None:
+            reconstructions = reconstruct_all(model, images)
+        real, reconstructed = _judge_images(model, judge, images, pairs, reconstructions)
+        seen = _judge_swaps(model, judge, images, pairs, reconstructions, redraw)
 
     def scores(name: str, log_probs: Tensor) -> dict[str, float]:
         change = output_log_probs((log_probs - real[a]).abs(), images.space)
         per_label = dict(zip(images.space.names, change.mean(0).tolist(), strict=True))
         return {name: change.mean().item()} | {f"{name}/{k}": v for k, v in per_label.items()}
 
-    change = (seen["swap"] - real[a]).abs()
+    loss = real[a] - seen["swap"]
+    change = loss.abs()
     own_value = images.space.one_hot(images.labels[a]).double()
     on = output_log_probs(own_value, images.space)
     metrics = (
         scores("swap", seen["swap"])
         | scores("swap_self", reconstructed[a])
         | scores("swap_no_transfer", reconstructed[b])
-        | {"swap_true_label": (change * own_value).sum(-1).mean().item()}
+        | {
+            "swap_true_label": (change * own_value).sum(-1).mean().item(),
+            "swap_signed": (loss * own_value).sum(-1).mean().item(),
+            "swap_logit": _logit_change(real[a], seen["swap"], images.space).mean().item(),
+        }
     )
     positives = (output_log_probs(change, images.space) * on).mean().item()
     own = metrics["swap_self"]
@@ -140,7 +156,11 @@ def swap(
 
 
 def _judge_images(
-    model: LabelledVAE, judge: JudgeLike, images: ImageSet, pairs: Tensor
+    model: LabelledVAE,
+    judge: JudgeLike,
+    images: ImageSet,
+    pairs: Tensor,
+    reconstructions: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the paired images and of their reconstructions, two (N, F, V).
 
@@ -152,7 +172,7 @@ def _judge_images(
     reconstructed = real.clone()
     for used in pairs.unique().split(BATCH):
         x = as_floats(images.images[used], model.device)
-        reconstructed[used] = _ask(judge, model.reconstruct(x))
+        reconstructed[used] = _ask(judge, reconstructions[used].to(model.device))
         donors = torch.isin(used, pairs[:, 0])
         if donors.any():
             real[used[donors]] = _ask(judge, x[donors.to(x.device)])
@@ -164,6 +184,7 @@ def _judge_swaps(
     judge: JudgeLike,
     images: ImageSet,
     pairs: Tensor,
+    reconstructions: Tensor,
     redraw: RedrawSwap | None,
 ) -> dict[str, Tensor]:
     """Log-probabilities of the swaps, (P, F, V), and pixel differences, (P,), by name."""
@@ -171,7 +192,7 @@ def _judge_swaps(
     for pair in pairs.split(BATCH):
         a, b = pair.unbind(1)
         x_a, x_b = (as_floats(images.images[i], model.device) for i in (a, b))
-        recon_a, recon_b = model.reconstruct(x_a), model.reconstruct(x_b)
+        recon_a, recon_b = (reconstructions[i].to(model.device) for i in (a, b))
         swapped = model.swap(characteristics=x_a, background=x_b)
         parts["swap"].append(_ask(judge, swapped))
         parts["moved"].append(_l1(swapped, recon_b))
@@ -189,6 +210,17 @@ def _judge_swaps(
 
 def _ask(judge: JudgeLike, x: Tensor) -> Tensor:
     return judge.log_probs(x).double().cpu()
+
+
+def _logit_change(before: Tensor, after: Tensor, space: LabelSpace) -> Tensor:
+    """Absolute change of log p - log(1 - p): log-probabilities (P, F, V) -> (P, n_outputs)."""
+
+    def logits(log_probs: Tensor) -> Tensor:
+        log_p = output_log_probs(log_probs, space)
+        # Certainties of double precision would be infinite.
+        return log_p - torch.log(-torch.expm1(log_p.clamp(max=-torch.finfo(log_p.dtype).eps)))
+
+    return (logits(before) - logits(after)).abs()
 
 
 def _l1(first: Tensor, second: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ def characteristics_r2(
     fit: Drawings,
     test: Drawings,
     characteristics: Mapping[str, Sequence[str]],
+    latents: tuple[Latents, Latents] | None = None,
 ) -> dict[str, float]:
     r"""Probe posterior means for the true characteristics of each label, by ridge regression.
 
@@ -61,6 +62,8 @@ def characteristics_r2(
         Drawings to fit the probes on and to score them on, both unseen in training.
     characteristics
         Names of the factors that each label moves, by label.
+    latents
+        Of both sides' images; encoded here when None.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def characteristics_r2(
         Figures about latents that a model does not have are left out.
     """
     sides = (fit, test)
-    z = [encode(model, side.images) for side in sides]
+    z = latents or [encode(model, side.images) for side in sides]
     everything = list(fit.factors)
 
     def r2(sources: Sequence[np.ndarray | None], factors: Sequence[str]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from benchmarks.step_cost import BATCHES, CONTESTANTS, build, document, milliseconds
+from benchmarks.common import milliseconds
+from benchmarks.step_cost import BATCHES, CONTESTANTS, build, document
 from workflow.models import SYSTEMS
 
 

@@ -21,6 +21,10 @@ from workflow.models import SYSTEMS
 RECIPE = 1
 """Version of the training recipe; raising it retrains every model, editing a comment does not."""
 
+PLAIN = {"precision": "fp32", "compile": "none"}
+"""How a training computes unless asked otherwise. A run's settings name only what differs, so that
+models from before there was a choice keep their hash."""
+
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
 SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
@@ -91,6 +95,11 @@ class Config:
 
     def _check_names(self) -> None:
         values = self.values
+        if values["preset"] == "reference":
+            raise InputError(
+                "configuration: the preset cannot be called 'reference', because results/reference "
+                "holds what is under version control; choose another name"
+            )
         for name in values["datasets"]:
             _known("datasets", name, values["data"])
         for name in values["models"]:
@@ -101,15 +110,22 @@ class Config:
             _known(f"data.{name}.settings", entry["settings"], values["settings"])
         for name, entry in values["model_settings"].items():
             _known(f"model_settings.{name}.system", entry["system"], SYSTEMS)
-        gradients, alpha = values["studies"]["gradients"], values["studies"]["alpha"]
-        for name in (gradients["dataset"], *alpha["datasets"]):
+        studies = values["studies"]
+        gradients, alpha = studies["gradients"], studies["alpha"]
+        several = [alpha, *studies["variants"].values()]
+        for name in (gradients["dataset"], *(name for s in several for name in s["datasets"])):
             _known("studies", name, values["data"])
-        for name in (gradients["model"], *alpha["weights"]):
+        models = [gradients["model"], *alpha["weights"]]
+        for name, study in studies["variants"].items():
+            variants = study["variants"]
+            _known(f"studies.variants.{name}.baseline", study["baseline"], variants)
+            models += [study["model"], *(v["model"] for v in variants.values() if "model" in v)]
+        for name in models:
             _known("studies", name, values["model_settings"])
         for rate in (
             *values["supervision_rates"],
             gradients["supervision_rate"],
-            *alpha["supervision_rates"],
+            *(rate for study in several for rate in study["supervision_rates"]),
         ):
             if not RATE.fullmatch(rate) or float(rate) == 0:
                 raise InputError(
@@ -121,6 +137,11 @@ class Config:
     def preset(self) -> str:
         """Name of the results folder."""
         return self.values["preset"]
+
+    @property
+    def reference_folder(self) -> str:
+        """Where `snakemake reference` gathers what readers want."""
+        return self.values["reference"]["folder"] or f"results/{self.preset}/reference"
 
     @property
     def datasets(self) -> list[str]:
@@ -137,9 +158,19 @@ class Config:
         """Supervision rates as strings."""
         return self.values["supervision_rates"]
 
+    @property
+    def device(self) -> str:
+        """Value of a step's `--device`, with the switch for a GPU's kernels behind it."""
+        exact = self.values["deterministic"]
+        return self.values["device"] + ("" if exact else " --no-deterministic")
+
     def kind_of(self, dataset: str) -> str:
         """Name of the entry of `settings` that a data set uses."""
         return self.values["data"][dataset]["settings"]
+
+    def seeds_of(self, dataset: str) -> int:
+        """Number of seeds of a data set: its own, or that of all."""
+        return self.values["data"][dataset].get("seeds", self.values["seeds"])
 
     def runs(self, kind: str | None = None) -> Iterator[Run]:
         """All runs, or those whose data sets use the settings `kind`."""
@@ -151,7 +182,7 @@ class Config:
                 if only is not None and dataset not in only:
                     continue
                 for rate in self.rates:
-                    for seed in range(self.values["seeds"]):
+                    for seed in range(self.seeds_of(dataset)):
                         yield Run(dataset, model, rate, seed)
 
     def plan(self) -> dict[str, Any]:
@@ -168,7 +199,7 @@ class Config:
                 for name in self.models
             },
             "rates": self.rates,
-            "seeds": self.values["seeds"],
+            "seeds": {name: self.seeds_of(name) for name in self.datasets},
         }
 
     def data_settings(self, dataset: str) -> dict[str, Any]:
@@ -206,7 +237,7 @@ class Config:
         shared = self.values["settings"][kind]
         model = self.values["model_settings"][run.model]
         options = dict(model.get(kind, {}))
-        training = options.pop("training", {})
+        training = {**shared["training"], **options.pop("training", {})}
         return {
             "recipe": RECIPE,
             "dataset": run.dataset,
@@ -217,7 +248,7 @@ class Config:
             "torch_seed": seed_of(run.dataset, run.model, run.rate, run.seed),
             "architecture": shared["architecture"],
             "options": {"likelihood": shared["likelihood"], **options},
-            "training": {**shared["training"], **training},
+            "training": {k: v for k, v in training.items() if (k, v) not in PLAIN.items()},
         }
 
 

@@ -34,9 +34,9 @@ class Truth:
         self.characteristics: dict[str, tuple[str, ...]] = self._generator.CHARACTERISTICS
 
     def drawings(self, start: int, stop: int) -> Drawings:
-        """Test images `start` to `stop` with their factors; `start` is a multiple of 8."""
-        shown = self._draw(stop - start, start)
-        return Drawings(self._images.take(torch.arange(start, stop)), shown.factors)
+        """Test images `start` to `stop` with their factors."""
+        factors = {name: values[start:stop] for name, values in self._factors().items()}
+        return Drawings(self._images.take(torch.arange(start, stop)), factors)
 
     def redraw(self, indices: Tensor, labels: Tensor) -> Tensor:
         """Draw test images, numbered without gaps, with other labels: uint8 (n, C, H, W)."""
@@ -84,7 +84,9 @@ class Truth:
 
     def _factors(self) -> dict[str, np.ndarray]:
         if not hasattr(self, "_all_factors"):
-            self._all_factors = self._draw(len(self._images), 0).factors
+            self._all_factors = drawn.factors(
+                self._generator.RECIPE, len(self._images), seed=self._seed, split="test"
+            )
         return self._all_factors
 
     def _draw(self, n: int, start: int, labels: np.ndarray | None = None) -> drawn.Drawn:

@@ -17,9 +17,10 @@ from evaluators.fid import inception_fid, judge_frechet_distance
 from evaluators.generation import generation
 from evaluators.images import BATCH, ImageSet
 from evaluators.intervention import Matrix, intervention
-from evaluators.latents import HasCharacteristics, HasLatentMean
+from evaluators.latents import HasCharacteristics, HasLatentMean, encode
 from evaluators.leakage import leakage
 from evaluators.measuring import seeded
+from evaluators.reconstruction import reconstruct_all, reconstruction
 from evaluators.swap import swap
 from evaluators.truth import characteristics_r2
 from evaluators.uncertainty import mutual_information
@@ -108,13 +109,23 @@ def measure(
     if "classify" in can:
         progress("accuracy")
         metrics |= accuracy(model, images)
+    reconstructions = None
     if "reconstruct" in can:
         progress("reconstruction")
-        metrics |= reconstruction(model, images)
+        reconstructions = reconstruct_all(model, images)
+        metrics |= reconstruction(model, images, reconstructions)
     if "swap" in can:
         progress("swap")
         redraw = None if truth is None else truth.redraw_swap
-        metrics |= swap(model, judge, images, n_pairs=amounts.swap_pairs, seed=seed, redraw=redraw)
+        metrics |= swap(
+            model,
+            judge,
+            images,
+            n_pairs=amounts.swap_pairs,
+            seed=seed,
+            redraw=redraw,
+            reconstructions=reconstructions,
+        )
     if "generate" in can:
         progress("generation")
         draw = None if truth is None else truth.draw
@@ -126,7 +137,11 @@ def measure(
             metrics |= mutual_information(head, judge, generated, amounts.information_draws, seed)
     if "sample" in can:
         progress("Fréchet distances")
-        metrics |= _frechet(model, judge, images, amounts.sampled_images, seed, inception_weights)
+        if reconstructions is None:
+            reconstructions = reconstruct_all(model, images)
+        metrics |= _frechet(
+            model, judge, images, reconstructions, amounts.sampled_images, seed, inception_weights
+        )
     if "intervene" in can:
         progress("interventions")
         done = intervention(model, judge, images, n_images=amounts.intervention_images, seed=seed)
@@ -135,9 +150,11 @@ def measure(
     half = min(amounts.probe_images, len(images) // 2) // 8 * 8
     rows = torch.arange(2 * half)
     has_latents = isinstance(model, HasCharacteristics | HasLatentMean)
+    latents = None
     if has_latents:
         progress("leakage")
-        metrics |= leakage(model, images.take(rows[:half]), images.take(rows[half:]))
+        latents = encode(model, images.take(rows)).halves()
+        metrics |= leakage(model, images.take(rows[:half]), images.take(rows[half:]), latents)
     if truth is not None and has_latents:
         progress("truth")
         metrics |= characteristics_r2(
@@ -145,31 +162,29 @@ def measure(
             truth.drawings(0, half),
             truth.drawings(half, 2 * half),
             truth.characteristics,
+            latents,
         )
         if "intervene" in can and amounts.counterfactual_images:
             metrics |= counterfactual(
-                model, images, truth.redraw, n_images=amounts.counterfactual_images, seed=seed
+                model,
+                images,
+                truth.redraw,
+                n_images=amounts.counterfactual_images,
+                seed=seed,
+                reconstructions=reconstructions,
             )
     return Measured(metrics, matrices)
-
-
-@torch.no_grad()
-def reconstruction(model: LabelledVAE, images: ImageSet) -> dict[str, float]:
-    """Mean absolute pixel difference of reconstructions, `reconstruction_l1`, in [0, 1]."""
-    total = 0.0
-    for x, _ in images.batches(model.device):
-        total += (model.reconstruct(x) - x).abs().flatten(1).mean(1).sum().item()
-    return {"reconstruction_l1": total / len(images)}
 
 
 def _frechet(
     model: LabelledVAE,
     judge: Judge,
     images: ImageSet,
+    reconstructions: Tensor,
     n: int,
     seed: int,
     inception_weights: Path | None,
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """Distances of prior samples, and of reconstructions, from all test images (Table 4)."""
 
     def real() -> Iterator[Tensor]:
@@ -177,14 +192,10 @@ def _frechet(
 
     with torch.no_grad(), seeded(seed, model.device):
         samples = [model.sample(min(BATCH, n - start)).cpu() for start in range(0, n, BATCH)]
-        reconstructions = [model.reconstruct(x).cpu() for x in real()]
-    found = {**judge_frechet_distance(judge, samples, real())}
-    of_reconstructions = judge_frechet_distance(judge, reconstructions, real())
-    found |= {f"{key}_reconstruction": value for key, value in of_reconstructions.items()}
+    sets = {"": samples, "_reconstruction": reconstructions.split(BATCH)}
+    found = judge_frechet_distance(judge, sets, real())
     if inception_weights is not None:
-        found |= inception_fid(samples, real(), inception_weights, model.device)
-        again = inception_fid(reconstructions, real(), inception_weights, model.device)
-        found["fid_reconstruction"] = again["fid"]
+        found |= inception_fid(sets, real(), inception_weights, model.device)
     return found
 
 

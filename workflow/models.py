@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ccvae.errors import InputError
+from ccvae.tasks import TASKS
 
 if TYPE_CHECKING:
     from ccvae.interface import LabelledVAE
     from ccvae.labels import LabelSpace
+    from ccvae.numerics import Numerics
 
 SYSTEMS = {
     "ccvae": "ccvae.model:CCVAE",
@@ -21,6 +23,17 @@ SYSTEMS = {
 }
 """Where each system's class is; imported when it is built, so that planning needs no torch."""
 
+LACKING: dict[str, frozenset[str]] = {
+    "m2": frozenset({"diversify", "traverse"}),
+    "mvae": frozenset({"diversify", "traverse"}),
+}
+"""Tasks that a system cannot do, as its class says in `supports`; importing that needs torch."""
+
+
+def supported_tasks(system: str) -> frozenset[str]:
+    """Tasks of `ccvae.tasks.TASKS` that a system can do."""
+    return frozenset(TASKS) - LACKING.get(system, frozenset())
+
 
 def system_class(system: str) -> type[LabelledVAE]:
     """Import a system's class by its name in `SYSTEMS`."""
@@ -29,7 +42,10 @@ def system_class(system: str) -> type[LabelledVAE]:
 
 
 def build_model(
-    settings: dict[str, Any], labels: LabelSpace, image_shape: tuple[int, int, int]
+    settings: dict[str, Any],
+    labels: LabelSpace,
+    image_shape: tuple[int, int, int],
+    numerics: Numerics | None = None,
 ) -> LabelledVAE:
     """Make an untrained model from the resolved settings of a run.
 
@@ -41,6 +57,8 @@ def build_model(
         The label space of the data.
     image_shape
         (C, H, W) of the data.
+    numerics
+        How its networks compute, for a training; plain float32 when None.
 
     Raises
     ------
@@ -58,6 +76,8 @@ def build_model(
             f"{architecture.image_shape}, but {settings['dataset']} has {tuple(image_shape)}; "
             "choose another architecture in the configuration"
         )
+    if numerics is not None:
+        architecture = numerics.apply(architecture)
     return _call(
         system, f"model_settings.{settings['model']}", settings["options"], labels, architecture
     )

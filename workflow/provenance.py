@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 import resource
 import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "gpytorch", "scikit-learn", "pandas", "numpy")
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,11 +49,66 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine() -> dict[str, Any]:
+    """Processor, cores that this process may use, and memory, for readers of wall times."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 class Stopwatch:
-    """Wall time, processor time and peak memory from its making on."""
+    """Wall time, processor time and peak memory from its making on, and how busy a GPU was."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
+        self._utilisation: list[int] = []
+
+    def sample(self, device: torch.device) -> None:
+        """Note how busy a GPU is; does nothing on a CPU or where that cannot be known.
+
+        NVML knows, if the package nvidia-ml-py is there: the share of its last sampling period,
+        up to a second, in which any process had a kernel running.
+        """
+        if device.type != "cuda":
+            return
+        import torch
+
+        # Without the package, without permission, or in a virtual machine that hides it; a
+        # training does not fail for want of this figure.
+        with contextlib.suppress(Exception):
+            self._utilisation.append(torch.cuda.utilization(device))
+
+    def gpu(self, device: str) -> dict[str, Any] | None:
+        """Describe a GPU and its use; None for a CPU.
+
+        Its name, the most memory that torch's tensors took in MB, the mean utilisation in % (None
+        where it was never sampled), and whether its kernels were asked to be deterministic.
+        """
+        if not device.startswith("cuda"):
+            return None
+        import torch
+
+        seen = self._utilisation
+        return {
+            "name": torch.cuda.get_device_name(device),
+            "peak_mb": round(torch.cuda.max_memory_allocated(device) / 2**20, 1),
+            "utilisation": round(sum(seen) / len(seen), 1) if seen else None,
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+        }
 
     def read(self) -> dict[str, float]:
         """Seconds so far, and the largest resident memory of the process, in MB."""
@@ -64,5 +126,6 @@ def provenance(device: str, stopwatch: Stopwatch) -> dict[str, Any]:
         "versions": versions(),
         "device": device,
         "machine": platform.machine(),
+        "gpu": stopwatch.gpu(device),
         **stopwatch.read(),
     }

@@ -135,6 +135,21 @@ def draw(
     return Drawn(images[:n], shown[:n], {name: value[:n] for name, value in factors.items()})
 
 
+def factors(recipe: Recipe, n: int, *, seed: int, split: str) -> Factors:
+    """Factors of the first `n` images, as `draw` gives them, without drawing the images.
+
+    Raises
+    ------
+    InputError
+        If the split is unknown, or the seed or n is out of range.
+    """
+    _check(recipe, n, seed, split)
+    dice = _philox(recipe, seed, split, _DICE, (0, 0))
+    numbers = dice.random((-(-n // BATCH) * BATCH, recipe.dice))
+    found = recipe.sample_factors(recipe.sample_labels(numbers), numbers)
+    return {name: values[:n] for name, values in found.items()}
+
+
 def iterate(recipe: Recipe, n: int, *, seed: int, split: str, chunk: int = 512) -> Iterator[Drawn]:
     """Draw the first `n` images in chunks; memory and time per chunk do not grow with `n`.
 

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from baselines.m2 import M2
 from ccvae.errors import InputError
+from ccvae.feeding import as_floats
 from ccvae.interface import Bound, LabelledVAE
 from ccvae.model import CCVAE
-from ccvae.training import Batches, Schedule, Trainer, as_floats, step_loss
+from ccvae.training import Batches, Schedule, Trainer, step_loss
 from tests.tiny import Tiny, binary_labels
 
 N, N_LABELLED = 60, 20

@@ -93,13 +93,13 @@ def test_colours_keep_their_channels():
 def test_weights_must_exist_and_hold_inception(tmp_path):
     two = [torch.rand(2, 3, 8, 8)]
     with pytest.raises(InputError, match="do not exist"):
-        inception_fid(two, two, tmp_path / "absent.pth")
+        inception_fid({"": two}, two, tmp_path / "absent.pth")
     torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match="does not hold"):
-        inception_fid(two, two, tmp_path / "other.pth")
+        inception_fid({"": two}, two, tmp_path / "other.pth")
     torch.save(nn.Linear(1, 1), tmp_path / "pickle.pth")
     with pytest.raises(InputError, match="does not hold"):
-        inception_fid(two, two, tmp_path / "pickle.pth")
+        inception_fid({"": two}, two, tmp_path / "pickle.pth")
 
 
 class Pictures(Dataset):
@@ -160,18 +160,18 @@ def reference_fid(first: Tensor, second: Tensor, path, layer: str) -> float:
 def test_agrees_with_torch_fidelity_in_its_shallowest_layer(weights, monkeypatch):
     monkeypatch.setattr(fid, "FEATURE_LAYER", "64")
     bright, dark = noise(5, 0), noise(4, 1, contrast=0.4)
-    found = inception_fid(bright.split(2), [dark], weights)
+    found = inception_fid({"": bright.split(2)}, [dark], weights)
     assert found["fid"] == pytest.approx(reference_fid(bright, dark, weights, "64"), rel=1e-4)
     assert found["fid"] > 0.01
     assert (found["fid_generated_images"], found["fid_reference_images"]) == (5, 4)
     assert found["fid_batch_size"] == 50
-    assert inception_fid([dark], [dark], weights)["fid"] < 1e-6 * found["fid"]
+    assert inception_fid({"": [dark]}, [dark], weights)["fid"] < 1e-6 * found["fid"]
 
 
 @pytest.mark.slow
 def test_agrees_with_torch_fidelity(weights):
     bright, dark = noise(8, 0), noise(8, 1, contrast=0.4)
-    found = inception_fid([bright], [dark], weights)["fid"]
+    found = inception_fid({"": [bright]}, [dark], weights)["fid"]
     assert found == pytest.approx(reference_fid(bright, dark, weights, "2048"), rel=1e-3)
 
 
@@ -179,8 +179,8 @@ def test_distance_in_the_judges_features_has_a_name_of_its_own():
     torch.manual_seed(0)
     judge = Judge(MultiClass("ab"), "small_cnn", (1, 28, 28), dropout=0.5)
     same, other = torch.rand(30, 1, 28, 28), 0.3 * torch.rand(30, 1, 28, 28)
-    zero = judge_frechet_distance(judge, same.split(7), [same])
+    zero = judge_frechet_distance(judge, {"": same.split(7)}, [same])
     assert list(zero) == ["frechet_distance_judge"]
     assert judge.training
-    apart = judge_frechet_distance(judge, [other], [same])["frechet_distance_judge"]
+    apart = judge_frechet_distance(judge, {"": [other]}, [same])["frechet_distance_judge"]
     assert abs(zero["frechet_distance_judge"]) < 1e-3 * apart

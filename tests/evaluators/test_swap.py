@@ -75,6 +75,27 @@ def test_losing_the_background_wins_the_score_but_not_the_second_figure():
     assert got["swap_background_change"] == pytest.approx(1)
 
 
+def test_other_definitions_of_the_difference():
+    images = toy_images()
+    a, b = random_pairs(len(images), 700, seed=1).unbind(1)
+    log_p = PixelJudge(images.space).log_probs(images.images / 255).double()
+    assert scores(PixelModel(images.space), images)["swap_signed"] == 0
+    assert scores(PixelModel(images.space), images)["swap_logit"] == 0
+    got = scores(PixelModel(images.space, swaps="background"), images)
+    own = images.space.one_hot(images.labels[a]).double()
+    loss = ((log_p[a] - log_p[b]) * own).sum(-1)
+    assert got["swap_signed"] == pytest.approx(loss.mean().item())
+    assert 0 < got["swap_signed"] < got["swap_true_label"]
+    logits = log_p[..., 1] - log_p[..., 0]
+    assert got["swap_logit"] == pytest.approx((logits[a] - logits[b]).abs().mean().item(), rel=1e-5)
+
+
+def test_a_certain_judge_leaves_log_odds_finite():
+    images = toy_classes()
+    got = scores(PixelModel(images.space, swaps="background"), images)
+    assert 0 < got["swap_logit"] < 100
+
+
 def test_secondary_scores_count_the_donors_values():
     images = toy_images()
     a, b = random_pairs(len(images), 700, seed=1).unbind(1)

@@ -1,42 +1,79 @@
+"""The worked examples of CONTRIBUTING.md, run as they stand there."""
+
 from __future__ import annotations
 
+import ast
 import re
 import sys
+import textwrap
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
 
-from ccvae.labels import MultiLabel
+from ccvae.data import readers
+from ccvae.data.subsets import labelled_subset
+from ccvae.labels import MultiClass, MultiLabel
 from ccvae.training import Batches, Schedule, Trainer
+from evaluators.images import ImageSet
 from workflow import models
 from workflow.config import Config, Run
+from workflow.reporting.paper import Metric, Table
+from workflow.reporting.records import COLUMNS, Plan
+from workflow.reporting.tables import tidy
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(python|yaml)\n# (\S+?)(?:, in (\w+))?\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
-    return found
+def block(where: str, number: int = 0) -> str:
+    """Text of an example by the file that its first line names."""
+    return [text for _, path, _, text in BLOCKS if path == where][number]
+
+
+def module(path: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """An example that is a whole file, importable by its name."""
+    name = path.removesuffix(".py").replace("/", ".")
+    made = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, made)
+    exec(compile(block(path), f"CONTRIBUTING.md: {path}", "exec"), made.__dict__)
+    return made
+
+
+def configured(key: str, number: int, **more: object) -> Config:
+    """The default configuration with an example's entry, and more on top."""
+    values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    values[key] |= yaml.safe_load(block("config/config.yaml", number))[key]
+    return Config({**values, **more})
+
+
+def test_every_example_of_the_page_is_run_here():
+    assert len(BLOCKS) == len(re.findall(r"^```\w", PAGE, flags=re.M)) == 9
+    wholes = [path for _, path, inside, _ in BLOCKS if path.endswith(".py") and not inside]
+    assert wholes == [
+        *("baselines/probed_vae.py", "ccvae/data/small_digits.py", "evaluators/calibration.py")
+    ]
+    for path in wholes:
+        assert not (ROOT / path).exists(), "an example must not be in the way of a real file"
+        assert ast.get_docstring(ast.parse(block(path)))
 
 
 @pytest.fixture
-def documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's model, as a module, and its one line in `SYSTEMS`."""
-    module = ModuleType("documented_model")
-    exec(compile(block("python"), "docs/adding.md", "exec"), module.__dict__)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(models.SYSTEMS, "probed_vae", "documented_model:ProbedVAE")
+def probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's model, and its one line in `SYSTEMS`."""
+    module("baselines/probed_vae.py", monkeypatch)
+    line = ast.literal_eval("{" + block("workflow/models.py") + "}")
+    for name, place in line.items():
+        monkeypatch.setitem(models.SYSTEMS, name, place)
 
 
-def test_the_documented_model_needs_one_line_and_trains(documented: None) -> None:
-    values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    values["model_settings"] |= yaml.safe_load(block("yaml"))["model_settings"]
-    values["models"] = [*values["models"], "probed_vae"]
-    config = Config(values)
+def test_the_documented_model_needs_one_line_and_trains(probed: None) -> None:
+    config = configured("model_settings", 0, models=["probed_vae"])
     settings = config.run_settings(Run("synthetic_faces", "probed_vae", "1.0", 0))
     torch.manual_seed(0)
     labels = MultiLabel("abc")
@@ -55,10 +92,9 @@ def test_the_documented_model_needs_one_line_and_trains(documented: None) -> Non
     assert model.swap(x[:4], x[4:]).shape == model.sample(4).shape == (4, 3, 64, 64)
 
 
-def test_no_gradient_of_the_documented_probe_reaches_the_encoder(documented: None) -> None:
-    values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    values["model_settings"] |= yaml.safe_load(block("yaml"))["model_settings"]
-    settings = Config(values).run_settings(Run("mnist", "probed_vae", "1.0", 0))
+def test_no_gradient_of_the_documented_probe_reaches_the_encoder(probed: None) -> None:
+    config = configured("model_settings", 0, models=["probed_vae"])
+    settings = config.run_settings(Run("mnist", "probed_vae", "1.0", 0))
     settings["architecture"] = {"name": "mlp28"}
     settings["options"] |= {"latents": 5, "latents_per_label": 2}
     model = models.build_model(settings, MultiLabel("ab"), (1, 28, 28))
@@ -75,8 +111,98 @@ def test_no_gradient_of_the_documented_probe_reaches_the_encoder(documented: Non
     assert probe.abs().min() > 0
 
 
-def test_the_page_names_places_that_exist() -> None:
+def test_the_documented_data_set_needs_one_line_and_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module("ccvae/data/small_digits.py", monkeypatch)
+    line = block("ccvae/data/readers.py")
+    reader = eval(line, {"Reader": readers.Reader})
+    monkeypatch.setitem(readers.READERS, reader.name, reader)
+    config = configured("data", 1, datasets=["small_digits"])
+    asked = config.data_settings("small_digits")
+
+    def prepare():
+        return readers.prepare(
+            asked["reader"], asked["options"], tmp_path / "store", raw=tmp_path, workers=1
+        )
+
+    store = prepare()
+    assert (store.kind, store.image_shape) == ("multi_class", (1, 28, 28))
+    assert [len(store.indices(s)) for s in ("train", "validation", "test")] == [1197, 300, 300]
+    images = ImageSet.read(store, "test")
+    assert sorted(images.labels.unique().tolist()) == list(range(10))
+    assert images.images.max() == 255
+    written = (tmp_path / "store" / "images.npy").stat().st_mtime_ns
+    assert prepare().checksum == store.checksum
+    assert (tmp_path / "store" / "images.npy").stat().st_mtime_ns == written
+    # A tenth of them keep their labels, and a planned model is built for them.
+    train = store.labels[store.indices("train")]
+    kept = labelled_subset(train, store.kind, "0.1", 0)
+    assert np.bincount(train[kept, 0]).tolist() == [12] * 10
+    run = next(config.runs())
+    model = models.build_model(config.run_settings(run), images.space, store.image_shape)
+    assert model.classify(images.images[:2] / 255).shape == (2, 10)
+
+
+class Sure:
+    """Answers with the truth, or with its opposite, and says how sure it is."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, answers: torch.Tensor, confidence: float) -> None:
+        self.answers, self.confidence = answers, confidence
+
+    def predict(self, _x: torch.Tensor) -> torch.Tensor:
+        return self.answers
+
+    def classify(self, _x: torch.Tensor) -> torch.Tensor:
+        chosen = torch.full(self.answers.shape, self.confidence)
+        return torch.where(self.answers == 1, chosen, 1 - chosen)
+
+
+def test_the_documented_metric_knows_perfect_idle_and_permuted_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calibration = module("evaluators/calibration.py", monkeypatch).calibration
+    y = torch.arange(40).remainder(2).view(20, 2).roll(1, 0)
+    images = ImageSet(torch.zeros(20, 1, 4, 4, dtype=torch.uint8), y, MultiLabel("ab"))
+    assert calibration(Sure(y, 1.0), images) == {"calibration_error": 0}
+    assert calibration(Sure(1 - y, 1.0), images) == {"calibration_error": 1}
+    idle = Sure(torch.zeros_like(y), 0.5)
+    assert calibration(idle, images)["calibration_error"] == pytest.approx(0)
+    assert calibration(Sure(y, 0.75), images)["calibration_error"] == pytest.approx(0.25)
+    classes = ImageSet(images.images[:3], torch.tensor([[0], [1], [2]]), MultiClass("abc"))
+    one = SimpleNamespace(
+        device=torch.device("cpu"),
+        classify=lambda x: torch.tensor([0.75, 0.125, 0.125]).expand(len(x), 3),
+        predict=lambda x: torch.zeros(len(x), 1, dtype=torch.long),
+    )
+    found = calibration(one, classes)["calibration_error"]
+    assert found == pytest.approx(0.75 - 1 / 3)
+
+    # The lines of the other two files.
+    metrics: dict[str, float] = {}
+    names = {"can": {"classify"}, "progress": print, "metrics": metrics, "model": one}
+    lines = textwrap.dedent(block("workflow/measures.py"))
+    space = {**names, "calibration": calibration, "images": classes}
+    exec(lines, space)
+    assert space["metrics"] == {"calibration_error": found}
+    entry = block("workflow/reporting/paper.py")
+    table = eval(entry, {"Table": Table, "Metric": Metric})
+    described = {"system": "ccvae", "title": "CCVAE", "datasets": None}
+    plan = Plan("p", {"mnist": "classes"}, {"ccvae": described}, ["1.0"], 1)
+    row = {"dataset": "mnist", "model": "ccvae", "supervision_rate": "1.0", "seed": 0}
+    records = pd.DataFrame(
+        [{**row, "metric": "calibration_error", "value": found}], columns=COLUMNS
+    )
+    assert tidy(table, records, plan)["mean"].tolist() == [found]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/adding.md"])
+def test_the_page_names_places_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
     folders = "ccvae|baselines|evaluators|workflow|tests"
-    paths = set(re.findall(rf"`((?:{folders})/[\w/]*(?:\.py)?)`", PAGE))
-    assert {"workflow/models.py", "ccvae/data/readers.py"} <= paths
+    paths = set(re.findall(rf"`((?:{folders})/[\w/]*(?:\.py)?)`", text))
     assert [path for path in paths if not (ROOT / path).exists()] == []
+    for link in re.findall(r"\]\(((?!http|#)[^)#]+)\)", text):
+        assert ((ROOT / page).parent / link).exists(), link

@@ -66,6 +66,24 @@ def test_mistakes_are_named(change, sentence):
     assert "\n" not in str(caught.value)
 
 
+def test_numerics_change_the_settings_of_a_run_only_where_they_are_not_plain():
+    raw = default()
+    run = next(Config(raw).runs("classes"))
+    plain = Config(raw).run_settings(run)
+    training = raw["settings"]["classes"]["training"]
+    assert (training.pop("precision"), training.pop("compile")) == ("fp32", "none")
+    assert Config(raw).run_settings(run) == plain
+    training["precision"] = "bf16"
+    assert Config(raw).run_settings(run)["training"] == {**plain["training"], "precision": "bf16"}
+
+
+def test_determinism_is_a_switch_of_every_step():
+    raw = default()
+    assert Config(raw).device == "auto"
+    raw.update(device="cuda", deterministic="false")
+    assert Config(raw).device == "cuda --no-deterministic"
+
+
 def test_command_line_strings_become_what_the_schema_asks_for():
     raw = default()
     raw.update(supervision_rates=["0.06", "1"], seeds="3", datasets="mnist", models=["m2"])

@@ -13,7 +13,7 @@ import yaml
 from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.figures import curves, gradients
-from workflow.figures.catalogue import FIGURES, LACKING
+from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import OPTIONAL, Gallery, stem
 from workflow.models import SYSTEMS
 from workflow.reporting.page import html, inline, page
@@ -56,15 +56,6 @@ def test_a_figure_has_a_drawing_function_and_a_caption(figure):
 def test_every_caption_belongs_to_a_figure():
     names = {path.stem for path in CAPTIONS.glob("*.rst")}
     assert names == {figure.caption for figure in FIGURES.values()}
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_what_the_catalogue_says_systems_lack_is_what_their_classes_say(system):
-    from ccvae.interface import TASKS
-
-    module, name = SYSTEMS[system].split(":")
-    supports = getattr(import_module(module), name).supports
-    assert LACKING.get(system, frozenset()) == set(TASKS) - supports
 
 
 def test_models_without_a_task_are_skipped_and_systems_go_to_their_own_figure():

@@ -43,6 +43,19 @@ def test_training_writes_model_history_and_a_record_and_no_state(trained):
     assert not any((trained / "state").glob("*"))
 
 
+def test_a_record_says_how_the_training_computed(trained, store, labelled, tmp_path):
+    plain = {"precision": "fp32", "compile": "none", "images_on": "cpu"}
+    assert read_json(trained / "run.json")["computing"] == plain
+    settings = {**SETTINGS, "training": {**SETTINGS["training"], "precision": "bf16"}}
+    arguments = train_arguments(store, labelled, tmp_path, settings)
+    done = step("train", *arguments, "--no-deterministic")
+    assert done.returncode == 0, done.stderr
+    record = read_json(tmp_path / "run.json")
+    assert record["computing"] == {**plain, "precision": "bf16"}
+    assert record["gpu"] is None
+    assert record["final"] != read_json(trained / "run.json")["final"]
+
+
 def test_the_same_settings_train_the_same_model(trained, store, labelled, tmp_path):
     done = step("train", *train_arguments(store, labelled, tmp_path, SETTINGS))
     assert done.returncode == 0, done.stderr

@@ -6,16 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workflow.models import SYSTEMS
+from workflow.models import LACKING, SYSTEMS
 
 PAPER_SYSTEMS = ("ccvae", "m2", "diva", "mvae")
 OTHER_SYSTEMS = tuple(system for system in SYSTEMS if system not in PAPER_SYSTEMS)
-
-LACKING: dict[str, frozenset[str]] = {
-    "m2": frozenset({"diversify", "traverse"}),
-    "mvae": frozenset({"diversify", "traverse"}),
-}
-"""Tasks that a system cannot do, as its class says in `supports`; importing it needs torch."""
 
 
 @dataclass(frozen=True)

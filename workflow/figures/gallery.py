@@ -81,10 +81,11 @@ class Gallery:
                 f"configuration: figures.supervision_rate is {self.rate}, which is not run; "
                 f"choose largest or one of {', '.join(config.rates)}"
             )
-        if self.seed >= config.values["seeds"]:
+        fewest = min(map(config.seeds_of, config.datasets))
+        if self.seed >= fewest:
             raise InputError(
-                f"configuration: figures.seed is {self.seed}, but only seeds below "
-                f"{config.values['seeds']} are run"
+                f"configuration: figures.seed is {self.seed}, but only seeds below {fewest} are "
+                "run on every data set"
             )
 
     @property
@@ -182,7 +183,7 @@ class Gallery:
         elif scope == "study":
             about.append(f"f = {self.study['supervision_rate']}.")
         elif scope == "dataset":
-            about.append(f"Seeds: {self._config.values['seeds']}.")
+            about.append(f"Seeds: {self._config.seeds_of(dataset)}.")
         about.append(f"Preset: {self._config.preset}.")
         return {
             "where": " ".join(about),

@@ -6,8 +6,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ccvae.feeding import as_floats
 from ccvae.interface import LabelledVAE
-from ccvae.training import as_floats
 from evaluators.measuring import measurement, seeded
 from workflow.figures.grids import Block, draw_blocks
 from workflow.figures.scene import Scene

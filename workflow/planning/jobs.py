@@ -107,7 +107,8 @@ def training_effort(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     if training["kind"] == "interleaved":
         images = training["batch_size"]
     keys = ("dataset", "system", "architecture", "options")
-    return {**{key: settings[key] for key in keys}, "step": images}, images
+    numerics = {key: training[key] for key in ("precision", "compile") if key in training}
+    return {**{key: settings[key] for key in keys}, **numerics, "step": images}, images
 
 
 def training_steps(settings: dict[str, Any], n_train: int) -> int:

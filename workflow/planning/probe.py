@@ -10,7 +10,7 @@ import torch
 
 from ccvae.data.readers import READERS
 from ccvae.labels import LABEL_SPACES
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Batches, Trainer, read_training
 from workflow.config import Config
 from workflow.models import build_model
 from workflow.planning.expected import image_shape, label_names
@@ -68,10 +68,11 @@ class TrainingProbe:
         labels = torch.randint(values, (IMAGES, factors))
         space.fit_prior(labels)
         shape = image_shape(reader)
-        model = build_model(settings, space, shape).to(self._device)
+        schedule, numerics = read_training(settings["training"])
+        numerics.allow_tf32()
+        model = build_model(settings, space, shape, numerics).to(self._device)
         if shape[0] > 1:
             model = model.to(memory_format=torch.channels_last)
-        schedule = Schedule(**settings["training"])
         if schedule.kind == "interleaved":
             schedule = replace(schedule, labelled_batch=images // 2, unlabelled_batch=images // 2)
         schedule = replace(schedule, kind="mixed", steps=WARM_UP + STEPS)

@@ -44,7 +44,7 @@ class Criterion:
     Attributes
     ----------
     task
-        In `ccvae.interface.TASKS`.
+        In `ccvae.tasks.TASKS`.
     metric
         In the records.
     floor, ceiling

@@ -54,7 +54,7 @@ def claims_markdown(
     lines = [
         "# The paper's claims",
         "",
-        f"Preset `{plan.preset}`, {plan.seeds} seed{'s' if plan.seeds > 1 else ''}, {runs} runs. "
+        f"Preset `{plan.preset}`, {plan.seeds_in_words()}, {runs} runs. "
         "Models are compared at the same f, seed by seed. From "
         f"{ENOUGH} seeds on, a difference has Student's {LEVEL:.0%} interval; with fewer it has "
         "the metric's tolerance around it, so that one seed decides only what is far apart. "
@@ -120,7 +120,7 @@ def _section(group: Iterable[Verdict], plan: Plan, tolerances: dict[str, Amount]
             _title(verdict.subject, plan),
             f"**{verdict.verdict}**{kind}",
             numbers,
-            _decisive(verdict.decisive, plan),
+            least_in_favour(verdict.decisive, plan),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -153,7 +153,8 @@ def _amount(amount: Amount) -> str:
     return f"{amount.relative:.0%}" if amount.relative else f"{amount.absolute:g}"
 
 
-def _decisive(row: Comparison | None, plan: Plan) -> str:
+def least_in_favour(row: Comparison | None, plan: Plan) -> str:
+    """Write out the comparison that decided a verdict; empty where none was run."""
     if row is None:
         return ""
     at = f"f = {row.supervision_rate}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 
 from ccvae.files import read_json
 from workflow.config import Run
+from workflow.reporting.names import dataset_name
 
 COLUMNS = [
     "run",
@@ -62,21 +64,38 @@ class Plan:
     rates
         Supervision rates as strings.
     seeds
-        Number of seeds.
+        Name of each data set -> its number of seeds; a single number is that of all.
     """
 
     preset: str
     datasets: dict[str, str]
     models: dict[str, dict[str, Any]]
     rates: list[str]
-    seeds: int
+    seeds: int | dict[str, int]
+
+    def seeds_of(self, dataset: str) -> int:
+        """Return the number of seeds of a data set."""
+        return self.seeds if isinstance(self.seeds, int) else self.seeds[dataset]
+
+    def seeds_in_words(self, datasets: Iterable[str] | None = None) -> str:
+        """Numbers of seeds for readers, of all data sets or of some: "3 seeds (MNIST), ..."."""
+        counts: dict[int, list[str]] = {}
+        for dataset in self.datasets if datasets is None else datasets:
+            counts.setdefault(self.seeds_of(dataset), []).append(dataset_name(dataset))
+        if len(counts) <= 1:
+            return _seeds(next(iter(counts), 1))
+        return ", ".join(f"{_seeds(n)} ({', '.join(names)})" for n, names in counts.items())
 
     def runs(self, dataset: str, model: str, rate: str) -> list[Run]:
         """Every seed of one cell of a table; none where a model skips a data set."""
         only = self.models[model]["datasets"]
         if only is not None and dataset not in only:
             return []
-        return [Run(dataset, model, rate, seed) for seed in range(self.seeds)]
+        return [Run(dataset, model, rate, seed) for seed in range(self.seeds_of(dataset))]
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
 
 
 def collect(results: Path, plan: Plan) -> pd.DataFrame:

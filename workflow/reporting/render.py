@@ -34,7 +34,9 @@ def _datasets(frame: pd.DataFrame) -> list[str]:
 
 def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     """One paragraph: what the table is, and on which data."""
-    seeds = "one seed" if plan.seeds == 1 else f"mean ± standard deviation of {plan.seeds} seeds"
+    seeds = plan.seeds_in_words(_datasets(frame))
+    if frame["std"].notna().any():
+        seeds = f"mean ± standard deviation of {seeds}"
     sentences = [f"{table.title}; {seeds}, preset `{plan.preset}`.", table.note]
     drawn = [name for name in _datasets(frame) if name in STAND_INS]
     if drawn:
@@ -97,7 +99,7 @@ def _cell(row: pd.DataFrame, rate: str) -> Any:
 
 def _text(cell: Any, plan: Plan, plus_minus: str) -> str:
     if pd.isna(cell.mean):
-        have = f" ({cell.n} of {plan.seeds} seeds)" if cell.n else ""
+        have = f" ({cell.n} of {plan.seeds_of(cell.dataset)} seeds)" if cell.n else ""
         return MISSING + have
     text = _number(cell.mean)
     if pd.isna(cell.std):

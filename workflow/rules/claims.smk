@@ -35,6 +35,9 @@ rule claims:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=PLAN,
     shell:

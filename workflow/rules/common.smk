@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(workflow.basedir))
 
 from ccvae.errors import InputError
+from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
 from workflow.reporting.paper import TABLES
 
@@ -18,12 +19,32 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+# Jobs that compute on a GPU run one per card of this machine, unless `--resources gpu=...` says
+# otherwise; where it has none they all compute on the processor. A cluster counts its own.
+GPU = 0 if CONFIG.values["device"] == "cpu" else 1
+if visible_cards() and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = len(visible_cards())
+
+
+resource_scopes:
+    gpu="local",
+
+
 wildcard_constraints:
     dataset="|".join(CONFIG.values["data"]),
     model="|".join(CONFIG.values["model_settings"]),
     rate=r"[0-9.]+",
     seed=r"\d+",
     table="|".join(TABLES),
+
+
+def more(amount):
+    """A resource that a job asks more of each time it is tried again."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+# What a local rule asks for, which reads records and writes text or a picture.
+LIGHT = {"mem_mb": 1000, "runtime": 30, "gpu": 0}
 
 
 def run_of(wildcards):

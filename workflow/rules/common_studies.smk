@@ -1,20 +1,36 @@
 # Helpers of the rules of studies.
 
-from workflow.studies.plan import alpha_variants, gradient_variants, images_per_step
+from workflow.studies.plan import (
+    alpha_variants,
+    gradient_variants,
+    images_per_step,
+    named_variants,
+)
 
 try:
     GRADIENT_VARIANTS = gradient_variants(CONFIG)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 ALPHA_VARIANTS = alpha_variants(CONFIG)
-VARIANTS = {variant.folder: variant for variant in GRADIENT_VARIANTS + ALPHA_VARIANTS}
+NAMED_VARIANTS = {
+    name: named_variants(CONFIG, name) for name in CONFIG.values["studies"]["variants"]
+}
+VARIANTS = {
+    variant.folder: variant
+    for variant in sum(NAMED_VARIANTS.values(), GRADIENT_VARIANTS + ALPHA_VARIANTS)
+}
 # The readings are compared at the parameters that the first training of all led to.
 FIXED = GRADIENT_VARIANTS[0]
-STUDY_CODE = [str(Path(workflow.basedir, "workflow", "studies", "summary.py"))]
+STUDY = {"mem_mb": more(3000), "runtime": more(240), "gpu": GPU}
+STUDY_CODE = [
+    str(Path(workflow.basedir, "workflow", "studies", name))
+    for name in ("summary.py", "variants.py")
+]
 
 
 wildcard_constraints:
     variant=r"[A-Za-z0-9_.=+-]+",
+    study="|".join(NAMED_VARIANTS) or "none",
 
 
 def study_settings(study):
@@ -45,3 +61,10 @@ def study_plan(variants):
             "titles": {v.run.model: models[v.run.model]["title"] for v in variants},
         }
     )
+
+
+def named_plan(name):
+    study = CONFIG.values["studies"]["variants"][name]
+    about = {key: study[key] for key in ("title", "deviations") if key in study}
+    variants = [variant.described() for variant in NAMED_VARIANTS[name]]
+    return json.dumps({"name": name, **about, "variants": variants})

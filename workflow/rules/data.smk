@@ -15,8 +15,9 @@ rule store:
         "../../environment.yml"
     threads: workflow.cores or 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=more(2000),
+        runtime=more(240),
+        gpu=0,
     params:
         settings=data_settings,
         folder=subpath(output.description, parent=True),
@@ -35,11 +36,12 @@ rule labelled_subset:
         "<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
     log:
         "<results>/logs/labelled_subset/{dataset}/f={rate}.seed={seed}.log",
+    localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **LIGHT,
     params:
         folder=subpath(input.description, parent=True),
         seed=labelled_seed,

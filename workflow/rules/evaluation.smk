@@ -21,16 +21,16 @@ rule evaluate:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
-        gpu=1,
+        mem_mb=more(3000),
+        runtime=more(60),
+        gpu=GPU,
     params:
         store=subpath(input.description, parent=True),
         settings=evaluation_settings,
         run=subpath(input.model, parent=True),
         judge=subpath(input.judge, parent=True),
         inception="--inception" if INCEPTION else "",
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.evaluate --settings {params.settings:q}"
         " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
@@ -56,16 +56,16 @@ rule evaluate_references:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
-        gpu=1,
+        mem_mb=more(3000),
+        runtime=more(60),
+        gpu=GPU,
     params:
         settings=evaluation_settings,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         others=folders_of_others,
         inception="--inception" if INCEPTION else "",
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.evaluate_references --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --others {params.others:q}"

@@ -31,8 +31,9 @@ for group in GALLERY.groups("model", "model") + GALLERY.groups("models", "model"
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=20,
+            mem_mb=more(2000),
+            runtime=more(20),
+            gpu=0,
         params:
             names=[figure.name for figure in group.figures],
             plan=PLAN,
@@ -62,6 +63,9 @@ for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
             localrule: True
             conda:
                 "../../environment.yml"
+            threads: 1
+            resources:
+                **LIGHT,
             params:
                 names=[figure.name for figure in group.figures],
                 plan=PLAN,
@@ -85,6 +89,9 @@ rule draw_against_f:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         names="against_f",
         plan=PLAN,
@@ -106,6 +113,9 @@ rule draw_study:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         names="figure8",
         plan=PLAN,
@@ -156,6 +166,9 @@ rule front_page:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=PLAN,
         tables=TABLES_HERE,

@@ -7,6 +7,9 @@ rule plan:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         values=json.dumps(CONFIG.values),
         cores=workflow.cores or 1,

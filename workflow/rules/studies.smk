@@ -1,4 +1,5 @@
-# Studies beside the tables: `snakemake study_gradients` and `snakemake study_alpha`.
+# Studies beside the tables: `snakemake study_gradients`, `snakemake study_alpha`, and one for each
+# entry of studies.variants.
 
 
 include: "common_studies.smk"
@@ -14,18 +15,18 @@ rule study_alpha_train:
         record="<results>/studies/alpha/{dataset}/{variant}/f={rate}/seed={seed}/run.json",
     log:
         "<results>/logs/study_alpha_train/{dataset}/{variant}/f={rate}.seed={seed}.log",
+    benchmark:
+        "<results>/benchmarks/study_alpha_train/{dataset}/{variant}/f={rate}.seed={seed}.jsonl"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
-        gpu=1,
+        **STUDY,
     params:
         settings=study_settings("alpha"),
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
@@ -43,18 +44,18 @@ rule study_gradients_train:
         norms="<results>/studies/gradients/{dataset}/{variant}/f={rate}/seed={seed}/gradients.csv",
     log:
         "<results>/logs/study_gradients_train/{dataset}/{variant}/f={rate}.seed={seed}.log",
+    benchmark:
+        "<results>/benchmarks/study_gradients_train/{dataset}/{variant}/f={rate}.seed={seed}.jsonl"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
-        gpu=1,
+        **STUDY,
     params:
         settings=study_settings("gradients"),
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
@@ -75,14 +76,12 @@ rule study_draws:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
-        gpu=1,
+        **STUDY,
     params:
         settings=draw_settings,
         store=subpath(input.description, parent=True),
         run=subpath(input.model, parent=True),
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.study_draws --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q} --run {params.run:q}"
@@ -104,6 +103,9 @@ rule study_gradients:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=study_plan(GRADIENT_VARIANTS),
         results=subpath(output.steps, ancestor=2),
@@ -125,6 +127,9 @@ rule study_alpha:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=study_plan(ALPHA_VARIANTS),
         results=subpath(output.table, ancestor=2),
@@ -132,3 +137,64 @@ rule study_alpha:
     shell:
         "python -m workflow.steps.study_alpha --plan {params.plan:q}"
         " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+
+
+rule study_variants_train:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        images="<results>/data/{dataset}/images.npy",
+        labelled="<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
+        judge="<results>/judges/{dataset}/judge.pt",
+        code=EVALUATOR_CODE,
+    output:
+        model="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/model.pt",
+        record="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/run.json",
+    log:
+        "<results>/logs/study_variants_train/{study}/{dataset}/{variant}/f={rate}.seed={seed}.log",
+    benchmark:
+        "<results>/benchmarks/study_variants_train/{study}/{dataset}/{variant}/f={rate}.seed={seed}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **STUDY,
+    params:
+        settings=lambda wildcards: study_settings(wildcards.study)(wildcards),
+        evaluation=evaluation_settings,
+        store=subpath(input.description, parent=True),
+        judge=subpath(input.judge, parent=True),
+        out=subpath(output.model, parent=True),
+        device=CONFIG.device,
+    shell:
+        "python -m workflow.steps.study_train --settings {params.settings:q}"
+        " --store {params.store:q} --labelled {input.labelled:q}"
+        " --judge {params.judge:q} --evaluation {params.evaluation:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+
+
+for study, variants in NAMED_VARIANTS.items():
+
+    rule:
+        name:
+            f"study_{study}"
+        input:
+            records=[f"<results>/{variant.folder}/run.json" for variant in variants],
+            code=STUDY_CODE,
+        output:
+            table=f"<results>/studies/{study}.csv",
+            page=f"<results>/studies/{study}.md",
+        log:
+            f"<results>/logs/study_{study}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            **LIGHT,
+        params:
+            plan=named_plan(study),
+            results=subpath(output.table, ancestor=2),
+            out=subpath(output.table, parent=True),
+        shell:
+            "python -m workflow.steps.study_variants --plan {params.plan:q}"
+            " --results {params.results:q} --out {params.out:q} 2> {log:q}"

@@ -16,6 +16,9 @@ rule records:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=PLAN,
         results=subpath(output[0], parent=True),
@@ -49,6 +52,9 @@ rule table:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=PLAN,
         results=subpath(output.tidy, ancestor=2),
@@ -76,6 +82,9 @@ rule capabilities:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     params:
         plan=PLAN,
         results=subpath(output.table, ancestor=2),
@@ -95,6 +104,9 @@ rule tables_index:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
     shell:
         "python -m workflow.steps.make_index --out {output:q} 2> {log:q}"
 

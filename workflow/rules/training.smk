@@ -18,9 +18,9 @@ rule train:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=480,
-        gpu=1,
+        mem_mb=more(3000),
+        runtime=more(480),
+        gpu=GPU,
     params:
         settings=run_settings,
         store=subpath(input.description, parent=True),
@@ -28,7 +28,7 @@ rule train:
         # Not an output: Snakemake deletes outputs before a job restarts, and this is what a
         # training that was cut off continues from.
         state=f"results/{CONFIG.preset}/state",
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q} --state {params.state:q}"
@@ -50,14 +50,14 @@ rule train_judge:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
-        gpu=1,
+        mem_mb=more(3000),
+        runtime=more(240),
+        gpu=GPU,
     params:
         settings=judge_settings,
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.train_judge --settings {params.settings:q}"
         " --store {params.store:q} --device {params.device} --threads {threads}"
@@ -80,14 +80,14 @@ rule fit_gp:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=1,
+        mem_mb=more(3000),
+        runtime=more(120),
+        gpu=GPU,
     params:
         settings=gp_settings,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
-        device=CONFIG.values["device"],
+        device=CONFIG.device,
     shell:
         "python -m workflow.steps.fit_gp --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --device {params.device}"

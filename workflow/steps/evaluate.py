@@ -35,7 +35,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Measure, and write metrics.json."""
     stopwatch, settings = Stopwatch(), given.settings
-    device = start_computing(given.device, given.threads)
+    device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     model = load_model(given.run, store, device)
     judge = load_judge(given.judge, store, device)

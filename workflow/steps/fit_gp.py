@@ -45,7 +45,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Fit, and write gp.pt and gp.json."""
     stopwatch, settings = Stopwatch(), given.settings
-    device = start_computing(given.device, given.threads)
+    device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     judge = load_judge(given.judge, store, device)
     train = ImageSet.read(store, "train", judge.labels)

@@ -67,8 +67,10 @@ def what_was_run(records: pd.DataFrame, plan: Plan) -> str:
     found = len(planned & set(records["run"]))
     titles = "; ".join(described["title"] for described in plan.models.values())
     count = f"all {found}" if found == len(planned) else f"**{found} of {len(planned)}**"
-    seeds = "one seed" if plan.seeds == 1 else f"{plan.seeds} seeds"
-    return f"Preset `{plan.preset}`, {count} runs: {titles}; f = {', '.join(plan.rates)}; {seeds}."
+    return (
+        f"Preset `{plan.preset}`, {count} runs: {titles}; f = {', '.join(plan.rates)}; "
+        f"{plan.seeds_in_words()}."
+    )
 
 
 def about_data(results: Path, dataset: str) -> str:

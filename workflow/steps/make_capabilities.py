@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ccvae.files import atomic_path, write_text
-from ccvae.interface import TASKS
-from workflow.models import system_class
+from ccvae.tasks import TASKS
+from workflow.models import supported_tasks
 from workflow.reporting.capabilities import capabilities, capabilities_markdown
 from workflow.reporting.records import Plan, collect
 from workflow.steps.command import json_object, run
@@ -24,7 +24,7 @@ def work(given: Namespace) -> None:
     """Write capabilities.csv and capabilities.md."""
     plan = Plan(**given.plan)
     supports = {
-        name: system_class(described["system"]).supports for name, described in plan.models.items()
+        name: supported_tasks(described["system"]) for name, described in plan.models.items()
     }
     frame = capabilities(collect(given.results, plan), supports, TASKS, plan)
     with atomic_path(given.out / "capabilities.csv") as path:

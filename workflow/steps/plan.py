@@ -32,7 +32,7 @@ def work(given: Namespace) -> None:
     """Print the plan, and keep its estimates in plan.json."""
     config = Config(given.values or merged_config(given.configfile, given.config))
     results, jobs = given.results / config.preset, list(jobs_of(config))
-    device = start_computing(config.values["device"], threads=1)
+    device = start_computing(config.values["device"], 1, config.values["deterministic"])
     probe = None
     if not given.no_probe:
         from workflow.planning.probe import TrainingProbe
@@ -63,9 +63,10 @@ def report(
 ) -> list[str]:
     """Lines of the plan: one per rule, then totals, disk and memory."""
     runs = len(list(config.runs()))
+    seeds = " or ".join(map(str, sorted({config.seeds_of(name) for name in config.datasets})))
     lines = [
         f"preset {config.preset}: {len(config.datasets)} data sets, {len(config.models)} models, "
-        f"{len(config.rates)} supervision rates, {config.values['seeds']} seed(s): {runs} runs",
+        f"{len(config.rates)} supervision rates, {seeds} seed(s): {runs} runs",
         "",
         f"{'rule':<21}{'jobs':>6}{'to do':>7}{'each':>10}{'all':>10}  estimated from",
     ]

@@ -36,7 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Write a row per reading and draw; settings: `readings`, `draws`, `seed`, `images`."""
     settings = given.settings
-    device = start_computing(given.device, given.threads)
+    device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     model = load_model(given.run, store, device).requires_grad_()
     if not isinstance(model, CCVAE):

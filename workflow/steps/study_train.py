@@ -13,15 +13,19 @@ from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
 from ccvae.model import CCVAE
 from evaluators.accuracy import accuracy, majority
+from evaluators.generation import generation
 from evaluators.images import ImageSet
 from evaluators.measuring import evaluating
+from evaluators.reconstruction import reconstruction
+from evaluators.swap import swap
 from workflow.config import settings_hash
-from workflow.measures import reconstruction
+from workflow.load import load_judge
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import (
     LOG,
     add_compute_arguments,
     add_settings_argument,
+    json_object,
     run,
     start_computing,
 )
@@ -34,6 +38,8 @@ def arguments(parser: ArgumentParser) -> None:
     add_settings_argument(parser)
     parser.add_argument("--store", required=True, type=Path, help="the data set's store")
     parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
+    parser.add_argument("--judge", type=Path, help="folder of the judge; also score what it sees")
+    parser.add_argument("--evaluation", type=json_object, help="how much the judge looks at")
     parser.add_argument("--gradients", type=Path, help="record gradient norms here, as .csv")
     parser.add_argument("--out", required=True, type=Path, help="the variant's folder")
     add_compute_arguments(parser)
@@ -42,7 +48,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Train, and write model.pt, run.json and, where asked, the gradient norms."""
     stopwatch, settings = Stopwatch(), given.settings
-    device = start_computing(given.device, given.threads)
+    device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     labelled = np.load(given.labelled, allow_pickle=False)
     trainer = make_trainer(settings, store, labelled, device)
@@ -56,6 +62,12 @@ def work(given: Namespace) -> None:
     prevalence = ImageSet.read(store, "train", model.labels).prevalence
     with evaluating(model):
         scores = accuracy(model, images) | reconstruction(model, images)
+        if given.judge is not None:
+            judge = load_judge(given.judge, store, device)
+            amounts, seed = given.evaluation["amounts"], given.evaluation["seed"]
+            scores |= swap(model, judge, images, n_pairs=amounts["swap_pairs"], seed=seed)
+            generated = amounts["generated_images"]
+            scores |= generation(model, judge, images, n=generated, seed=seed)[0]
     with atomic_path(given.out / "model.pt") as path:
         torch.save(model.state_dict(), path)
     if recorder is not None:

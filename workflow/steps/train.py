@@ -9,6 +9,8 @@ import pickle
 import signal
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +22,7 @@ from tqdm import tqdm
 from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
 from ccvae.labels import LABEL_SPACES
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Batches, Trainer, read_training
 from workflow.config import settings_hash
 from workflow.models import build_model
 from workflow.provenance import Stopwatch, provenance
@@ -54,7 +56,7 @@ def work(given: Namespace) -> None:
     """Train, and write model.pt, history.csv and run.json."""
     stopwatch, settings = Stopwatch(), given.settings
     require_writable(given.out)
-    device = start_computing(given.device, given.threads)
+    device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     labelled = np.load(given.labelled, allow_pickle=False)
     trainer = make_trainer(settings, store, labelled, device)
@@ -63,7 +65,7 @@ def work(given: Namespace) -> None:
     key = settings_hash({**settings, "data": store.checksum, "labelled": labelled_digest})
     state = ResumeState(given.state / f"{key}.pt")
     resumed_at = state.restore(trainer, device)
-    train_to_the_end(trainer, state)
+    train_to_the_end(trainer, state, lambda: stopwatch.sample(device))
 
     save_tensors(trainer.model.state_dict(), given.out / "model.pt")
     write_history(given.out / "history.csv", trainer.history)
@@ -79,6 +81,10 @@ def work(given: Namespace) -> None:
         "resumed_at_step": resumed_at,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "final": trainer.history[-1],
+        "computing": {
+            **asdict(read_training(settings["training"])[1]),
+            "images_on": trainer.images.lies_on,
+        },
         **provenance(str(device), stopwatch),
     }
     write_json(given.out / "run.json", record)
@@ -115,10 +121,11 @@ def make_trainer(
     labels = torch.from_numpy(store.labels)
     space = LABEL_SPACES[store.kind](store.label_names)
     space.fit_prior(labels[labelled])
-    model = build_model(settings, space, store.image_shape).to(device)
+    schedule, numerics = read_training(settings["training"])
+    numerics.allow_tf32()
+    model = build_model(settings, space, store.image_shape, numerics).to(device)
     if store.image_shape[0] > 1:
         model = model.to(memory_format=torch.channels_last)
-    schedule = Schedule(**settings["training"])
     batches = Batches(
         schedule,
         torch.from_numpy(labelled),
@@ -130,8 +137,18 @@ def make_trainer(
     return Trainer(model, torch.from_numpy(images), labels, batches, schedule)
 
 
-def train_to_the_end(trainer: Trainer, state: ResumeState) -> None:
-    """Run the training, saving its state now and then, and at once on SIGTERM."""
+def train_to_the_end(
+    trainer: Trainer, state: ResumeState, watch: Callable[[], None] = lambda: None
+) -> None:
+    """Run the training, saving its state now and then, and at once on SIGTERM.
+
+    Parameters
+    ----------
+    trainer, state
+        The training, and where its state is kept.
+    watch
+        Called after every interval.
+    """
     stop_requested = False
 
     def request_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -143,6 +160,7 @@ def train_to_the_end(trainer: Trainer, state: ResumeState) -> None:
     with tqdm(total=trainer.total, initial=trainer.step, unit="step", disable=None) as bar:
         while not trainer.finished:
             bar.update(trainer.run_interval())
+            watch()
             objective = {k: v for k, v in trainer.history[-1].items() if k.endswith("_objective")}
             bar.set_postfix({k: f"{v:.1f}" for k, v in objective.items()})
             if stop_requested:

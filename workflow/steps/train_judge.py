@@ -38,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Train, and write judge.pt and judge.json."""
     stopwatch, settings = Stopwatch(), given.settings
-    device = start_computing(given.device, given.threads)
+    device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     train = ImageSet.read(store, "train")
     validation, test = (

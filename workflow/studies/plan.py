@@ -19,13 +19,13 @@ class Variant:
     Attributes
     ----------
     study
-        `gradients` or `alpha`.
+        `gradients`, `alpha`, or a name under `studies.variants`.
     name
         What is varied, as it appears in the path.
     run
         Data set, model, f and seed whose settings it varies.
     value
-        The reading, or the weight as the configuration writes it.
+        The reading, the weight as the configuration writes it, or the variant's name.
     settings
         Everything that the training depends on, besides the data.
     """
@@ -73,7 +73,8 @@ def gradient_variants(config: Config) -> list[Variant]:
     for seed in range(study["seeds"]):
         run = Run(study["dataset"], study["model"], study["supervision_rate"], seed)
         for reading in study["readings"]:
-            settings = _settings(config, "gradients", run, {"supervised": reading})
+            training = study["training"]
+            settings = _settings(config, "gradients", run, {"supervised": reading}, training)
             variants.append(Variant("gradients", reading, run, reading, settings))
     return variants
 
@@ -89,9 +90,31 @@ def alpha_variants(config: Config) -> list[Variant]:
                     for seed in range(study["seeds"]):
                         run = Run(dataset, model, rate, seed)
                         changes = {"classifier_weight": classifier_weight(weight, rate)}
-                        settings = _settings(config, "alpha", run, changes)
+                        settings = _settings(config, "alpha", run, changes, study["training"])
                         name = f"{model}.alpha={weight}"
                         variants.append(Variant("alpha", name, run, str(weight), settings))
+    return variants
+
+
+def named_variants(config: Config, name: str) -> list[Variant]:
+    """List the trainings of a study under `studies.variants`, the baseline first."""
+    study = config.values["studies"]["variants"][name]
+    variants = []
+    for dataset in study["datasets"]:
+        for rate in study["supervision_rates"]:
+            # Merged configurations keep no order.
+            first = study["baseline"]
+            for value in dict.fromkeys([first, *study["variants"]]):
+                changes = study["variants"][value]
+                options = {k: v for k, v in changes.items() if k not in ("model", "training")}
+                training = {**study["training"], **changes.get("training", {})}
+                for seed in range(study["seeds"]):
+                    run = Run(dataset, changes.get("model", study["model"]), rate, seed)
+                    settings = _settings(config, name, run, options, training)
+                    # Every variant starts where the first does, whichever model it is of.
+                    same = ("study", name, dataset, study["model"], rate, seed)
+                    settings["torch_seed"] = seed_of(*same)
+                    variants.append(Variant(name, value, run, value, settings))
     return variants
 
 
@@ -116,7 +139,9 @@ def images_per_step(training: dict[str, Any]) -> int:
     return training["labelled_batch"] + training["unlabelled_batch"]
 
 
-def _settings(config: Config, study: str, run: Run, options: dict[str, Any]) -> dict[str, Any]:
+def _settings(
+    config: Config, study: str, run: Run, options: dict[str, Any], training: dict[str, Any]
+) -> dict[str, Any]:
     """Settings of a run with the study's schedule, and one seed for everything that is compared."""
     settings = config.run_settings(run)
     return {
@@ -124,5 +149,5 @@ def _settings(config: Config, study: str, run: Run, options: dict[str, Any]) -> 
         "study": study,
         "torch_seed": seed_of("study", study, run.dataset, run.model, run.rate, run.seed),
         "options": {**settings["options"], **options},
-        "training": {**settings["training"], **config.values["studies"][study]["training"]},
+        "training": {**settings["training"], **training},
     }

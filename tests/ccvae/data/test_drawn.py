@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ccvae
-from ccvae.data import faces, xrays
+from ccvae.data import drawn, faces, xrays
 from ccvae.data.drawn import BATCH
 from ccvae.errors import InputError
 
@@ -363,3 +363,12 @@ def test_drawing_does_not_load_torch():
     code = "import sys, ccvae.data.faces, ccvae.data.xrays; sys.exit('torch' in sys.modules)"
     root = Path(ccvae.__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+@GENERATORS
+def test_factors_can_be_had_without_the_images(generator: ModuleType) -> None:
+    drawn_too = generator.draw(13, seed=2, split="test").factors
+    alone = drawn.factors(generator.RECIPE, 13, seed=2, split="test")
+    assert alone.keys() == drawn_too.keys()
+    for name, values in alone.items():
+        np.testing.assert_array_equal(values, drawn_too[name], err_msg=name)

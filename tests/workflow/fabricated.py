@@ -1,0 +1,126 @@
+"""Results that no training made, whose numbers a test chooses."""
+
+from __future__ import annotations
+
+import copy
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+from ccvae.files import write_json
+from workflow.config import Config, Run
+from workflow.reporting.paper import TABLES
+from workflow.steps import check_claims, make_index, make_records, make_reference, make_table
+from workflow.studies.variants import summarise_variants, variants_markdown
+
+ROOT = Path(__file__).parents[2]
+Value = Callable[[Run, str], float]
+
+METRICS = {
+    "classes": ("accuracy", "generation_accuracy", "mutual_information"),
+    "attributes": ("accuracy", "balanced_accuracy", "swap", "swap_normalised", "swap_logit"),
+}
+TABLES_MADE = ("table1", "table2", "table6", "table7")
+PICTURES = ("figures/figure3/synthetic_faces_ccvae", "figures/against_f/mnist")
+
+
+def configuration(**changes: Any) -> dict[str, Any]:
+    """Two data sets, three models, two rates; three seeds of MNIST and one of the faces."""
+    values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    values.update(
+        preset="made_up",
+        datasets=["mnist", "synthetic_faces"],
+        models=["ccvae", "ccvae_detached", "m2"],
+        supervision_rates=["0.06", "1.0"],
+    )
+    values["data"]["mnist"]["seeds"] = 3
+    return copy.deepcopy({**values, **changes})
+
+
+def even(run: Run, metric: str) -> float:
+    """Every model and metric the same, but for a little spread over seeds."""
+    return 0.5 + 0.001 * run.seed
+
+
+def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[str]:
+    """Write a preset's folder; returns what of it `snakemake reference` would copy."""
+    config = Config(values)
+    common = {
+        "settings_hash": "abc",
+        "data_checksum": "def",
+        "code": {"commit": "0123456789abcdef", "dirty": False},
+        "versions": {"torch": "2"},
+        "device": "cpu",
+        "wall_s": 1.0,
+        "peak_mb": 100.0,
+    }
+    for run in config.runs():
+        record = {**common, "stand_in": run.dataset.startswith("synthetic_")}
+        metrics = {name: value(run, name) for name in METRICS[config.kind_of(run.dataset)]}
+        metrics["accuracy/one label"] = 0.25
+        write_json(
+            folder / run.folder / "metrics.json", {**common, "run": record, "metrics": metrics}
+        )
+    for index, rule in enumerate(("train", "evaluate")):
+        path = folder / "benchmarks" / rule / "mnist" / "m2" / f"f=1.0.seed={index}.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"s": 7200.0, "cpu_time": 3600.0, "max_rss": 500.0}) + "\n")
+    plan = config.plan()
+    records = folder / "records.csv"
+    make_records.work(Namespace(plan=plan, results=folder, out=records))
+    for table in TABLES_MADE:
+        out = folder / "tables"
+        make_table.work(Namespace(table=table, plan=plan, results=folder, out=out))
+    make_index.work(Namespace(out=folder / "tables" / "index.md"))
+    check_claims.work(
+        Namespace(
+            plan=plan,
+            records=records,
+            claims=folder / "claims.csv",
+            comparison=folder / "tables" / "comparison.csv",
+        )
+    )
+    for stem in PICTURES:
+        path = folder / f"{stem}.png"
+        path.parent.mkdir(parents=True)
+        noise = np.random.default_rng(0).integers(0, 255, (60, 80, 4), dtype=np.uint8)
+        Image.fromarray(noise).resize((2000, 1500)).save(path)
+        path.with_suffix(".txt").write_text(f"Caption of {stem}.\n")
+    files = ["records.csv", "claims.csv", "claims.md", "tables/index.md"]
+    files += ["tables/comparison.csv", "tables/comparison.md"]
+    assert set(TABLES_MADE) <= set(TABLES)
+    files += [f"tables/{t}.{f}" for t in TABLES_MADE for f in ("md", "csv", "wide.csv", "tex")]
+    return files
+
+
+def study(folder: Path, name: str, scores: dict[str, dict[str, float]], dataset: str) -> list[str]:
+    """Write a study of variants: variant -> metric -> score."""
+    rows = [
+        {"dataset": dataset, "supervision_rate": "0.06", "value": variant, "seed": 0}
+        | {"metric": metric, "score": score}
+        for variant, metrics in scores.items()
+        for metric, score in metrics.items()
+    ]
+    summary = summarise_variants(pd.DataFrame(rows))
+    path = folder / "studies" / f"{name}.csv"
+    path.parent.mkdir(exist_ok=True)
+    summary.rename(columns={"value": "variant"}).to_csv(path, index=False)
+    about = {"name": name, "title": "A study", "steps": 5}
+    path.with_suffix(".md").write_text(variants_markdown(summary, about))
+    return [f"studies/{name}.csv", f"studies/{name}.md"]
+
+
+def reference(
+    folder: Path, out: Path, values: dict[str, Any], files: list[str], **changes: Any
+) -> Path:
+    """Gather a preset's folder as `snakemake reference` does."""
+    given = {"values": values, "results": folder, "files": files, "pictures": list(PICTURES)}
+    make_reference.work(Namespace(**{**given, "out": out, **changes}))
+    return out

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from ccvae.errors import InputError
+from tests.workflow import fabricated
+from workflow.config import Config, Run
+from workflow.reporting.findings import alpha_block, change_in_words, moved
+from workflow.reporting.records import Plan
+from workflow.reporting.remarks import (
+    CONTRADICTED,
+    OPEN,
+    SECTIONS,
+    STANDS,
+    Remark,
+    Requirement,
+    load_remarks,
+)
+from workflow.reporting.render import DEVIATIONS
+from workflow.steps import update_readme
+from workflow.steps.make_findings import TEMPLATE, page
+from workflow.studies.plan import named_variants
+from workflow.studies.variants import summarise_variants, variants_markdown
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+MODELS = {"ccvae": {"system": "ccvae", "title": "CCVAE", "datasets": None}}
+
+
+def scored(swap_winner: str, generation: float, eq4: float):
+    """Values whose conclusions are known: who wins which swap score, and by how much."""
+
+    def value(run: Run, metric: str) -> float:
+        if metric == "swap_logit":
+            return 1.0 if run.model == swap_winner else 2.0
+        if metric in ("swap", "swap_normalised"):
+            return {"ccvae": 0.1, "ccvae_detached": 0.2, "m2": 0.9}[run.model]
+        if metric == "generation_accuracy":
+            return (generation if run.model == "m2" else 0.96) + 0.001 * run.seed
+        return 0.975 if run.model == "ccvae" else 0.97
+
+    studies = {"paper_eq8": {"accuracy": 0.95}, "eq4": {"accuracy": eq4}}
+    return value, studies
+
+
+def findings(tmp_path: Path, **case) -> str:
+    value, readings = scored(**case)
+    values = fabricated.configuration()
+    folder = tmp_path / "results" / "made_up"
+    files = fabricated.results(folder, values, value)
+    files += fabricated.study(folder, "readings", readings, "mnist")
+    out = fabricated.reference(folder, tmp_path / "results" / "reference", values, files)
+    text = page(out, tmp_path / "docs" / "findings.md")
+    for link in re.findall(r"\]\((\.\./results[^)]+)\)", text):
+        if not link.endswith(("alpha.md", "gradients_summary.md")):
+            assert (tmp_path / "docs" / link).resolve().exists(), link
+    return text
+
+
+def part(text: str, heading: str) -> str:
+    return re.split(r"\n#+ ", text.split(f"# {heading}\n")[1])[0]
+
+
+def test_sentences_follow_the_numbers(tmp_path):
+    text = findings(tmp_path, swap_winner="ccvae", generation=0.5, eq4=0.4)
+    assert "generation-classes" in part(text, "What holds")
+    assert "swap-mvae-none" in part(text, "What is undecided")
+    paper = part(text, "Against the paper's numbers")
+    assert "| Table 7, accuracy: M2 | 0 | 0 | 2 | 0.447: 0.501 ± 0.001 against" in paper
+    assert "at f = 1.0 0.501 against 0.948" in paper
+    readings = part(text, "Equation (8), equation (4), and their weights stopped")
+    assert "`eq4` lower by 0.550" in readings
+    assert "is 0.400 on MNIST" in readings
+    assert "-0.005" in readings
+    swap = part(text, 'What "difference in log-probabilities" of swaps means')
+    assert "All definitions put the models in the same order." in swap
+
+
+def test_other_numbers_turn_the_sentences_around(tmp_path):
+    text = findings(tmp_path, swap_winner="m2", generation=0.99, eq4=0.96)
+    assert "generation-classes" in part(text, "What does not hold")
+    paper = part(text, "Against the paper's numbers")
+    assert "| Table 7, accuracy: M2 | 2 | 0 | 0 | None. |" in paper
+    assert "generated digits agree" not in paper
+    readings = part(text, "Equation (8), equation (4), and their weights stopped")
+    assert "`eq4` higher by 0.010" in readings
+    assert "hard to train" not in readings
+    swap = part(text, 'What "difference in log-probabilities" of swaps means')
+    assert "The definition decides which model is first" in swap
+    assert "M2 by `swap_logit`" in swap
+
+
+def test_the_template_has_no_number_of_its_own():
+    prose = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", TEMPLATE.read_text(encoding="utf-8"))
+    assert re.findall(r"\d+\.\d+|\d+ ?%|\d{3,}", prose) == []
+
+
+def test_only_a_gathered_folder_is_read(tmp_path):
+    with pytest.raises(InputError, match="was not gathered"):
+        page(tmp_path, tmp_path / "findings.md")
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        ({"a": 0.9, "b": 0.5}, STANDS),
+        ({"a": 0.9, "b": 0.85}, CONTRADICTED),
+        ({"a": 0.4}, OPEN),
+        ({}, OPEN),
+    ],
+)
+def test_a_remark_stands_on_its_facts(facts, verdict):
+    remark = Remark("r", "paper", "It is {a}.", (Requirement("a", "b", 0.1),))
+    assert remark.check(facts) == verdict
+    if verdict == STANDS:
+        assert remark.written(facts) == "It is 0.900."
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"section": "weather"}, "not one of"),
+        ({"requires": []}, "rests on nothing"),
+        ({"text": "It is 0.93."}, "typed number"),
+    ],
+)
+def test_a_remark_needs_a_place_and_something_to_rest_on(tmp_path, change, words):
+    entry = {"id": "r", "section": "paper", "text": "At f = 1.0 so.", "requires": [{}]}
+    entry["requires"] = [{"higher": "a", "lower": 0.5}]
+    path = tmp_path / "remarks.yaml"
+    path.write_text(yaml.safe_dump([{**entry}]))
+    assert [remark.id for remark in load_remarks(path)] == ["r"]
+    path.write_text(yaml.safe_dump([{**entry, **change}]))
+    with pytest.raises(InputError, match=words):
+        load_remarks(path)
+
+
+def test_every_section_of_remarks_has_a_place_on_the_page():
+    template = TEMPLATE.read_text(encoding="utf-8")
+    assert set(re.findall(r'remarks\("(\w+)"\)', template)) == set(SECTIONS)
+    ids = [remark.id for remark in load_remarks()]
+    assert len(ids) == len(set(ids))
+
+
+def test_studies_name_decisions_of_the_register_and_their_baseline_comes_first():
+    config = Config(fabricated.configuration())
+    known = {entry["id"] for entry in yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))}
+    template = TEMPLATE.read_text(encoding="utf-8")
+    for name, study in config.values["studies"]["variants"].items():
+        assert set(study["deviations"]) <= known
+        assert f'study("{name}")' in template
+        variants = named_variants(config, name)
+        assert variants[0].value == study["baseline"]
+        assert len({v.folder for v in variants}) == len(variants)
+        starts = {(v.run.dataset, v.settings["torch_seed"]) for v in variants}
+        assert len(starts) == len(study["datasets"])
+
+
+def test_a_variant_changes_options_the_schedule_or_the_model():
+    config = Config(fabricated.configuration())
+    choices = {v.value: v.settings for v in named_variants(config, "choices")}
+    assert choices["laplace"]["options"]["likelihood"] == "laplace"
+    assert choices["interleaved"]["training"]["kind"] == "interleaved"
+    assert choices["slow_prior"]["options"]["prior_rate"] == 1
+    same = {**choices["slow_prior"], "options": choices["as_configured"]["options"]}
+    assert same == choices["as_configured"]
+    readings = named_variants(config, "readings")
+    detached = {v.run.dataset: v.settings for v in readings if v.value == "detached"}
+    assert detached["mnist"]["options"]["classifier_weight"] == 100
+    assert detached["synthetic_faces"]["options"]["classifier_weight"] == 1000
+
+
+@pytest.mark.parametrize("change", [{"baseline": "nobody"}, {"model": "gan"}])
+def test_a_study_names_what_is_there(change):
+    values = fabricated.configuration()
+    values["studies"]["variants"]["choices"].update(change)
+    with pytest.raises(InputError, match="which is not known"):
+        Config(values)
+
+
+def test_changes_are_against_the_first_variant():
+    rows = [
+        {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": seed}
+        | {"metric": "accuracy", "score": score}
+        for value, scores in (("first", (0.5, 0.7)), ("up", (0.9, 0.9)), ("down", (0.1, 0.3)))
+        for seed, score in enumerate(scores)
+    ]
+    summary = summarise_variants(pd.DataFrame(rows))
+    assert summary["change"].tolist() == pytest.approx([0, 0.3, -0.4])
+    assert summary["n"].tolist() == [2, 2, 2]
+    assert moved(summary) == [
+        "* Accuracy against `first`: `down` lower by 0.400 and `up` higher by 0.300."
+    ]
+    text = variants_markdown(summary, {"name": "s", "title": "T", "steps": 3, "deviations": ["x"]})
+    assert "| first | 0.600 ± 0.141 |" in text
+    assert "| up | 0.900 ± 0.000 (+0.300) |" in text
+    assert "mean of 2 seeds" in text
+    assert [change_in_words(c) for c in (1e-5, 0.25, -0.25)] == [
+        *("the same", "higher by 0.250", "lower by 0.250")
+    ]
+
+
+def test_alpha_is_summed_up_by_its_ends():
+    rows = [
+        {"dataset": "mnist", "supervision_rate": "0.06", "model": "ccvae", "alpha": alpha}
+        | {"metric": metric, "mean": mean}
+        for alpha, score, pixels in (("1", 0.8, 0.02), ("kingma", 0.9, 0.03), ("46", 0.85, 0.04))
+        for metric, mean in (("balanced_accuracy", score), ("reconstruction_l1", pixels))
+    ]
+    plan = Plan("p", {"mnist": "classes"}, MODELS, ["0.06"], 1)
+    (*_, row) = alpha_block(pd.DataFrame(rows), plan)
+    assert row == (
+        "| MNIST, 0.06, CCVAE | 0.800 (alpha 1) | 0.900 (alpha kingma) | 0.0200 and 0.0300 |"
+    )
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
+def test_committed_prose_is_what_the_committed_records_say(caplog):
+    target = ROOT / "docs" / "findings.md"
+    assert target.read_text(encoding="utf-8") == page(REFERENCE.relative_to(ROOT), Path("docs/x"))
+    assert "contradict" not in caplog.text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = "\n\n".join(update_readme.shown(REFERENCE, ROOT))
+    assert f"{update_readme.BEGIN}\n\n{shown}\n\n{update_readme.END}" in readme

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from ccvae.errors import InputError
+from ccvae.files import read_json
+from tests.workflow import fabricated
+from workflow.config import Config
+from workflow.figures.chosen import chosen
+from workflow.figures.gallery import Gallery
+from workflow.reporting.records import Plan
+from workflow.reporting.timing import elapsed_seconds, job_times
+from workflow.steps import update_readme
+from workflow.steps.make_reference import replaced_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory) -> tuple[Path, list[str]]:
+    folder = tmp_path_factory.mktemp("results") / "made_up"
+    return folder, fabricated.results(folder, fabricated.configuration())
+
+
+@pytest.fixture(scope="module")
+def reference(preset, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("home") / "results" / "reference"
+    return fabricated.reference(preset[0], out, fabricated.configuration(), preset[1])
+
+
+def test_a_data_set_can_have_a_number_of_seeds_of_its_own():
+    config = Config(fabricated.configuration())
+    counts = {
+        name: len([r for r in config.runs() if r.dataset == name]) for name in config.datasets
+    }
+    assert counts == {"mnist": 3 * 2 * 3, "synthetic_faces": 3 * 2}
+    plan = Plan(**config.plan())
+    assert [run.seed for run in plan.runs("mnist", "m2", "1.0")] == [0, 1, 2]
+    assert plan.seeds_in_words() == "3 seeds (MNIST), one seed (synthetic_faces (drawn))"
+    assert plan.seeds_in_words(["mnist"]) == "3 seeds"
+    assert Plan("p", {"mnist": "classes"}, {}, [], 1).seeds_in_words() == "one seed"
+
+
+def test_tables_wait_for_the_seeds_of_their_own_data_set(preset):
+    folder, _ = preset
+    table6 = pd.read_csv(folder / "tables" / "table6.csv")
+    assert set(table6["n"]) == {3}
+    assert table6["std"].tolist() == pytest.approx([0.001] * len(table6))
+    assert set(pd.read_csv(folder / "tables" / "table1.csv")["n"]) == {1}
+    page = (folder / "tables" / "table6.md").read_text()
+    assert "mean ± standard deviation of 3 seeds" in page
+    assert "; one seed, preset" in (folder / "tables" / "table1.md").read_text()
+
+
+def test_figures_need_a_seed_that_every_data_set_has():
+    values = fabricated.configuration()
+    values["figures"]["seed"] = 1
+    with pytest.raises(InputError, match="only seeds below 1 are run on every data set"):
+        Gallery(Config(values))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"preset": "reference"}, "under version control"),
+        ({"seeds": 0}, "seeds"),
+    ],
+)
+def test_mistakes_are_named(change, words):
+    with pytest.raises(InputError, match=words):
+        Config(fabricated.configuration(**change))
+
+
+def test_figures_are_chosen_by_pattern_and_unknown_ones_named():
+    gallery = Gallery(Config(fabricated.configuration()))
+    found = chosen(gallery, ["figure3/*_ccvae", "against_f/*", "figure3/*"])
+    assert found == [
+        *("figures/figure3/synthetic_faces_ccvae", "figures/against_f/mnist"),
+        *("figures/against_f/synthetic_faces", "figures/figure3/synthetic_faces_ccvae_detached"),
+    ]
+    with pytest.raises(InputError, match="there is no figure 'figure99'"):
+        chosen(gallery, ["figure99/*"])
+    default = Gallery(Config(yaml.safe_load((ROOT / "config" / "config.yaml").read_text())))
+    patterns = fabricated.configuration()["reference"]["figures"]
+    assert all(chosen(default, [pattern]) for pattern in patterns if "16" not in pattern)
+    shown = {f"figures/{name}" for name in update_readme.PICTURES}
+    assert shown <= set(chosen(default, patterns)), "the README shows what is gathered"
+
+
+def test_everything_is_gathered_and_linked(reference):
+    index = (reference / "README.md").read_text()
+    there = {p.relative_to(reference).as_posix() for p in reference.rglob("*") if p.is_file()}
+    linked = set(re.findall(r"\]\(([^)]+)\)", index))
+    assert linked == there - {"README.md"}
+    assert "2 jobs in" in index
+    assert "Caption of figures/against_f/mnist." in index
+    assert (
+        Config(yaml.safe_load((reference / "config.yaml").read_text())).values
+        == Config(fabricated.configuration()).values
+    )
+    provenance = read_json(reference / "provenance.json")
+    assert provenance["commits"] == ["0123456789abcdef"]
+    assert provenance["runs"] == 24
+    assert provenance["machine"]["cores"] >= 1
+    assert {job["kind"]: job["cpu_s"] for job in provenance["jobs"]} == {
+        "train": 3600,
+        "evaluate": 3600,
+    }
+
+
+def test_records_of_labels_stand_apart_and_lose_no_value(reference, preset):
+    all_of_them = pd.read_csv(preset[0] / "records.csv")
+    whole = pd.read_csv(reference / "records.csv")
+    per_label = pd.read_csv(reference / "records_per_label.csv")
+    assert len(whole) + len(per_label) == len(all_of_them)
+    assert set(per_label["metric"]) == {"accuracy/one label"}
+    assert list(whole.columns) == list(all_of_them.columns)
+
+
+def test_pictures_are_shrunk(reference, preset):
+    name = "figures/against_f/mnist.png"
+    with Image.open(reference / name) as picture:
+        assert (picture.mode, picture.size) == ("P", (1200, 900))
+    assert (reference / name).stat().st_size < (preset[0] / name).stat().st_size
+
+
+def test_too_much_is_refused_and_leaves_what_was_there(preset, tmp_path):
+    folder, files = preset
+    out = tmp_path / "reference"
+    out.mkdir()
+    (out / "README.md").write_text("before")
+    values = fabricated.configuration()
+    values["reference"]["most_mb"] = 0.05
+    with pytest.raises(InputError, match=r"more than the 0\.05 MB of reference\.most_mb"):
+        fabricated.reference(folder, out, values, files)
+    assert [path.name for path in tmp_path.iterdir()] == ["reference"]
+    assert (out / "README.md").read_text() == "before"
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    out = tmp_path / "out"
+    for content in ("old", "new"):
+        with replaced_folder(out) as folder:
+            (folder / content).touch()
+    assert [path.name for path in out.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_times_add_up_and_jobs_side_by_side_count_once(tmp_path):
+    for name, end, seconds in (("a/x/1", 1000, 100), ("a/2", 1000, 50), ("b/1", 2000, 10)):
+        path = tmp_path / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"s": seconds, "cpu_time": 1.0, "max_rss": seconds}) + "\n")
+        os.utime(path, (end, end))
+    times = job_times(tmp_path).set_index("kind")
+    assert times.loc["a"].to_dict() == {
+        **{"jobs": 2, "wall_s": 150, "cpu_s": 2.0, "longest_s": 100, "peak_mb": 100}
+    }
+    assert elapsed_seconds(tmp_path) == pytest.approx(110)
+    assert elapsed_seconds(tmp_path / "nothing") == 0
+
+
+def test_readme_shows_a_gathered_folder(reference):
+    home = reference.parents[1]
+    readme = home / "README.md"
+    readme.write_text(f"before\n{update_readme.BEGIN}\nold\n{update_readme.END}\nafter\n")
+    text = "\n\n".join(update_readme.shown(reference, home))
+    for link in re.findall(r"\]\((results[^)]+)\)", text):
+        assert (home / link).exists(), link
+    assert text.count("![") == 2
+    assert "### Table 6" in text
+    assert "### Drawn stand-ins, measured as in Table 1" in text
+    assert "**synthetic_faces (drawn), balanced accuracy**" in text
+    assert "normalised: 0 own reconstruction" in text
+    assert "difference, in nats" not in text
+
+
+def test_readme_of_an_uncommitted_preset_has_no_dead_links(preset):
+    text = "\n\n".join(update_readme.shown(preset[0], preset[0].parent))
+    assert "](" not in text
+    assert text.startswith("24 trained models on cpu")

@@ -1,0 +1,57 @@
+"""How long the jobs of a preset took, from the benchmark records that Snakemake writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ["kind", "jobs", "wall_s", "cpu_s", "longest_s", "peak_mb"]
+
+
+def job_times(benchmarks: Path) -> pd.DataFrame:
+    """Add up the jobs of each kind.
+
+    Parameters
+    ----------
+    benchmarks
+        Folder with a folder per kind of job, and one `.jsonl` per job somewhere below it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per kind: number of `jobs`; seconds `wall_s`, `cpu_s` and of the `longest_s` job;
+        `peak_mb`, the largest resident memory of one job.
+    """
+    rows = []
+    for folder in sorted(path for path in benchmarks.glob("*") if path.is_dir()):
+        records = [_record(path) for path in sorted(folder.rglob("*.jsonl"))]
+        if not records:
+            continue
+        walls = [record["s"] for record in records]
+        cpu = sum(record.get("cpu_time") or 0 for record in records)
+        peak = max(record.get("max_rss") or 0 for record in records)
+        rows.append((folder.name, len(records), sum(walls), cpu, max(walls), peak))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def elapsed_seconds(benchmarks: Path) -> float:
+    """Seconds during which at least one job ran: pauses between jobs do not count.
+
+    A record is written when its job ends, so that the file's time says when that was.
+    """
+    spans = sorted(
+        (path.stat().st_mtime - _record(path)["s"], path.stat().st_mtime)
+        for path in benchmarks.rglob("*.jsonl")
+    )
+    total, until = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
+
+
+def _record(path: Path) -> dict[str, float]:
+    """Last line of a benchmark record."""
+    return json.loads(path.read_text(encoding="utf-8").splitlines()[-1])

@@ -1,0 +1,40 @@
+# Helpers of the rules that gather results for readers.
+
+from workflow.figures.chosen import chosen
+
+try:
+    PICTURES = chosen(GALLERY, CONFIG.values["reference"]["figures"])
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+# Studies on the data sets that are run; whoever asks for other data does not want to train on them.
+STUDIES_HERE = [
+    path
+    for paths, variants in (
+        (["studies/gradients_summary"], GRADIENT_VARIANTS),
+        (["studies/alpha"], ALPHA_VARIANTS),
+        *(([f"studies/{name}"], found) for name, found in NAMED_VARIANTS.items()),
+    )
+    if {variant.run.dataset for variant in variants} <= set(CONFIG.datasets)
+    for path in paths
+]
+REFERENCE_FILES = [
+    "records.csv",
+    "claims.csv",
+    "claims.md",
+    "tables/index.md",
+    *(
+        f"tables/{name}.{form}"
+        for name in TABLES_HERE
+        for form in ("md", "csv", "wide.csv", "tex")
+    ),
+    *(
+        f"{name}.{form}"
+        for name in ("tables/comparison", "tables/capabilities", *STUDIES_HERE)
+        for form in ("md", "csv")
+    ),
+]
+REFERENCE_CODE = [
+    str(Path(workflow.basedir, "workflow", "reporting", name))
+    for name in ("reference.py", "timing.py", "pictures.py")
+]

@@ -1,0 +1,33 @@
+# What a reader wants to see of a preset, gathered in one small folder.
+
+
+include: "common_reference.smk"
+
+
+rule reference:
+    input:
+        records="<results>/records.csv",
+        files=[f"<results>/{path}" for path in REFERENCE_FILES],
+        pictures=[f"<results>/{path}.png" for path in PICTURES],
+        captions=[f"<results>/{path}.txt" for path in PICTURES],
+        code=REFERENCE_CODE,
+    output:
+        f"{CONFIG.reference_folder}/README.md",
+    log:
+        "<results>/logs/reference.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
+    params:
+        values=json.dumps(CONFIG.values),
+        files=REFERENCE_FILES,
+        pictures=PICTURES,
+        results=subpath(input.records, parent=True),
+        out=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow.steps.make_reference --values {params.values:q}"
+        " --results {params.results:q} --files {params.files:q} --pictures {params.pictures:q}"
+        " --out {params.out:q} 2> {log:q}"

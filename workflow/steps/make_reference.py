@@ -1,0 +1,114 @@
+"""Gather what readers want to see of a preset in one small folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ccvae.errors import InputError
+from ccvae.files import write_json, write_text
+from workflow.config import Config
+from workflow.provenance import machine
+from workflow.reporting.pictures import shrink
+from workflow.reporting.records import Plan
+from workflow.reporting.reference import index_markdown, origin, split_records
+from workflow.reporting.timing import elapsed_seconds, job_times
+from workflow.steps.command import LOG, json_object, run
+
+RECORDS = "records.csv"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--values", required=True, type=json_object, help="the configuration")
+    parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
+    parser.add_argument("--files", required=True, nargs="+", help="what to copy, below it")
+    parser.add_argument("--pictures", nargs="*", default=[], help="figures below it, no suffix")
+    parser.add_argument("--out", required=True, type=Path, help="folder for readers")
+
+
+def work(given: Namespace) -> None:
+    """Copy, shrink pictures, and write config.yaml, provenance.json and README.md."""
+    config = Config(given.values)
+    most = config.values["reference"]["most_mb"]
+    records = pd.read_csv(given.results / RECORDS, dtype={"supervision_rate": str})
+    with replaced_folder(given.out) as folder:
+        for name in given.files:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(given.results / name, target)
+        whole, per_label = split_records(records)
+        whole.to_csv(folder / RECORDS, index=False)
+        per_label.to_csv(folder / "records_per_label.csv", index=False)
+        captions = {}
+        for stem in given.pictures:
+            shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
+            captions[f"{stem}.png"] = (given.results / f"{stem}.txt").read_text(encoding="utf-8")
+        text = yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True)
+        write_text(folder / "config.yaml", text)
+        benchmarks = given.results / "benchmarks"
+        provenance = {
+            "command": command(config, given.out),
+            **origin(records, job_times(benchmarks), elapsed_seconds(benchmarks)),
+            "machine": machine(),
+        }
+        write_json(folder / "provenance.json", provenance)
+        files = [*given.files, "records_per_label.csv", "config.yaml", "provenance.json"]
+        plan = Plan(**config.plan())
+        write_text(folder / "README.md", index_markdown(plan, provenance, files, captions))
+        size = require_small(folder, most, given.out)
+    LOG.info("%s: %d files, %.2f MB", given.out, len(files) + len(captions) + 1, size)
+
+
+def command(config: Config, out: Path) -> str:
+    """What a reader types for the same folder; `make reference` where it is the committed one."""
+    if out == Path("results/reference"):
+        return "make reference"
+    return f"snakemake --cores all reference (preset {config.preset})"
+
+
+@contextmanager
+def replaced_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `out`; put it in the place of `out` when the block succeeds."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (out.with_name(f".{out.name}.{os.getpid()}.{word}") for word in ("new", "old"))
+    new.mkdir()
+    try:
+        yield new
+        if out.exists():
+            os.replace(out, old)
+        os.replace(new, out)
+    finally:
+        for folder in (new, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_small(folder: Path, most_mb: float, name: Path) -> float:
+    """Size of a folder in MB.
+
+    Raises
+    ------
+    InputError
+        If it is more than `most_mb`.
+    """
+    sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    total = sum(sizes.values()) / 1e6
+    if total > most_mb:
+        largest = max(sizes, key=lambda path: sizes[path])
+        raise InputError(
+            f"{name} would take {total:.2f} MB, more than the {most_mb:g} MB of "
+            f"reference.most_mb; its largest file is {largest.relative_to(folder)} with "
+            f"{sizes[largest] / 1e6:.2f} MB, so name fewer figures in reference.figures"
+        )
+    return total
+
+
+if __name__ == "__main__":
+    run(__doc__, arguments, work)

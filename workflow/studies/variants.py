@@ -1,0 +1,97 @@
+"""Studies of named variants: what each moves against the first, as a frame and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from workflow.reporting.names import dataset_name
+
+HEADINGS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "reconstruction_l1": "reconstruction, L1",
+    "swap": "swap, nats",
+    "swap_normalised": "swap, normalised",
+    "swap_background_change": "background lost in swaps",
+    "generation_accuracy": "generation accuracy",
+}
+"""Metrics of a page, and what they are called there."""
+
+DECIMALS = 3
+KEYS = ["dataset", "supervision_rate", "value"]
+
+
+def summarise_variants(scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare every variant with the first of its data set and f.
+
+    Parameters
+    ----------
+    scores
+        One row per training and metric: `KEYS`, `seed`, `metric`, `score`; the variant to compare
+        with comes first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `KEYS`, `metric`, `mean`, `std` (ddof = 1), `n`, and `change`: the mean minus that of the
+        first variant.
+    """
+    groups = scores.groupby([*KEYS, "metric"], sort=False)["score"]
+    frame = groups.agg(mean="mean", std="std", n="count").reset_index()
+    first = frame.groupby(["dataset", "supervision_rate", "metric"], sort=False)["mean"]
+    frame["change"] = frame["mean"] - first.transform("first")
+    return frame
+
+
+def variants_markdown(summary: pd.DataFrame, study: dict[str, Any]) -> str:
+    """Page of a study.
+
+    Parameters
+    ----------
+    summary
+        From `summarise_variants`.
+    study
+        `name`, `title`, `steps` (of the first variant), and `deviations`, ids of the decisions
+        that it is about.
+    """
+    seeds = int(summary["n"].min())
+    lines = [
+        f"# {study['title']}",
+        "",
+        f"Validation images, {study['steps']} steps, "
+        f"{'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in brackets the change against "
+        f"the first row. `snakemake study_{study['name']}` repeats it.",
+    ]
+    if study.get("deviations"):
+        ids = ", ".join(f"`{name}`" for name in study["deviations"])
+        lines += ["", f"Decisions that it is about: {ids}."]
+    for (dataset, rate), block in summary.groupby(["dataset", "supervision_rate"], sort=False):
+        lines += ["", f"**{dataset_name(str(dataset))}, f = {rate}**", "", *variants_table(block)]
+    return "\n".join(lines) + "\n"
+
+
+def variants_table(block: pd.DataFrame) -> list[str]:
+    """Lines of the Markdown table of one data set and f, a row per variant."""
+    metrics = [name for name in HEADINGS if name in set(block["metric"])]
+    lines = [
+        "| | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
+        "|---" * (len(metrics) + 1) + "|",
+    ]
+    for index, (value, rows) in enumerate(block.groupby("value", sort=False)):
+        cells = {row["metric"]: row for row in rows.to_dict("records")}
+        words = [
+            _cell(cells[name], is_first=index == 0) if name in cells else "undefined"
+            for name in metrics
+        ]
+        lines.append(f"| {value} | " + " | ".join(words) + " |")
+    return lines
+
+
+def _cell(row: Mapping[Any, Any], *, is_first: bool) -> str:
+    text = f"{row['mean']:.{DECIMALS}f}"
+    if pd.notna(row["std"]):
+        text += f" ± {row['std']:.{DECIMALS}f}"
+    return text if is_first else f"{text} ({row['change']:+.{DECIMALS}f})"
