@@ -104,8 +104,8 @@ def test_empty_tiles_are_white_and_frames_go_around_without_hiding_anything():
 
 
 def test_lines_are_broken_at_spaces_and_never_inside_a_no_break_space():
-    assert grids.wrap("one two three", 7) == ["one two", "three"]
-    assert grids.wrap("f\u00a0=\u00a01.0 seed", 4) == ["f\u00a0=\u00a01.0", "seed"]
+    assert style.wrap("one two three", 7) == ["one two", "three"]
+    assert style.wrap("f\u00a0=\u00a01.0 seed", 4) == ["f\u00a0=\u00a01.0", "seed"]
 
 
 @pytest.mark.parametrize("per_line", [1, 2, 3])

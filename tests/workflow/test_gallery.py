@@ -204,6 +204,12 @@ def test_training_has_a_panel_per_term_and_a_line_per_rate():
     assert all(axes.get_ylim()[0] > -1e3 for axes in shown)
 
 
+def test_terms_of_a_bound_have_the_papers_symbols_and_units():
+    assert curves.term_name("joint_log_p_y_given_z") == "joint log p(y|z), nats"
+    assert curves.term_name("label_divergence") == "label divergence, nats"
+    assert curves.term_name("weight") == "weight w of equation (8)"
+
+
 def test_gradients_have_a_line_per_reading_and_seed_and_a_box_per_reading():
     frame = pd.DataFrame(
         [

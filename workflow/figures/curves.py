@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.figures.style import COLOURS, MARKERS, WIDTH, new_figure
+from workflow.figures.style import COLOURS, MARKERS, WIDTH, headline, new_figure
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import REFERENCES, Plan
 from workflow.reporting.tables import tidy
@@ -33,6 +33,13 @@ SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-."}
 """Rows that need no training, and their lines."""
 
 PARTS = {"labelled": "labelled images", "unlabelled": "unlabelled images"}
+
+SYMBOLS = {
+    "log_q_y_given_x": "log q(y|x)",
+    "log_q_y_given_z": "log q(y|z)",
+    "log_p_y_given_z": "log p(y|z)",
+}
+"""Names of terms, or ends of names, that have a symbol."""
 
 
 def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Figure:
@@ -58,7 +65,7 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
     panels = PANELS[plan.datasets[dataset]]
     figure = new_figure(WIDTH, 2.9)
     figure.set_layout_engine("constrained")
-    figure.suptitle(title, x=0.01, ha="left")
+    headline(figure, title)
     for axes, (table, name, heading) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         frame = tidy(TABLES[table], records, plan)
         metric = next(metric for metric in TABLES[table].metrics if metric.name == name)
@@ -133,7 +140,7 @@ def training(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
     down = math.ceil(len(terms) / across)
     figure = new_figure(WIDTH, 1.45 * down + 0.6)
     figure.set_layout_engine("constrained")
-    figure.suptitle(title, x=0.01, ha="left")
+    headline(figure, title)
     grid = figure.subplots(down, across, squeeze=False, sharex=True)
     colours = matplotlib.colormaps["viridis"]
     for axes, term in zip(grid.flat, terms, strict=False):
@@ -142,15 +149,25 @@ def training(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
                 colour = colours(0.9 * index / max(1, len(histories) - 1))
                 axes.plot(history["step"], history[term], color=colour, label=f"f = {rate}")
         subset, name = term.split("_", 1)
-        axes.set_title(f"{name.replace('_', ' ')}\n{PARTS.get(subset, subset)}", loc="left")
+        axes.set_title(f"{term_name(name)}\n{PARTS.get(subset, subset)}", loc="left")
         _focus(axes, [history[term] for history in histories.values() if term in history])
     for axes in list(grid.flat)[len(terms) :]:
         axes.set_axis_off()
-    for axes in grid[-1]:
+    for axes in list(grid.flat)[max(0, len(terms) - across) : len(terms)]:
         axes.set_xlabel("step")
+        axes.tick_params(labelbottom=True)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=max(1, len(labels)))
     return figure
+
+
+def term_name(term: str) -> str:
+    """What readers call a term of a bound, with its unit."""
+    if term == "weight":
+        return "weight w of equation (8)"
+    for name, symbol in SYMBOLS.items():
+        term = term.replace(name, symbol)
+    return f"{term.replace('_', ' ')}, nats"
 
 
 def _focus(axes: Axes, curves: list[pd.Series]) -> None:

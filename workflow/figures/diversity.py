@@ -10,8 +10,9 @@ from ccvae.characteristic import CharacteristicVAE
 from ccvae.labels import LabelSpace
 from evaluators.measuring import measurement, seeded
 from workflow.figures.characteristics import decode, label_index, with_characteristics
-from workflow.figures.grids import Block, draw_blocks, wrap
+from workflow.figures.grids import Block, draw_blocks
 from workflow.figures.scene import Scene
+from workflow.figures.style import wrap
 from workflow.reporting.names import readable
 
 GREEN = (0.0, 0.75, 0.25)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ccvae.errors import InputError
-from workflow.figures.style import COLOURS, WIDTH, new_figure
+from workflow.figures.style import COLOURS, WIDTH, headline, new_figure
 
 COLUMNS = ("reading", "step", "gradient_norm", "seed")
 
@@ -37,7 +37,7 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
         )
     figure = new_figure(WIDTH, 2.5)
     figure.set_layout_engine("constrained")
-    figure.suptitle(title, x=0.01, ha="left")
+    headline(figure, title)
     left, right = figure.subplots(1, 2, width_ratios=(2, 1), sharey=True)
     readings = list(dict.fromkeys(frame["reading"]))
     for index, reading in enumerate(readings):

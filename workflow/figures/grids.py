@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from workflow.figures.style import STYLE, WIDTH, new_figure
+from workflow.figures.style import STYLE, TITLE_CHARACTER, WIDTH, new_figure, wrap
 
 NARROWEST = 3.0
 """Width in inches that leaves room for a title."""
@@ -26,7 +26,6 @@ LARGEST_TILE = 0.62
 FRAME = (0.0, 0.447, 0.698)
 GAP = 2
 CHARACTER = 0.054
-TITLE_CHARACTER = 0.066
 LINE = 0.125
 MOST_LINES = 4
 
@@ -141,18 +140,6 @@ def draw_blocks(
             _draw_block(figure, box, block, side)
         down += line_height
     return figure
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Break text into lines of at most `width` characters, at spaces."""
-    lines: list[str] = []
-    # Not at every white space: a no-break space is one too.
-    for word in filter(None, text.split(" ")):
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
 
 
 def _left(block: Block) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from workflow.figures.style import WIDTH, new_figure
+from workflow.figures.style import WIDTH, headline, new_figure
 from workflow.reporting.names import readable
 
 
@@ -45,7 +45,7 @@ def draw_confusion(records: Mapping[str, Mapping[str, Any] | None], title: str) 
     panel = WIDTH / 2 - 0.1 if labels > 8 else 2.3
     figure = new_figure(panel * across + 0.5, panel * down + 0.35)
     figure.set_layout_engine("constrained")
-    figure.suptitle(title, x=0.01, ha="left")
+    headline(figure, title)
     grid = figure.subplots(down, across, squeeze=False)
     image = None
     for axes, (rate, record) in zip(grid.flat, records.items(), strict=False):

@@ -37,11 +37,32 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 MARKERS = "osD^vP*"
 
+TITLE_CHARACTER = 0.066
+"""Width of a title's characters in inches, on average."""
+
 
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of a size in inches, without a window system."""
     matplotlib.rcParams.update(STYLE)
     return Figure(figsize=(width, height))
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break text into lines of at most `width` characters, at spaces."""
+    lines: list[str] = []
+    # Not at every white space: a no-break space is one too.
+    for word in filter(None, text.split(" ")):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def headline(figure: Figure, title: str) -> None:
+    """Write a title above everything else, in as many lines as it needs."""
+    lines = wrap(title, int(figure.get_figwidth() / TITLE_CHARACTER))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left")
 
 
 def save(figure: Figure, stem: Path) -> None:
