@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.errors import InputError
-from ccvae.interface import TASKS, Bound, LabelledVAE
+from ccvae.interface import TASKS, Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.networks import Architecture, GaussianHead
 
@@ -182,27 +182,30 @@ class M2(LabelledVAE):
             label_divergence=label_kl,
         )
 
+    def label_probabilities(self, features: Tensor) -> Tensor:
+        """q(y | x) from the label trunk's features: (B, features) -> (B, n_outputs)."""
+        return self.labels.probabilities(self.labels.log_probs(self.label_head(features)))
+
     def classify(self, x: Tensor) -> Tensor:
         """q(y | x)."""
-        return self.labels.probabilities(
-            self.labels.log_probs(self.label_head(self.label_trunk(x)))
-        )
+        return self.label_probabilities(self.label_trunk(x))
 
-    def _inferred(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The most probable labels, (B, F), and the mean of q(z | x, them), (B, latents)."""
+    def _encoded(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q(y | x), the most probable labels as network input, and the mean of q(z | x, them)."""
         label_features, features = self.features(x)
-        log_q = self.labels.log_probs(self.label_head(label_features))
-        y = self.labels.predict(self.labels.probabilities(log_q))
-        return y, self.posterior(features, self.labels.encode(y)).loc
-
-    def latent_mean(self, x: Tensor) -> Tensor:
-        """Mean of q(z | x, the most probable labels), (B, size of z)."""
-        return self._inferred(x)[1]
+        probabilities = self.label_probabilities(label_features)
+        code = self.labels.encode(self.labels.predict(probabilities))
+        return probabilities, code, self.posterior(features, code).loc
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode the most probable labels and the mean of z given them."""
-        y, z = self._inferred(x)
-        return self.decode(z, self.labels.encode(y))
+        _, code, z = self._encoded(x)
+        return self.decode(z, code)
+
+    def infer(self, x: Tensor) -> Inferred:
+        """See `LabelledVAE.infer`; no latent belongs to a label."""
+        probabilities, code, z = self._encoded(x)
+        return Inferred(probabilities, self.decode(z, code), rest=z)
 
     def sample(self, n: int) -> Tensor:
         """y ~ p(y), z ~ N(0, I)."""
@@ -215,11 +218,11 @@ class M2(LabelledVAE):
 
     def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
         """Keep z, decode it with the new labels."""
-        _, z = self._inferred(x)
+        *_, z = self._encoded(x)
         return self.decode(z, self.labels.encode(y_new))
 
     def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
         """Labels of one image with z of the other; all that M2 can transfer are the labels."""
-        y, _ = self._inferred(characteristics)
-        _, z = self._inferred(background)
-        return self.decode(z, self.labels.encode(y))
+        _, code, _ = self._encoded(characteristics)
+        *_, z = self._encoded(background)
+        return self.decode(z, code)

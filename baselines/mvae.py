@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from baselines.annealing import linear_warm_up
 from ccvae.distributions import LIKELIHOODS, Gaussian
-from ccvae.interface import TASKS, Bound, LabelledVAE
+from ccvae.interface import TASKS, Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, GaussianHead
 
@@ -151,17 +151,22 @@ class MVAE(LabelledVAE):
         """q(z | x), parameters (B, m)."""
         return product_of_experts(self.image_expert(x))
 
-    def latent_mean(self, x: Tensor) -> Tensor:
-        """Mean of q(z | x), (B, m)."""
-        return self.posterior(x).loc
+    def label_probabilities(self, z: Tensor) -> Tensor:
+        """p(y | z): (B, m) -> (B, n_outputs)."""
+        return self.labels.probabilities(self.label_log_probs(z))
 
     def classify(self, x: Tensor) -> Tensor:
         """p(y | z) at the mean of q(z | x)."""
-        return self.labels.probabilities(self.label_log_probs(self.posterior(x).loc))
+        return self.label_probabilities(self.posterior(x).loc)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """See `LabelledVAE.reconstruct`."""
         return self.decode(self.posterior(x).loc)
+
+    def infer(self, x: Tensor) -> Inferred:
+        """See `LabelledVAE.infer`; no latent belongs to a label."""
+        z = self.posterior(x).loc
+        return Inferred(self.label_probabilities(z), self.decode(z), rest=z)
 
     def sample(self, n: int) -> Tensor:
         """z ~ N(0, I)."""

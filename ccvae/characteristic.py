@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.errors import InputError
-from ccvae.interface import LabelledVAE
+from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, ConditionalPrior, Diagonal, GaussianHead
 
@@ -86,6 +86,10 @@ class CharacteristicVAE(LabelledVAE):
         """log q(y_f = v | z_c^f): (..., F, d) -> (..., F, V)."""
         return self.labels.log_probs(self.classifier(z_c))
 
+    def label_probabilities(self, z_c: Tensor) -> Tensor:
+        """What the classifier reads off z_c: (B, F, d) -> (B, n_outputs)."""
+        return self.labels.probabilities(self.label_log_probs(z_c))
+
     def decode(self, z: Tensor) -> Tensor:
         """The decoder's mean, (B, m) -> (B, C, H, W) in [0, 1]."""
         return self.decoder(z).sigmoid()
@@ -96,12 +100,17 @@ class CharacteristicVAE(LabelledVAE):
 
     def classify(self, x: Tensor) -> Tensor:
         """Label probabilities at the posterior mean."""
-        z_c = self.characteristics(self.posterior(x).loc)
-        return self.labels.probabilities(self.label_log_probs(z_c))
+        return self.label_probabilities(self.characteristics(self.posterior(x).loc))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """See `LabelledVAE.reconstruct`."""
         return self.decode(self.posterior(x).loc)
+
+    def infer(self, x: Tensor) -> Inferred:
+        """See `LabelledVAE.infer`."""
+        z = self.posterior(x).loc
+        z_c = self.characteristics(z)
+        return Inferred(self.label_probabilities(z_c), self.decode(z), z_c, self.style(z))
 
     def sample(self, n: int) -> Tensor:
         """Draw labels from p(y), then generate."""
@@ -117,7 +126,7 @@ class CharacteristicVAE(LabelledVAE):
         """Draw anew the characteristics of the labels that change, keep the posterior mean."""
         z = self.posterior(x).loc
         z_c = self.characteristics(z)
-        predicted = self.labels.predict(self.labels.probabilities(self.label_log_probs(z_c)))
+        predicted = self.labels.predict(self.label_probabilities(z_c))
         changed = (predicted != y_new).unsqueeze(-1)
         z_c = torch.where(changed, self.sample_characteristics(y_new), z_c)
         return self.decode(torch.cat([z_c.flatten(1), self.style(z)], dim=1))

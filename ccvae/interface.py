@@ -39,6 +39,30 @@ class Bound:
         return cls(objective, {name: term.detach() for name, term in named.items()})
 
 
+@dataclass(frozen=True)
+class Inferred:
+    r"""What a model infers from images.
+
+    Attributes
+    ----------
+    probabilities
+        Of the labels, (B, n_outputs), as `LabelledVAE.classify` gives them.
+    reconstruction
+        Images (B, C, H, W), as `LabelledVAE.reconstruct` gives them.
+    characteristics
+        Posterior means of z_c by label factor, (B, F, d), of a model that has such latents.
+    rest
+        Posterior means of all other latents, (B, m); m may be 0. None where nobody may probe them.
+
+    What a model does not support is empty, (B, 0).
+    """
+
+    probabilities: Tensor
+    reconstruction: Tensor
+    characteristics: Tensor | None = None
+    rest: Tensor | None = None
+
+
 class LabelledVAE(nn.Module, ABC):
     """A variational autoencoder that knows labels.
 
@@ -91,6 +115,18 @@ class LabelledVAE(nn.Module, ABC):
     @abstractmethod
     def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
         """Give the images `background` the label characteristics of `characteristics`."""
+
+    def infer(self, x: Tensor) -> Inferred:
+        """All that the model infers from `x` (B, C, H, W), as it is measured.
+
+        A model says here what its latents are, and does with one pass through its encoder what
+        `classify` and `reconstruct` need one each for.
+        """
+        nothing = x.new_empty(len(x), 0)
+        return Inferred(
+            self.classify(x) if "classify" in self.supports else nothing,
+            self.reconstruct(x) if "reconstruct" in self.supports else nothing,
+        )
 
     def set_progress(self, progress: float) -> None:
         """Hear how far training is, from 0 to 1, before each step; for annealed weights."""

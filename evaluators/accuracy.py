@@ -13,17 +13,23 @@ import math
 import torch
 from torch import Tensor
 
-from ccvae.interface import LabelledVAE
+from ccvae.interface import Inferred
 from ccvae.labels import LabelSpace
 from evaluators.images import ImageSet
-from evaluators.measuring import measurement
 
 
-@measurement
-def accuracy(model: LabelledVAE, images: ImageSet) -> dict[str, float]:
-    """How often the model's own classifier is right; keys as `label_scores`."""
-    predicted = [model.predict(x).cpu() for x, _ in images.batches(model.device)]
-    return label_scores(torch.cat(predicted), images.labels, images.space)
+def accuracy(inferred: Inferred, images: ImageSet) -> dict[str, float]:
+    """How often the model's own classifier is right; keys as `label_scores`.
+
+    Parameters
+    ----------
+    inferred
+        What the model infers from `images`.
+    images
+        Test images.
+    """
+    predicted = images.space.predict(inferred.probabilities)
+    return label_scores(predicted, images.labels, images.space)
 
 
 def majority(images: ImageSet, prevalence: Tensor) -> dict[str, float]:

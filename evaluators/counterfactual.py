@@ -9,20 +9,14 @@ figure (deviation: truth-measures).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ccvae.feeding import as_floats
-from ccvae.interface import LabelledVAE
+from ccvae.interface import Inferred, LabelledVAE
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import measurement, ratios, seeded
-from evaluators.reconstruction import reconstruct_all
-
-RedrawLabels = Callable[[Tensor, Tensor], Tensor]
-"""Drawings with other labels and nothing else changed: indices (n,) and labels (n, F) to uint8
-images (n, C, H, W)."""
 
 VISIBLE = 4 / 255
 """A pixel truly changes if one of its channels moves by more than this."""
@@ -35,11 +29,10 @@ PER_LABEL = ("inside", "inside_normalised", "outside")
 def counterfactual(
     model: LabelledVAE,
     images: ImageSet,
-    redraw: RedrawLabels,
+    inferred: Inferred,
+    redrawn: Tensor,
     *,
-    n_images: int,
     seed: int,
-    reconstructions: Tensor | None = None,
 ) -> dict[str, float]:
     """Compare single interventions with true redrawings, for binary labels.
 
@@ -54,14 +47,12 @@ def counterfactual(
         The model.
     images
         Drawings.
-    redraw
-        Draws them with other labels.
-    n_images
-        How many of the first images to change, or all if there are fewer.
+    inferred
+        What the model infers from them.
+    redrawn
+        The first n of them with one label changed and nothing else, uint8 (L, n, C, H, W).
     seed
         Of the characteristics that the model draws.
-    reconstructions
-        Of all images, from `reconstruct_all`; made here when None.
 
     Returns
     -------
@@ -85,20 +76,21 @@ def counterfactual(
 
         Labels that change no pixel or all of them, and quotients with denominator 0, are left out.
     """
-    chosen = torch.arange(min(n_images, len(images)))
+    predicted = images.space.predict(inferred.probabilities)
     by_label: dict[str, dict[str, float]] = {}
     with seeded(seed, model.device):
-        subset = images.take(chosen)
-        predicted = torch.cat([model.predict(x).cpu() for x, _ in subset.batches(model.device)])
-        if reconstructions is None:
-            reconstructions = reconstruct_all(model, subset)
         for label, name in enumerate(images.space.names):
             sums: dict[str, float] = defaultdict(float)
-            for indices in chosen.split(BATCH):
-                wanted = predicted[indices]
-                wanted[:, label] = 1 - images.labels[indices, label]
-                unchanged = reconstructions[indices].to(model.device)
-                found = _sums(model, images, redraw, indices, wanted, label, unchanged)
+            for rows in torch.arange(redrawn.shape[1]).split(BATCH):
+                wanted = predicted[rows]
+                wanted[:, label] = 1 - images.labels[rows, label]
+                found = _sums(
+                    model,
+                    as_floats(images.images[rows], model.device),
+                    wanted.to(model.device),
+                    inferred.reconstruction[rows].to(model.device),
+                    as_floats(redrawn[label, rows], model.device),
+                )
                 for part, value in found.items():
                     sums[part] += value
             if sums["pixels_inside"] and sums["pixels_outside"]:
@@ -118,26 +110,16 @@ def counterfactual(
 
 
 def _sums(
-    model: LabelledVAE,
-    images: ImageSet,
-    redraw: RedrawLabels,
-    indices: Tensor,
-    wanted: Tensor,
-    label: int,
-    unchanged: Tensor,
+    model: LabelledVAE, x: Tensor, wanted: Tensor, unchanged: Tensor, truth: Tensor
 ) -> dict[str, float]:
     """Absolute differences summed over pixels, and how many pixels there are on either side.
 
-    `wanted` are the labels to set, (n, F), and `unchanged` the reconstructions, (n, C, H, W).
+    `x`, `unchanged` (the reconstructions) and `truth` are (n, C, H, W), `wanted` are the labels to
+    set, (n, F).
     """
-    x = as_floats(images.images[indices], model.device)
-    flipped = images.labels[indices]
-    flipped[:, label] = 1 - flipped[:, label]
-    truth = as_floats(redraw(indices, flipped), model.device)
-
     inside = (truth - x).abs().amax(1) > VISIBLE
     drawn = {
-        "": model.intervene(x, wanted.to(model.device)),
+        "": model.intervene(x, wanted),
         "_nothing": unchanged,
         "_best": model.reconstruct(truth),
     }

@@ -12,8 +12,6 @@ Generated images are rounded to 8 bits, as the images are that the judge has lea
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -22,9 +20,6 @@ from ccvae.labels import LabelSpace
 from evaluators.accuracy import label_scores
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import JudgeLike, device_of, measurement, most_probable, seeded
-
-DrawLabels = Callable[[Tensor], Tensor]
-"""Perfect drawings of given labels: (N, F) to uint8 images (N, C, H, W)."""
 
 
 def even_labels(space: LabelSpace, n: int, seed: int) -> Tensor:
@@ -69,7 +64,7 @@ def generation(
     *,
     n: int,
     seed: int,
-    draw: DrawLabels | None = None,
+    perfect: Tensor | None = None,
 ) -> tuple[dict[str, float], ImageSet]:
     """Score conditional generation.
 
@@ -85,15 +80,15 @@ def generation(
         Number of generated images per law of the labels.
     seed
         Of labels and latents.
-    draw
-        Draws perfect images for given labels, where the images are drawings.
+    perfect
+        Where the images are drawings: perfect ones of the `even_labels`, uint8 (n, C, H, W).
 
     Returns
     -------
     metrics : dict
         `generation_accuracy` (Tables 5 and 7), `generation_balanced_accuracy` and their
         `.../<label>`: labels that favour no value. `generation_ceiling_accuracy` and
-        `generation_ceiling_balanced_accuracy`: perfect drawings of the same labels, with `draw`.
+        `generation_ceiling_balanced_accuracy`: perfect drawings of the same labels, with `perfect`.
         `generation_data_accuracy`, `generation_data_balanced_accuracy`: labels from the data
         (binary labels only). `generation_real_accuracy`, `generation_real_balanced_accuracy`:
         the judge on the real images.
@@ -106,8 +101,8 @@ def generation(
     others = {"real": images}
     if images.space.kind == "multi_label":
         others["data"] = generate_images(model, data_labels(images, n, seed), seed=seed)
-    if draw is not None:
-        others["ceiling"] = ImageSet(draw(y), y, images.space)
+    if perfect is not None:
+        others["ceiling"] = ImageSet(perfect, y, images.space)
     for name, other in others.items():
         scores = agreement(judge, other)
         for key in ("accuracy", "balanced_accuracy"):

@@ -25,9 +25,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ccvae.interface import LabelledVAE
+from ccvae.feeding import as_floats
+from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
-from evaluators.images import ImageSet
+from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import (
     NEGLIGIBLE,
     JudgeLike,
@@ -102,7 +103,13 @@ class _Change:
 
 @measurement
 def intervention(
-    model: LabelledVAE, judge: JudgeLike, images: ImageSet, *, n_images: int, seed: int
+    model: LabelledVAE,
+    judge: JudgeLike,
+    images: ImageSet,
+    inferred: Inferred,
+    *,
+    n_images: int,
+    seed: int,
 ) -> Interventions:
     """Intervene on every label of the first `n_images` images.
 
@@ -114,6 +121,8 @@ def intervention(
         The independent classifier, on the model's device.
     images
         Test images.
+    inferred
+        What the model infers from them.
     n_images
         How many of them to change, or all if there are fewer.
     seed
@@ -132,11 +141,12 @@ def intervention(
     """
     space = images.space
     changes: list[list[_Change]] = [[] for _ in space.names]
-    subset = images.take(torch.arange(min(n_images, len(images))))
+    predicted = space.predict(inferred.probabilities)
     with seeded(seed, model.device):
-        for x, _ in subset.batches(model.device):
-            before = model.predict(x)
-            base = judge.log_probs(model.reconstruct(x))
+        for rows in torch.arange(min(n_images, len(images))).split(BATCH):
+            x = as_floats(images.images[rows], model.device)
+            before = predicted[rows].to(model.device)
+            base = judge.log_probs(inferred.reconstruction[rows].to(model.device))
             for row, so_far in enumerate(changes):
                 wanted = _changed_labels(before, row, space)
                 differs = (wanted != before).any(1)

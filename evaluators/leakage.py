@@ -11,33 +11,29 @@ much label i itself says about label j, by the same probe, is the reference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
-from ccvae.interface import LabelledVAE
+from ccvae.interface import Inferred
 from evaluators.images import ImageSet
-from evaluators.latents import Latents, encode
+from evaluators.inferring import as_features
 
 
-def leakage(
-    model: LabelledVAE,
-    fit: ImageSet,
-    test: ImageSet,
-    latents: tuple[Latents, Latents] | None = None,
-) -> dict[str, float]:
+def leakage(fit: ImageSet, test: ImageSet, inferred: Sequence[Inferred]) -> dict[str, float]:
     r"""Probe a model's posterior means for labels.
 
     Parameters
     ----------
-    model
-        A model whose latents `evaluators.latents.encode` can read.
     fit, test
         Images to fit the probes on and to score them on, both unseen in training.
-    latents
-        Of `fit` and of `test`; encoded here when None.
+    inferred
+        What the model infers from `fit` and from `test`.
 
     Returns
     -------
@@ -60,18 +56,20 @@ def leakage(
     names = fit.space.names if fit.space.kind == "multi_label" else ("",)
     y_fit, y_test = fit.labels.numpy(), test.labels.numpy()
     usable = [j for j in range(len(names)) if _varies(y_fit[:, j]) and _varies(y_test[:, j])]
-    z_fit, z_test = latents or (encode(model, fit), encode(model, test))
 
     def scores(x_fit: np.ndarray, x_test: np.ndarray) -> dict[int, float]:
         return {j: probe(x_fit, y_fit[:, j], x_test, y_test[:, j]) for j in usable}
 
+    def probed(latents: Sequence[Tensor]) -> dict[int, float]:
+        return scores(*map(as_features, latents))
+
     groups: dict[str, dict[int, float]] = {}
-    if z_fit.rest.shape[1]:
-        groups["rest"] = scores(z_fit.rest, z_test.rest)
-    if z_fit.characteristics is not None and z_test.characteristics is not None:
-        seen = {
-            i: scores(z_fit.characteristics[:, i], z_test.characteristics[:, i]) for i in usable
-        }
+    rest = [side.rest for side in inferred if side.rest is not None and side.rest.shape[1]]
+    if rest:
+        groups["rest"] = probed(rest)
+    own = [side.characteristics for side in inferred if side.characteristics is not None]
+    if own:
+        seen = {i: probed([z_c[:, i] for z_c in own]) for i in usable}
         groups["own"] = {i: seen[i][i] for i in usable}
         if len(usable) > 1:
             groups["other"] = {i: _mean_of_others(seen[i], i) for i in usable}

@@ -16,22 +16,16 @@ S alone can be won by a model that ignores B, so the change of the background is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.feeding import as_floats
-from ccvae.interface import LabelledVAE
+from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import JudgeLike, measurement, output_log_probs, ratios, seeded
-from evaluators.reconstruction import reconstruct_all
-
-RedrawSwap = Callable[[Tensor, Tensor], Tensor]
-"""The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
-uint8 images (n, C, H, W), the backgrounds drawn again with the characteristics of the others."""
 
 
 def random_pairs(n_images: int, n_pairs: int, seed: int) -> Tensor:
@@ -58,11 +52,11 @@ def swap(
     model: LabelledVAE,
     judge: JudgeLike,
     images: ImageSet,
+    inferred: Inferred,
     *,
     n_pairs: int,
     seed: int,
-    redraw: RedrawSwap | None = None,
-    reconstructions: Tensor | None = None,
+    true_swaps: Tensor | None = None,
 ) -> dict[str, float]:
     r"""Score characteristic swaps between random pairs of images.
 
@@ -74,14 +68,15 @@ def swap(
         The independent classifier, on the model's device.
     images
         Test images.
+    inferred
+        What the model infers from them.
     n_pairs
         Number of ordered pairs (A, B).
     seed
         Of the pairs, and of the models that draw when they swap.
-    redraw
-        Draws the true swaps, where the images are drawings.
-    reconstructions
-        Of all images, from `reconstruct_all`; made here when None.
+    true_swaps
+        Where the images are drawings: B of each of the `random_pairs` drawn again with all
+        characteristics of A, uint8 (n_pairs, C, H, W).
 
     Returns
     -------
@@ -104,11 +99,11 @@ def swap(
             L1(swap, reconstruction of B) / L1(reconstruction of A, reconstruction of B): 0 when
             nothing of B changes, about 1 when nothing of B is left.
         `swap_truth_l1`, `swap_truth_l1_no_transfer`, `swap_truth_l1_reconstruction`
-            With `redraw`: mean absolute pixel difference of the true swap from the model's swap,
-            from the reconstruction of B, and from the model's reconstruction of the true swap,
-            the best that it could draw.
+            With `true_swaps`: mean absolute pixel difference of the true swap from the model's
+            swap, from the reconstruction of B, and from the model's reconstruction of the true
+            swap, the best that it could draw.
         `swap_truth`, `swap_truth_background_change`
-            With `redraw`: S of the true swap, and its background change, L1(true swap, B) /
+            With `true_swaps`: S of the true swap, and its background change, L1(true swap, B) /
             L1(A, B).
 
         Quotients with denominator 0 are left out.
@@ -116,10 +111,8 @@ def swap(
     pairs = random_pairs(len(images), n_pairs, seed)
     a, b = pairs.unbind(1)
     with seeded(seed, model.device):
-        if reconstructions is None:
-            reconstructions = reconstruct_all(model, images)
-        real, reconstructed = _judge_images(model, judge, images, pairs, reconstructions)
-        seen = _judge_swaps(model, judge, images, pairs, reconstructions, redraw)
+        real, reconstructed = _judge_images(model, judge, images, pairs, inferred)
+        seen = _judge_swaps(model, judge, images, pairs, inferred, true_swaps)
 
     def scores(name: str, log_probs: Tensor) -> dict[str, float]:
         change = output_log_probs((log_probs - real[a]).abs(), images.space)
@@ -148,7 +141,7 @@ def swap(
         swap_positives=(positives, on.mean().item()),
         swap_background_change=(mean["moved"], mean["apart"]),
     )
-    if redraw is not None:
+    if true_swaps is not None:
         metrics["swap_truth"] = scores("swap_truth", seen["truth"])["swap_truth"]
         metrics |= {name: value for name, value in mean.items() if name.startswith("swap_truth")}
         metrics |= ratios(swap_truth_background_change=(mean["truth_moved"], mean["truth_apart"]))
@@ -160,7 +153,7 @@ def _judge_images(
     judge: JudgeLike,
     images: ImageSet,
     pairs: Tensor,
-    reconstructions: Tensor,
+    inferred: Inferred,
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the paired images and of their reconstructions, two (N, F, V).
 
@@ -172,7 +165,7 @@ def _judge_images(
     reconstructed = real.clone()
     for used in pairs.unique().split(BATCH):
         x = as_floats(images.images[used], model.device)
-        reconstructed[used] = _ask(judge, reconstructions[used].to(model.device))
+        reconstructed[used] = _ask(judge, inferred.reconstruction[used].to(model.device))
         donors = torch.isin(used, pairs[:, 0])
         if donors.any():
             real[used[donors]] = _ask(judge, x[donors.to(x.device)])
@@ -184,21 +177,21 @@ def _judge_swaps(
     judge: JudgeLike,
     images: ImageSet,
     pairs: Tensor,
-    reconstructions: Tensor,
-    redraw: RedrawSwap | None,
+    inferred: Inferred,
+    true_swaps: Tensor | None,
 ) -> dict[str, Tensor]:
     """Log-probabilities of the swaps, (P, F, V), and pixel differences, (P,), by name."""
     parts: dict[str, list[Tensor]] = defaultdict(list)
-    for pair in pairs.split(BATCH):
-        a, b = pair.unbind(1)
+    for rows in torch.arange(len(pairs)).split(BATCH):
+        a, b = pairs[rows].unbind(1)
         x_a, x_b = (as_floats(images.images[i], model.device) for i in (a, b))
-        recon_a, recon_b = (reconstructions[i].to(model.device) for i in (a, b))
+        recon_a, recon_b = (inferred.reconstruction[i].to(model.device) for i in (a, b))
         swapped = model.swap(characteristics=x_a, background=x_b)
         parts["swap"].append(_ask(judge, swapped))
         parts["moved"].append(_l1(swapped, recon_b))
         parts["apart"].append(_l1(recon_a, recon_b))
-        if redraw is not None:
-            truth = as_floats(redraw(a, b), model.device)
+        if true_swaps is not None:
+            truth = as_floats(true_swaps[rows], model.device)
             parts["truth"].append(_ask(judge, truth))
             parts["truth_moved"].append(_l1(truth, x_b))
             parts["truth_apart"].append(_l1(x_a, x_b))

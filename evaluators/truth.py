@@ -19,9 +19,9 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ccvae.interface import LabelledVAE
+from ccvae.interface import Inferred
 from evaluators.images import ImageSet
-from evaluators.latents import Latents, encode
+from evaluators.inferring import as_features
 
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
 
@@ -46,24 +46,21 @@ class Drawings:
 
 
 def characteristics_r2(
-    model: LabelledVAE,
     fit: Drawings,
     test: Drawings,
+    inferred: Sequence[Inferred],
     characteristics: Mapping[str, Sequence[str]],
-    latents: tuple[Latents, Latents] | None = None,
 ) -> dict[str, float]:
     r"""Probe posterior means for the true characteristics of each label, by ridge regression.
 
     Parameters
     ----------
-    model
-        A model whose latents `evaluators.latents.encode` can read.
     fit, test
         Drawings to fit the probes on and to score them on, both unseen in training.
+    inferred
+        What the model infers from the images of `fit` and of `test`.
     characteristics
         Names of the factors that each label moves, by label.
-    latents
-        Of both sides' images; encoded here when None.
 
     Returns
     -------
@@ -88,7 +85,6 @@ def characteristics_r2(
         Figures about latents that a model does not have are left out.
     """
     sides = (fit, test)
-    z = latents or [encode(model, side.images) for side in sides]
     everything = list(fit.factors)
 
     def r2(sources: Sequence[np.ndarray | None], factors: Sequence[str]) -> dict[str, float]:
@@ -98,7 +94,7 @@ def characteristics_r2(
         return factor_r2(x_fit, fit.factors, x_test, test.factors, factors)
 
     # One fit for all factors: these have the most inputs, and the penalty is per factor anyway.
-    rest = r2([side.rest for side in z], everything)
+    rest = r2([_rest(side) for side in inferred], everything)
     pixels = r2([_shrunken(side.images) for side in sides], everything)
     labels = range(fit.images.space.n_factors)
     per_label: dict[str, dict[str, float]] = defaultdict(dict)
@@ -106,8 +102,8 @@ def characteristics_r2(
         factors = characteristics[name]
         others = [j for j in labels if j != i]
         for kind, scores in (
-            ("own", r2([_characteristics(side, [i]) for side in z], factors)),
-            ("other", r2([_characteristics(side, others) for side in z], factors)),
+            ("own", r2([_characteristics(side, [i]) for side in inferred], factors)),
+            ("other", r2([_characteristics(side, others) for side in inferred], factors)),
             ("rest", rest),
             ("label", r2([side.images.labels[:, [i]].numpy() for side in sides], factors)),
             ("pixels", pixels),
@@ -115,7 +111,7 @@ def characteristics_r2(
             per_label[kind] |= _mean({name: [scores[f] for f in factors if f in scores]})
     driven = {factor for moved in characteristics.values() for factor in moved}
     nuisances = [factor for factor in everything if factor not in driven]
-    held = r2([_characteristics(side, list(labels)) for side in z], nuisances)
+    held = r2([_characteristics(side, list(labels)) for side in inferred], nuisances)
     metrics = _mean({f"truth_r2_{kind}": list(of.values()) for kind, of in per_label.items()})
     for kind, of in per_label.items():
         metrics |= {f"truth_r2_{kind}/{name}": value for name, value in of.items()}
@@ -181,11 +177,15 @@ def _columns(factor: np.ndarray) -> np.ndarray:
     return np.asarray(factor, dtype=np.float64).reshape(len(factor), -1)
 
 
-def _characteristics(latents: Latents, labels: Sequence[int]) -> np.ndarray | None:
+def _characteristics(inferred: Inferred, labels: Sequence[int]) -> np.ndarray | None:
     """Characteristic latents of some labels, (N, D); None for a model without."""
-    if latents.characteristics is None:
-        return None
-    return latents.characteristics[:, labels].reshape(len(latents.characteristics), -1)
+    z_c = inferred.characteristics
+    return None if z_c is None else as_features(z_c[:, labels])
+
+
+def _rest(inferred: Inferred) -> np.ndarray | None:
+    """All other latents, (N, D); None for a model without."""
+    return None if inferred.rest is None else as_features(inferred.rest)
 
 
 def _shrunken(images: ImageSet) -> np.ndarray:

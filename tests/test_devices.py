@@ -19,6 +19,7 @@ from evaluators.counterfactual import counterfactual
 from evaluators.gaussian_process import GPHead, GPSettings, assess_gp_head, fit_gp_head
 from evaluators.generation import generation
 from evaluators.images import ImageSet
+from evaluators.inferring import infer_all
 from evaluators.references import Constant, Copier
 from evaluators.swap import swap
 from evaluators.uncertainty import mutual_information
@@ -53,6 +54,9 @@ CALLS: dict[str, Callable[[LabelledVAE, Tensor, Tensor], Tensor]] = {
     "classify": lambda model, x, y: model.classify(x),
     "predict": lambda model, x, y: model.predict(x),
     "reconstruct": lambda model, x, y: model.reconstruct(x),
+    "infer": lambda model, x, y: torch.cat(
+        [given.flatten() for given in vars(model.infer(x)).values() if given is not None]
+    ),
     "sample": lambda model, x, y: model.sample(N),
     "generate": lambda model, x, y: model.generate(y),
     "intervene": lambda model, x, y: model.intervene(x, y),
@@ -201,24 +205,17 @@ def test_references_are_measured_the_same_on_the_card(space: str) -> None:
 def test_measures_beside_drawings_are_the_same_on_the_card() -> None:
     images, (judge, _) = image_set("multi_label"), judge_and_head("multi_label")
 
-    def redraw(indices: Tensor, labels: Tensor) -> Tensor:
-        drawn = images.images[indices].clone()
-        drawn[:, 0, 0, :3] = (200 * labels).to(torch.uint8)
-        return drawn
-
-    def redraw_swap(characteristics: Tensor, background: Tensor) -> Tensor:
-        return redraw(background, images.labels[characteristics])
-
-    def draw(labels: Tensor) -> Tensor:
-        return redraw(torch.arange(len(labels)), labels)
-
+    drawn = images.images[:10].clone()
+    drawn[:, 0, 0, :3] = 200
+    redrawn = drawn[:8].expand(3, -1, -1, -1, -1)
     model, seen = make("multi_label", "ccvae").requires_grad_(False), []
     for place in (lambda module: module, to_card):
         model, judge = place(model), place(judge)
         with card():
-            metrics = counterfactual(model, images, redraw, n_images=8, seed=1)
-            metrics |= swap(model, judge, images, n_pairs=10, seed=1, redraw=redraw_swap)
-            seen.append(metrics | generation(model, judge, images, n=10, seed=1, draw=draw)[0])
+            inferred = infer_all(model, images)
+            metrics = counterfactual(model, images, inferred, redrawn, seed=1)
+            metrics |= swap(model, judge, images, inferred, n_pairs=10, seed=1, true_swaps=drawn)
+            seen.append(metrics | generation(model, judge, images, n=10, seed=1, perfect=drawn)[0])
     assert seen[0] == seen[1]
 
 

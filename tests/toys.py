@@ -7,13 +7,13 @@ lower row is background. The judge reads labels off the upper row, whatever the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ccvae.distributions import Gaussian
-from ccvae.interface import Bound, LabelledVAE
+from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace, MultiClass, MultiLabel
 from evaluators.images import ImageSet
 
@@ -93,15 +93,9 @@ class PixelModel(LabelledVAE):
 class CharacteristicPixels(PixelModel):
     """A `PixelModel` that shows its latents: the two rows of the image, the upper one reordered."""
 
-    def posterior(self, x: Tensor) -> Gaussian:
-        z = torch.cat([x[:, 0, 0, self.order], x[:, 0, 1]], dim=1)
-        return Gaussian(z, torch.ones_like(z))
-
-    def characteristics(self, z: Tensor) -> Tensor:
-        return z[:, : self.labels.n_outputs].unflatten(1, (self.labels.n_factors, -1))
-
-    def style(self, z: Tensor) -> Tensor:
-        return z[:, self.labels.n_outputs :]
+    def infer(self, x: Tensor) -> Inferred:
+        z_c = x[:, 0, 0, self.order].unflatten(1, (self.labels.n_factors, -1))
+        return replace(super().infer(x), characteristics=z_c, rest=x[:, 0, 1])
 
 
 def toy_images(

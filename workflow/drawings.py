@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -12,6 +13,10 @@ from ccvae.data import drawn, faces, xrays
 from ccvae.data.store import Store
 from evaluators.images import ImageSet
 from evaluators.truth import Drawings
+
+RedrawSwap = Callable[[Tensor, Tensor], Tensor]
+"""The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
+uint8 images (n, C, H, W), the backgrounds drawn again with the characteristics of the others."""
 
 GENERATORS: dict[str, ModuleType] = {"synthetic_faces": faces, "synthetic_xrays": xrays}
 

@@ -16,14 +16,15 @@ from evaluators.counterfactual import counterfactual
 from evaluators.fid import inception_fid, judge_frechet_distance
 from evaluators.generation import generation
 from evaluators.images import BATCH, ImageSet
+from evaluators.inferring import infer_all, part_of
 from evaluators.intervention import Matrix, intervention
-from evaluators.latents import HasCharacteristics, HasLatentMean, encode
 from evaluators.leakage import leakage
 from evaluators.measuring import seeded
-from evaluators.reconstruction import reconstruct_all, reconstruction
+from evaluators.reconstruction import reconstruction
 from evaluators.swap import swap
 from evaluators.truth import characteristics_r2
 from evaluators.uncertainty import mutual_information
+from workflow.answers import Answers
 from workflow.drawings import Truth
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def measure(
     seed: int,
     *,
     truth: Truth | None = None,
+    answers: Answers | None = None,
     inception_weights: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Measured:
@@ -96,8 +98,8 @@ def measure(
     seed
         Of pairs, labels and draws: the same for every model of a data set, so that models are
         compared on the same questions.
-    truth
-        Of a stand-in.
+    truth, answers
+        Of a stand-in; the answers to the questions of `amounts` and `seed`.
     inception_weights
         Checksummed weights of InceptionV3; without them there is no FID.
     progress
@@ -106,73 +108,61 @@ def measure(
     can = model.supports
     metrics: dict[str, float] = {}
     matrices: dict[str, Matrix] = {}
+    progress("inference")
+    inferred = infer_all(model, images)
     if "classify" in can:
         progress("accuracy")
-        metrics |= accuracy(model, images)
-    reconstructions = None
+        metrics |= accuracy(inferred, images)
     if "reconstruct" in can:
         progress("reconstruction")
-        reconstructions = reconstruct_all(model, images)
-        metrics |= reconstruction(model, images, reconstructions)
+        metrics |= reconstruction(inferred, images)
     if "swap" in can:
         progress("swap")
-        redraw = None if truth is None else truth.redraw_swap
         metrics |= swap(
             model,
             judge,
             images,
+            inferred,
             n_pairs=amounts.swap_pairs,
             seed=seed,
-            redraw=redraw,
-            reconstructions=reconstructions,
+            true_swaps=None if answers is None else answers.swaps,
         )
     if "generate" in can:
         progress("generation")
-        draw = None if truth is None else truth.draw
         found, generated = generation(
-            model, judge, images, n=amounts.generated_images, seed=seed, draw=draw
+            model,
+            judge,
+            images,
+            n=amounts.generated_images,
+            seed=seed,
+            perfect=None if answers is None else answers.generated,
         )
         metrics |= found
         if head is not None:
             metrics |= mutual_information(head, judge, generated, amounts.information_draws, seed)
     if "sample" in can:
         progress("Fréchet distances")
-        if reconstructions is None:
-            reconstructions = reconstruct_all(model, images)
-        metrics |= _frechet(
-            model, judge, images, reconstructions, amounts.sampled_images, seed, inception_weights
-        )
+        n, reconstructions = amounts.sampled_images, inferred.reconstruction
+        metrics |= _frechet(model, judge, images, reconstructions, n, seed, inception_weights)
     if "intervene" in can:
         progress("interventions")
-        done = intervention(model, judge, images, n_images=amounts.intervention_images, seed=seed)
+        n = amounts.intervention_images
+        done = intervention(model, judge, images, inferred, n_images=n, seed=seed)
         metrics |= done.metrics
         matrices = done.matrices
-    half = min(amounts.probe_images, len(images) // 2) // 8 * 8
-    rows = torch.arange(2 * half)
-    has_latents = isinstance(model, HasCharacteristics | HasLatentMean)
-    latents = None
+    has_latents = inferred.rest is not None
     if has_latents:
         progress("leakage")
-        latents = encode(model, images.take(rows)).halves()
-        metrics |= leakage(model, images.take(rows[:half]), images.take(rows[half:]), latents)
-    if truth is not None and has_latents:
-        progress("truth")
-        metrics |= characteristics_r2(
-            model,
-            truth.drawings(0, half),
-            truth.drawings(half, 2 * half),
-            truth.characteristics,
-            latents,
-        )
-        if "intervene" in can and amounts.counterfactual_images:
-            metrics |= counterfactual(
-                model,
-                images,
-                truth.redraw,
-                n_images=amounts.counterfactual_images,
-                seed=seed,
-                reconstructions=reconstructions,
-            )
+        half = min(amounts.probe_images, len(images) // 2) // 8 * 8
+        rows = torch.arange(2 * half)
+        sides = part_of(inferred, 0, half), part_of(inferred, half, 2 * half)
+        metrics |= leakage(images.take(rows[:half]), images.take(rows[half:]), sides)
+        if truth is not None:
+            progress("truth")
+            drawings = truth.drawings(0, half), truth.drawings(half, 2 * half)
+            metrics |= characteristics_r2(*drawings, sides, truth.characteristics)
+    if answers is not None and has_latents and "intervene" in can and amounts.counterfactual_images:
+        metrics |= counterfactual(model, images, inferred, answers.counterfactuals, seed=seed)
     return Measured(metrics, matrices)
 
 

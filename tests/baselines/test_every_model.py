@@ -131,6 +131,28 @@ def test_state_is_complete(model: LabelledVAE, images: Tensor) -> None:
     assert all(torch.equal(*pair) for pair in zip(*answers, strict=True))
 
 
+@torch.no_grad()
+def test_one_pass_infers_what_each_method_answers(model: LabelledVAE, images: Tensor) -> None:
+    x, labels = images / 255, model.eval().labels
+    classified, reconstruction = model.classify(x), model.reconstruct(x)
+    passes = []
+    trunk = model.get_submodule("label_trunk" if isinstance(model, M2) else "trunk")
+    trunk.register_forward_hook(lambda *_: passes.append(1))
+    inferred = model.infer(x)
+    assert len(passes) == 1
+    assert torch.equal(inferred.probabilities, classified)
+    assert torch.equal(inferred.reconstruction, reconstruction)
+    assert inferred.rest is not None
+    assert inferred.rest.shape[0] == 12
+    if hasattr(model, "sample_characteristics"):
+        assert inferred.characteristics is not None
+        assert inferred.characteristics.shape == (12, labels.n_factors, 2)
+        z = torch.cat([inferred.characteristics.flatten(1), inferred.rest], dim=1)
+        assert torch.equal(z, model.posterior(x).loc)
+    else:
+        assert inferred.characteristics is None
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_supports_says_what_the_model_can_do(name: str) -> None:
     """Section 6.1: no traversals for M2 and MVAE; section 6.2: no diversity at fixed z for them."""

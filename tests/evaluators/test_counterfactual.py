@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from torch import Tensor
 
 from evaluators.counterfactual import counterfactual
 from evaluators.images import ImageSet
+from evaluators.inferring import infer_all
 from evaluators.references import Constant
 from tests.toys import OFF, ON, PixelModel, toy_images
 
@@ -13,14 +13,19 @@ IMAGES = toy_images(200, spread=0)
 STEP = (ON - OFF) / 255
 
 
-def redraw(indices: Tensor, y: Tensor) -> Tensor:
-    images = IMAGES.images[indices]
-    images[:, 0, 0] = (OFF + (ON - OFF) * y).to(torch.uint8)
+def redrawn(n: int = 150) -> Tensor:
+    """The first images with each label flipped in turn."""
+    images = IMAGES.images[:n].repeat(4, 1, 1, 1, 1)
+    for label in range(4):
+        images[label, :, 0, 0, label] = OFF + ON - images[label, :, 0, 0, label]
     return images
 
 
-def compare(model: PixelModel | Constant, images: ImageSet = IMAGES) -> dict[str, float]:
-    return counterfactual(model, images, redraw, n_images=150, seed=0)
+def compare(
+    model: PixelModel | Constant, images: ImageSet = IMAGES, truth: Tensor | None = None
+) -> dict[str, float]:
+    truth = redrawn() if truth is None else truth
+    return counterfactual(model, images, infer_all(model, images), truth, seed=0)
 
 
 def test_perfect_interventions_match_the_redrawing():
@@ -57,12 +62,9 @@ def test_wrong_predictions_of_other_labels_are_not_held_against_the_intervention
     mislabelled[:, 0, 0, 3] = 255 - mislabelled[:, 0, 0, 3]
     images = ImageSet(mislabelled, IMAGES.labels, IMAGES.space)
 
-    def redraw_mislabelled(indices: Tensor, y: Tensor) -> Tensor:
-        drawn = redraw(indices, y)
-        drawn[:, 0, 0, 3] = 255 - drawn[:, 0, 0, 3]
-        return drawn
-
-    got = counterfactual(PixelModel(IMAGES.space), images, redraw_mislabelled, n_images=150, seed=0)
+    truth = redrawn()
+    truth[..., 0, 3] = 255 - truth[..., 0, 3]
+    got = compare(PixelModel(IMAGES.space), images, truth)
     for name in "abc":
         assert got[f"counterfactual_inside/{name}"] == pytest.approx(0, abs=1e-6)
         assert got[f"counterfactual_outside/{name}"] == 0
@@ -76,7 +78,5 @@ def test_a_constant_model_is_as_good_as_doing_nothing():
 
 
 def test_labels_that_show_nothing_are_left_out():
-    got = counterfactual(
-        PixelModel(IMAGES.space), IMAGES, lambda i, y: IMAGES.images[i], n_images=10, seed=0
-    )
-    assert got == {}
+    unmoved = IMAGES.images[:10].expand(4, -1, -1, -1, -1)
+    assert compare(PixelModel(IMAGES.space), truth=unmoved) == {}

@@ -57,7 +57,7 @@ def test_generated_images_have_the_given_labels_and_leave_the_generator_alone():
 @pytest.mark.parametrize("images", [toy_images(spread=0), toy_classes()], ids=["labels", "classes"])
 def test_a_perfect_generator_is_always_recognised(images: ImageSet):
     got, generated = generation(
-        PixelModel(images.space), PixelJudge(images.space), images, n=N, seed=0, draw=None
+        PixelModel(images.space), PixelJudge(images.space), images, n=N, seed=0
     )
     assert len(generated) == N
     assert set(got.values()) == {1.0}
@@ -97,8 +97,8 @@ def test_ceilings_come_from_real_images_and_from_perfect_drawings():
         shown[impossible, 0] = 0
         return drawn(shown)
 
-    got, _ = generation(model, judge, mislabelled, n=N, seed=0, draw=draw)
     y = even_labels(images.space, N, seed=0)
+    got, _ = generation(model, judge, mislabelled, n=N, seed=0, perfect=draw(y))
     both = (y[:, :2] == 1).all(1).double().mean().item()
     assert got["generation_real_accuracy"] == pytest.approx(share)
     assert got["generation_ceiling_accuracy"] == pytest.approx(1 - both / 4)

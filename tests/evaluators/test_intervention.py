@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ccvae.labels import LabelSpace
 from evaluators.images import ImageSet
+from evaluators.inferring import infer_all
 from evaluators.intervention import Interventions, Matrix, describe, intervention
 from evaluators.references import Constant
 from tests.toys import (
@@ -35,7 +36,8 @@ STEP = log_sigmoid(LOGIT) - log_sigmoid(-LOGIT)
 
 
 def act(model: PixelModel | Constant, images: ImageSet, n: int = 10_000) -> Interventions:
-    return intervention(model, PixelJudge(images.space), images, n_images=n, seed=0)
+    inferred = infer_all(model, images)
+    return intervention(model, PixelJudge(images.space), images, inferred, n_images=n, seed=0)
 
 
 def test_the_step_is_the_logit():

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
-from ccvae.errors import InputError
-from ccvae.labels import MultiLabel
+from ccvae.interface import Inferred
 from evaluators.images import ImageSet
-from evaluators.latents import encode
+from evaluators.inferring import infer_all
 from evaluators.leakage import leakage, probe
 from tests.toys import CharacteristicPixels, PixelModel, toy_classes, toy_images
 
@@ -20,12 +20,16 @@ NOISE = 0.06
 class OnlyLatents(PixelModel):
     """A model without characteristics, whose latents are one pixel of each row."""
 
-    def latent_mean(self, x: Tensor) -> Tensor:
-        return x[:, 0, :, 0]
+    def infer(self, x: Tensor) -> Inferred:
+        return replace(super().infer(x), rest=x[:, 0, :, 0])
+
+
+def probe_all(model: PixelModel, fit: ImageSet = FIT, test: ImageSet = TEST) -> dict[str, float]:
+    return leakage(fit, test, [infer_all(model, side) for side in (fit, test)])
 
 
 def test_isolated_characteristics_know_their_label_and_no_other():
-    got = leakage(CharacteristicPixels(FIT.space), FIT, TEST)
+    got = probe_all(CharacteristicPixels(FIT.space))
     assert got["leakage_own"] == pytest.approx(0.5)
     assert got["leakage_other"] == pytest.approx(0, abs=NOISE)
     assert got["leakage_rest"] == pytest.approx(0, abs=NOISE)
@@ -34,7 +38,7 @@ def test_isolated_characteristics_know_their_label_and_no_other():
 
 
 def test_permuted_latents_know_each_others_labels():
-    got = leakage(CharacteristicPixels(FIT.space, order=[1, 0, 2, 3]), FIT, TEST)
+    got = probe_all(CharacteristicPixels(FIT.space, order=[1, 0, 2, 3]))
     assert got["leakage_own/a"] == pytest.approx(0, abs=NOISE)
     assert got["leakage_own/c"] == pytest.approx(0.5)
     # One of the three others is known in full.
@@ -44,10 +48,10 @@ def test_permuted_latents_know_each_others_labels():
 
 def test_style_that_holds_the_labels_is_found():
     class Swapped(CharacteristicPixels):
-        def posterior(self, x: Tensor):
-            return super().posterior(x.flip(2))
+        def infer(self, x: Tensor) -> Inferred:
+            return super().infer(x.flip(2))
 
-    got = leakage(Swapped(FIT.space), FIT, TEST)
+    got = probe_all(Swapped(FIT.space))
     assert got["leakage_rest"] == pytest.approx(0.5, abs=0.01)
     assert got["leakage_own"] == pytest.approx(0, abs=NOISE)
 
@@ -58,13 +62,13 @@ def test_labels_that_depend_on_each_other_show_in_the_reference_too():
         pixels[..., 1], y[:, 1] = pixels[..., 0], y[:, 0]
         return ImageSet(pixels, y, images.space)
 
-    got = leakage(CharacteristicPixels(FIT.space), tied(FIT), tied(TEST))
+    got = probe_all(CharacteristicPixels(FIT.space), tied(FIT), tied(TEST))
     assert got["leakage_other/a"] == pytest.approx(0.5 / 3, abs=NOISE)
     assert got["leakage_other_reference/a"] == pytest.approx(got["leakage_other/a"], abs=0.02)
 
 
 def test_a_model_without_characteristics_has_only_the_rest():
-    got = leakage(OnlyLatents(FIT.space), FIT, TEST)
+    got = probe_all(OnlyLatents(FIT.space))
     assert set(got) == {"leakage_rest", *(f"leakage_rest/{name}" for name in "abcd")}
     assert got["leakage_rest/a"] == pytest.approx(0.5)
     assert got["leakage_rest/b"] == pytest.approx(0, abs=NOISE)
@@ -73,14 +77,14 @@ def test_a_model_without_characteristics_has_only_the_rest():
 def test_a_label_with_one_value_is_left_out():
     pixels, y = TEST.images, TEST.labels.clone()
     y[:, 2] = 1
-    got = leakage(CharacteristicPixels(FIT.space), FIT, ImageSet(pixels, y, TEST.space))
+    got = probe_all(CharacteristicPixels(FIT.space), test=ImageSet(pixels, y, TEST.space))
     assert "leakage_own/c" not in got
     assert got["leakage_own"] == pytest.approx(0.5)
 
 
 def test_classes():
     fit, test = toy_classes(800, seed=1), toy_classes(600, seed=2)
-    got = leakage(CharacteristicPixels(fit.space), fit, test)
+    got = probe_all(CharacteristicPixels(fit.space), fit, test)
     assert set(got) == {"leakage_own", "leakage_rest"}
     assert got["leakage_own"] == pytest.approx(0.75)
     assert got["leakage_rest"] == pytest.approx(0, abs=NOISE)
@@ -93,14 +97,3 @@ def test_probe_counts_values_equally():
     assert probe(informative[:, None], y, informative[:, None], y) == pytest.approx(0.5)
     noise = rng.standard_normal((4000, 1))
     assert probe(noise[:2000], y[:2000], noise[2000:], y[2000:]) == pytest.approx(0, abs=0.08)
-
-
-def test_latents_are_read_by_what_a_model_offers():
-    x = TEST.take(torch.arange(3))
-    z = encode(CharacteristicPixels(TEST.space), x)
-    assert z.characteristics is not None
-    np.testing.assert_allclose(z.characteristics[:, :, 0], x.images[:, 0, 0] / 255, rtol=1e-6)
-    np.testing.assert_allclose(z.rest, x.images[:, 0, 1] / 255, rtol=1e-6)
-    assert encode(OnlyLatents(TEST.space), x).characteristics is None
-    with pytest.raises(InputError, match="latent_mean"):
-        encode(PixelModel(MultiLabel("abcd")), x)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ccvae.errors import InputError
 from evaluators.images import ImageSet
+from evaluators.inferring import infer_all
 from evaluators.references import Constant, Copier
 from evaluators.swap import random_pairs, swap
 from tests.toys import PixelJudge, PixelModel, toy_classes, toy_images
@@ -14,7 +15,8 @@ from tests.toys import PixelJudge, PixelModel, toy_classes, toy_images
 def scores(
     model: PixelModel | Constant | Copier, images: ImageSet, **options: object
 ) -> dict[str, float]:
-    return swap(model, PixelJudge(images.space), images, n_pairs=700, seed=1, **options)
+    inferred, judge = infer_all(model, images), PixelJudge(images.space)
+    return swap(model, judge, images, inferred, n_pairs=700, seed=1, **options)
 
 
 def expected_no_transfer(images: ImageSet) -> Tensor:
@@ -125,17 +127,16 @@ def test_permuted_characteristics_permute_the_scores_per_label():
 def test_true_swaps_are_scored_as_a_perfect_model():
     images = toy_images()
 
-    def redraw(a: Tensor, b: Tensor) -> Tensor:
-        return torch.cat([images.images[a][:, :, :1], images.images[b][:, :, 1:]], dim=2)
-
-    perfect = scores(PixelModel(images.space), images, redraw=redraw)
+    a, b = random_pairs(len(images), 700, seed=1).unbind(1)
+    truth = torch.cat([images.images[a][:, :, :1], images.images[b][:, :, 1:]], dim=2)
+    perfect = scores(PixelModel(images.space), images, true_swaps=truth)
     assert perfect["swap_truth"] == 0
     assert perfect["swap_truth_l1"] == 0
     assert perfect["swap_truth_l1_reconstruction"] == 0
     assert perfect["swap_truth_background_change"] == pytest.approx(
         perfect["swap_background_change"]
     )
-    idle = scores(PixelModel(images.space, swaps="background"), images, redraw=redraw)
+    idle = scores(PixelModel(images.space, swaps="background"), images, true_swaps=truth)
     assert idle["swap_truth_l1"] == pytest.approx(idle["swap_truth_l1_no_transfer"])
     assert idle["swap_truth_l1"] > 0.1
     assert idle["swap_truth"] == 0

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from ccvae.interface import Inferred
+from evaluators.inferring import infer_all
 from evaluators.truth import Drawings, characteristics_r2, factor_r2
 from tests.toys import OFF, ON, CharacteristicPixels, PixelModel, toy_images
 
@@ -23,6 +27,11 @@ def drawings(n: int, seed: int) -> Drawings:
 FIT, TEST = drawings(600, seed=1), drawings(500, seed=2)
 
 
+def r2_of(model: PixelModel) -> dict[str, float]:
+    inferred = [infer_all(model, side.images) for side in (FIT, TEST)]
+    return characteristics_r2(FIT, TEST, inferred, CHARACTERISTICS)
+
+
 def label_r2() -> float:
     """Share of a characteristic's variance that its label explains: two uniforms apart."""
     within = (101**2 - 1) / 12
@@ -31,7 +40,7 @@ def label_r2() -> float:
 
 
 def test_latents_that_are_the_characteristics_explain_them():
-    got = characteristics_r2(CharacteristicPixels(TEST.images.space), FIT, TEST, CHARACTERISTICS)
+    got = r2_of(CharacteristicPixels(TEST.images.space))
     assert got["truth_r2_own"] == pytest.approx(1, abs=1e-4)
     assert got["truth_r2_own/b"] == pytest.approx(1, abs=1e-4)
     assert got["truth_r2_other"] == pytest.approx(0, abs=0.03)
@@ -44,16 +53,15 @@ def test_latents_that_are_the_characteristics_explain_them():
 
 def test_latents_that_are_the_labels_explain_no_more_than_the_labels():
     class Binary(CharacteristicPixels):
-        def characteristics(self, z: Tensor) -> Tensor:
-            return super().characteristics(z > 0.5)
+        def infer(self, x: Tensor) -> Inferred:
+            return super().infer((x > 0.5).float())
 
-    got = characteristics_r2(Binary(TEST.images.space), FIT, TEST, CHARACTERISTICS)
+    got = r2_of(Binary(TEST.images.space))
     assert got["truth_r2_own"] == pytest.approx(got["truth_r2_label"], abs=1e-3)
 
 
 def test_permuted_latents_hold_each_others_characteristics():
-    model = CharacteristicPixels(TEST.images.space, order=[1, 0, 2, 3])
-    got = characteristics_r2(model, FIT, TEST, CHARACTERISTICS)
+    got = r2_of(CharacteristicPixels(TEST.images.space, order=[1, 0, 2, 3]))
     assert got["truth_r2_own/a"] == pytest.approx(0, abs=0.03)
     assert got["truth_r2_other/a"] == pytest.approx(1, abs=1e-4)
     assert got["truth_r2_own/c"] == pytest.approx(1, abs=1e-4)
@@ -61,10 +69,10 @@ def test_permuted_latents_hold_each_others_characteristics():
 
 def test_a_model_without_characteristics_has_only_the_rest():
     class OnlyLatents(PixelModel):
-        def latent_mean(self, x: Tensor) -> Tensor:
-            return x[:, 0, 0]
+        def infer(self, x: Tensor) -> Inferred:
+            return replace(super().infer(x), rest=x[:, 0, 0])
 
-    got = characteristics_r2(OnlyLatents(TEST.images.space), FIT, TEST, CHARACTERISTICS)
+    got = r2_of(OnlyLatents(TEST.images.space))
     assert got["truth_r2_rest"] == pytest.approx(1, abs=1e-4)
     assert not {"truth_r2_own", "truth_r2_other", "truth_nuisance_r2_characteristics"} & set(got)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ccvae.interface import LabelledVAE
 from evaluators.images import ImageSet
-from evaluators.swap import RedrawSwap
+from workflow.drawings import RedrawSwap
 
 
 @dataclass(frozen=True)

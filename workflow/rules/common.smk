@@ -71,6 +71,13 @@ def evaluation_settings(wildcards):
     return json.dumps(CONFIG.evaluation_settings(wildcards.dataset))
 
 
+def answers_of(wildcards):
+    """Drawings of a perfect model's answers, which only a stand-in has."""
+    reader = CONFIG.data_settings(wildcards.dataset)["reader"]
+    drawn = reader.startswith("synthetic_")
+    return [f"<results>/judges/{wildcards.dataset}/answers.npz"] if drawn else []
+
+
 def others_of_its_kind(wildcards):
     kind = CONFIG.kind_of(wildcards.dataset)
     return [

@@ -1,6 +1,31 @@
 # All measures of one trained model, in one process.
 
 
+rule draw_answers:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        code=EVALUATOR_CODE,
+    output:
+        "<results>/judges/{dataset}/answers.npz",
+    log:
+        "<results>/logs/draw_answers/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/draw_answers/{dataset}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=more(2000),
+        runtime=more(60),
+        gpu=0,
+    params:
+        settings=evaluation_settings,
+        store=subpath(input.description, parent=True),
+    shell:
+        "python -m workflow.steps.draw_answers --settings {params.settings:q}"
+        " --store {params.store:q} --out {output:q} 2> {log:q}"
+
+
 rule evaluate:
     input:
         model="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/model.pt",
@@ -8,6 +33,7 @@ rule evaluate:
         description="<results>/data/{dataset}/store.json",
         judge="<results>/judges/{dataset}/judge.pt",
         gp="<results>/judges/{dataset}/gp.pt",
+        answers=answers_of,
         inception=INCEPTION,
         # A changed evaluator measures again; a changed model does not train again.
         code=EVALUATOR_CODE,
@@ -34,7 +60,7 @@ rule evaluate:
     shell:
         "python -m workflow.steps.evaluate --settings {params.settings:q}"
         " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
-        " {params.inception} {input.inception:q}"
+        " --answers {input.answers:q} {params.inception} {input.inception:q}"
         " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"
 
 
@@ -43,6 +69,7 @@ rule evaluate_references:
         description="<results>/data/{dataset}/store.json",
         judge="<results>/judges/{dataset}/judge.pt",
         gp="<results>/judges/{dataset}/gp.pt",
+        answers=answers_of,
         others=others_of_its_kind,
         inception=INCEPTION,
         code=EVALUATOR_CODE,
@@ -69,5 +96,5 @@ rule evaluate_references:
     shell:
         "python -m workflow.steps.evaluate_references --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --others {params.others:q}"
-        " {params.inception} {input.inception:q}"
+        " --answers {input.answers:q} {params.inception} {input.inception:q}"
         " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from ccvae.data.store import Store, file_digest
 from ccvae.files import read_json, write_json
 from evaluators.images import ImageSet
+from workflow.answers import load_answers
 from workflow.drawings import Truth
 from workflow.load import load_gp, load_judge, load_model
 from workflow.measures import Amounts, matrix_to_json, measure
@@ -27,6 +28,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--run", required=True, type=Path, help="the trained model's folder")
     parser.add_argument("--store", required=True, type=Path, help="the data set's store")
     parser.add_argument("--judge", required=True, type=Path, help="folder of the judge and its GP")
+    parser.add_argument("--answers", type=Path, nargs="?", help="drawings of a stand-in, as .npz")
     parser.add_argument("--inception", type=Path, help="weights of InceptionV3, for FID")
     parser.add_argument("--out", required=True, type=Path, help="the metrics, as .json")
     add_compute_arguments(parser)
@@ -48,6 +50,7 @@ def work(given: Namespace) -> None:
         Amounts(**settings["amounts"]),
         settings["seed"],
         truth=Truth(store, images) if store.stand_in else None,
+        answers=load_answers(given.answers, store, settings) if given.answers else None,
         inception_weights=given.inception,
         progress=LOG.info,
     )

@@ -12,6 +12,7 @@ from ccvae.files import write_json
 from evaluators.images import ImageSet
 from evaluators.references import Constant, Copier
 from evaluators.uncertainty import mutual_information
+from workflow.answers import load_answers
 from workflow.drawings import Truth
 from workflow.load import load_gp, load_judge
 from workflow.measures import Amounts, measure
@@ -39,6 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
         default=[],
         help="stores of other data sets of the same kind, which the judge has never seen",
     )
+    parser.add_argument("--answers", type=Path, nargs="?", help="drawings of a stand-in, as .npz")
     parser.add_argument("--inception", type=Path, help="weights of InceptionV3, for FID")
     parser.add_argument("--out", required=True, type=Path, help="the metrics, as .json")
     add_compute_arguments(parser)
@@ -58,6 +60,7 @@ def work(given: Namespace) -> None:
         "copy_background": Copier(judge, train, "background"),
     }
     head = load_gp(given.judge, judge, device)
+    answers = load_answers(given.answers, store, settings) if given.answers else None
     metrics = {
         name: measure(
             model,
@@ -67,6 +70,7 @@ def work(given: Namespace) -> None:
             Amounts(**settings["amounts"]),
             settings["seed"],
             truth=Truth(store, images) if store.stand_in else None,
+            answers=answers,
             inception_weights=given.inception,
         ).metrics
         for name, model in references.items()

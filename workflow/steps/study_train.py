@@ -15,6 +15,7 @@ from ccvae.model import CCVAE
 from evaluators.accuracy import accuracy, majority
 from evaluators.generation import generation
 from evaluators.images import ImageSet
+from evaluators.inferring import infer_all
 from evaluators.measuring import evaluating
 from evaluators.reconstruction import reconstruction
 from evaluators.swap import swap
@@ -61,11 +62,13 @@ def work(given: Namespace) -> None:
     images = ImageSet.read(store, "validation", model.labels)
     prevalence = ImageSet.read(store, "train", model.labels).prevalence
     with evaluating(model):
-        scores = accuracy(model, images) | reconstruction(model, images)
+        inferred = infer_all(model, images)
+        scores = accuracy(inferred, images) | reconstruction(inferred, images)
         if given.judge is not None:
             judge = load_judge(given.judge, store, device)
             amounts, seed = given.evaluation["amounts"], given.evaluation["seed"]
-            scores |= swap(model, judge, images, n_pairs=amounts["swap_pairs"], seed=seed)
+            n_pairs = amounts["swap_pairs"]
+            scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed)
             generated = amounts["generated_images"]
             scores |= generation(model, judge, images, n=generated, seed=seed)[0]
     with atomic_path(given.out / "model.pt") as path:
