@@ -30,6 +30,7 @@ KINDS = {
     "fit_gp": "judging",
     "evaluate": "measuring",
     "evaluate_references": "measuring",
+    "draw_answers": "measuring",
     "store": "data",
 }
 """Rule -> what its work is; every other rule makes tables, figures and pages."""

@@ -131,7 +131,9 @@ def test_a_small_grid_with_a_preempted_training_runs_through_slurm(cluster, pres
     assert (preset / "records.csv").exists()
 
     jobs = accounted(cluster)
-    assert {job.rule for job in jobs} == GPU_RULES | {"store", "draw_answers"}, "local rules are not submitted"
+    assert {job.rule for job in jobs} == GPU_RULES | {"store", "draw_answers"}, (
+        "local rules are not submitted"
+    )
     for job in jobs:
         assert ("gres/gpu=1" in job.allocated) == (job.rule in GPU_RULES), job
         assert "cpu=1" in job.allocated

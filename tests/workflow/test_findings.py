@@ -164,7 +164,7 @@ def test_studies_name_decisions_of_the_register_and_their_baseline_comes_first()
 def test_a_variant_changes_options_the_schedule_or_the_model():
     config = Config(fabricated.configuration())
     choices = {v.value: v.settings for v in named_variants(config, "choices")}
-    assert choices["laplace"]["options"]["likelihood"] == "laplace"
+    assert choices["bernoulli"]["options"]["likelihood"] == "bernoulli"
     assert choices["interleaved"]["training"]["kind"] == "interleaved"
     assert choices["slow_prior"]["options"]["prior_rate"] == 1
     same = {**choices["slow_prior"], "options": choices["as_configured"]["options"]}

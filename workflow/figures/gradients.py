@@ -10,6 +10,15 @@ from workflow.figures.style import COLOURS, WIDTH, headline, new_figure
 
 COLUMNS = ("reading", "step", "gradient_norm", "seed")
 
+READINGS = {
+    "paper_eq8": "equation (8)",
+    "eq4": "equation (4)",
+    "released_torch": "released code",
+    "weight_detached": "later code: weight stopped",
+    "detached": "weight and inner term stopped",
+}
+"""What readers call the readings of equation (4)."""
+
 
 def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
     """Draw the norms of each reading during training, and how they are distributed.
@@ -43,7 +52,7 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
     for index, reading in enumerate(readings):
         colour = COLOURS[index % len(COLOURS)]
         for number, (_, run) in enumerate(frame[frame["reading"] == reading].groupby("seed")):
-            label = str(reading) if number == 0 else None
+            label = READINGS.get(str(reading), str(reading)) if number == 0 else None
             left.plot(
                 run["step"], run["gradient_norm"], color=colour, lw=0.6, alpha=0.8, label=label
             )
@@ -57,5 +66,5 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
     left.set_yscale("log")
     left.set_xlabel("step")
     left.set_ylabel("gradient norm of the classifier")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=5)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure

@@ -28,6 +28,8 @@ GAP = 2
 CHARACTER = 0.054
 LINE = 0.125
 MOST_LINES = 4
+SLANTED_LINE = 24
+"""Characters of a line of a slanted name."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,12 @@ def _names_height(block: Block, side: float) -> float:
     """Inches for the names of columns."""
     heights = [0.0]
     for name, lines in zip(block.columns, _above(block, side), strict=True):
-        heights.append(0.71 * CHARACTER * len(name) + 0.08 if lines is None else LINE * len(lines))
+        if lines is None:
+            slanted = wrap(name, SLANTED_LINE)
+            longest = max(map(len, slanted))
+            heights.append(0.71 * (CHARACTER * longest + LINE * (len(slanted) - 1)) + 0.08)
+        else:
+            heights.append(LINE * len(lines))
     return max(heights)
 
 
@@ -199,7 +206,8 @@ def _draw_block(
         x = _centre(column, width)
         if lines is None:
             slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "left"}
-            axes.text(x - 0.2 * width, -0.04 * height, name, va="bottom", **slant)
+            slanted = "\n".join(wrap(name, SLANTED_LINE))
+            axes.text(x - 0.2 * width, -0.04 * height, slanted, va="bottom", **slant)
         else:
             axes.text(x, -0.04 * height, "\n".join(lines), va="bottom", ha="center")
     for column, name in enumerate(block.below):
