@@ -171,7 +171,8 @@ def test_a_variant_changes_options_the_schedule_or_the_model():
     assert same == choices["as_configured"]
     readings = named_variants(config, "readings")
     detached = {v.run.dataset: v.settings for v in readings if v.value == "detached"}
-    assert detached["mnist"]["options"]["classifier_weight"] == 100
+    configured = config.values["model_settings"]["ccvae_detached"]["classes"]
+    assert detached["mnist"]["options"]["classifier_weight"] == configured["classifier_weight"]
     assert detached["synthetic_faces"]["options"]["classifier_weight"] == 1000
 
 
