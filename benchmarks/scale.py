@@ -169,7 +169,7 @@ def page(plans: dict[int, Cost], runs: int, costs: dict[str, Cost]) -> str:
         lines.append(row(str(count), cost, limit))
     lines += [
         "",
-        f"Each step that reads the records of {runs} runs; capabilities imports torch:",
+        f"Each step that reads the records of {runs} runs:",
         "",
         "| step | processor | passed | limit | peak memory | limit |",
         "|---|---|---|---|---|---|",
