@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slurm
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "local_slurm.sh"
-STEPS = 400
+STEPS = 600
 """Of the training that is preempted."""
 GPU_RULES = {"train", "train_judge", "fit_gp", "evaluate", "evaluate_references"}
 
@@ -102,8 +102,10 @@ def preempt(training: str, preset: Path, snakemake: subprocess.Popen, cluster) -
         running = output_of("squeue", "-h", "-t", "R", "-O", "JobID:30,Comment:300", **cluster)
         jobs = dict(line.split(maxsplit=1) for line in running.splitlines())
         found = [job for job, about in jobs.items() if training in about]
-        # The other training is over in a moment, and takes its state with it.
-        if found and list((preset / "state").glob("[!.]*.pt")):
+        # A state does not say whose it is: wait until other trainings are over, which take theirs
+        # with them.
+        others = [about for about in jobs.values() if "train_wildcards" in about]
+        if found and len(others) == 1 and list((preset / "state").glob("[!.]*.pt")):
             output_of("scontrol", "requeue", found[0], **cluster)
             return
         time.sleep(0.2)
