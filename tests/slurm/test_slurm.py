@@ -104,8 +104,8 @@ def preempt(training: str, preset: Path, snakemake: subprocess.Popen, cluster) -
         found = [job for job, about in jobs.items() if training in about]
         # A state does not say whose it is: wait until other trainings are over, which take theirs
         # with them.
-        others = [about for about in jobs.values() if "train_wildcards" in about]
-        if found and len(others) == 1 and list((preset / "state").glob("[!.]*.pt")):
+        trainings = [about for about in jobs.values() if "train_wildcards" in about]
+        if found and len(trainings) == 1 and list((preset / "state").glob("[!.]*.pt")):
             output_of("scontrol", "requeue", found[0], **cluster)
             return
         time.sleep(0.2)
