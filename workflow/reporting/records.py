@@ -130,21 +130,12 @@ def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
     measured = read_json(path)
     trained = measured["run"]
     common = {
+        **_origin(trained),
         "run": run.folder,
         "dataset": run.dataset,
-        "stand_in": trained["stand_in"],
         "model": run.model,
         "supervision_rate": run.rate,
         "seed": run.seed,
-        "settings_hash": trained["settings_hash"],
-        "data_checksum": trained["data_checksum"],
-        "commit": trained["code"]["commit"],
-        "dirty": trained["code"]["dirty"],
-        "torch": trained["versions"]["torch"],
-        "versions": _versions(trained),
-        "device": trained["device"],
-        "train_wall_s": trained["wall_s"],
-        "train_peak_mb": trained["peak_mb"],
         "evaluate_commit": measured["code"]["commit"],
         "evaluate_dirty": measured["code"]["dirty"],
         "evaluate_wall_s": measured["wall_s"],
@@ -153,8 +144,20 @@ def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
     return [{**common, "metric": k, "value": v} for k, v in measured["metrics"].items()]
 
 
-def _versions(record: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+def _origin(record: dict[str, Any]) -> dict[str, Any]:
+    """Where a trained model or judge comes from, and what it took."""
+    return {
+        "stand_in": record["stand_in"],
+        "settings_hash": record["settings_hash"],
+        "data_checksum": record["data_checksum"],
+        "commit": record["code"]["commit"],
+        "dirty": record["code"]["dirty"],
+        "torch": record["versions"]["torch"],
+        "versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
+        "device": record["device"],
+        "train_wall_s": record["wall_s"],
+        "train_peak_mb": record["peak_mb"],
+    }
 
 
 def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
@@ -166,20 +169,7 @@ def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
     references = path.with_name("references.json")
     if references.exists():
         rows |= read_json(references)["metrics"]
-    common = {
-        "run": f"judges/{dataset}",
-        "dataset": dataset,
-        "stand_in": record["stand_in"],
-        "settings_hash": record["settings_hash"],
-        "data_checksum": record["data_checksum"],
-        "commit": record["code"]["commit"],
-        "dirty": record["code"]["dirty"],
-        "torch": record["versions"]["torch"],
-        "versions": _versions(record),
-        "device": record["device"],
-        "train_wall_s": record["wall_s"],
-        "train_peak_mb": record["peak_mb"],
-    }
+    common = {**_origin(record), "run": f"judges/{dataset}", "dataset": dataset}
     return [
         {**common, "model": model, "metric": metric, "value": value}
         for model, metrics in rows.items()

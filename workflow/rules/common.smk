@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
+from ccvae.data.readers import READERS
 from ccvae.errors import InputError
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
@@ -73,9 +74,9 @@ def evaluation_settings(wildcards):
 
 def answers_of(wildcards):
     """Drawings of a perfect model's answers, which only a stand-in has."""
-    reader = CONFIG.data_settings(wildcards.dataset)["reader"]
-    drawn = reader.startswith("synthetic_")
-    return [f"<results>/judges/{wildcards.dataset}/answers.npz"] if drawn else []
+    reader = READERS[CONFIG.data_settings(wildcards.dataset)["reader"]]
+    path = f"<results>/judges/{wildcards.dataset}/answers.npz"
+    return [path] if reader.stand_in else []
 
 
 def others_of_its_kind(wildcards):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
@@ -32,6 +31,7 @@ from workflow.steps.command import (
 )
 from workflow.steps.train import make_trainer
 from workflow.studies.gradients import GradientRecorder
+from workflow.tensors import save_tensors
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -71,8 +71,7 @@ def work(given: Namespace) -> None:
             scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed)
             generated = amounts["generated_images"]
             scores |= generation(model, judge, images, n=generated, seed=seed)[0]
-    with atomic_path(given.out / "model.pt") as path:
-        torch.save(model.state_dict(), path)
+    save_tensors(model.state_dict(), given.out / "model.pt")
     if recorder is not None:
         with atomic_path(given.gradients) as path:
             pd.DataFrame(recorder.rows).to_csv(path, index=False)
