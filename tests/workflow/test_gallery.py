@@ -179,7 +179,19 @@ def test_measures_have_means_bars_and_the_papers_points(kind, dataset):
         hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
         assert len(hollow) == 2
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert labels == {"CCVAE", "M2", "Majority class", "the paper's value"}
+    assert labels - {"Majority class"} == {"CCVAE", "M2", "the paper's value"}
+
+
+@pytest.mark.parametrize(("majority", "noted"), [(0.9, False), (0.1, True), (2.0, True)])
+def test_what_needs_no_training_never_hides_how_models_differ(majority, noted):
+    frame = records("mnist", ("accuracy",))
+    frame.loc[frame["model"] == "majority", "value"] = majority
+    figure = curves.against_f(frame, plan("classes", "mnist"), "mnist", "title")
+    low, high = figure.axes[0].get_ylim()
+    assert 0.8 < low < 0.91 < high < 1.1
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    arrow = "↓" if majority < 0.91 else "↑"
+    assert texts == ([f"{arrow} Majority class: {majority}"] if noted else [])
 
 
 def test_stand_ins_have_no_points_of_the_paper():

@@ -60,7 +60,8 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
     -------
     matplotlib.figure.Figure
         One axes per panel; points are means over seeds, bars standard deviations, hollow points
-        the paper's values, dashed lines what needs no training.
+        the paper's values, dashed lines what needs no training, or a note at the edge where such a
+        line lies so far away that the models could not be told apart.
     """
     panels = PANELS[plan.datasets[dataset]]
     figure = new_figure(WIDTH, 2.9)
@@ -110,13 +111,30 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
             axes.plot(x, own["paper"], color=colour, marker=marker, mfc="white", ls=":", lw=0.6)
             axes.plot([], [], color="0.3", label="the paper's value", marker="o", mfc="w", ls=":")
     shown = cells[cells["model"].isin(SHOWN_REFERENCES) & cells["mean"].notna()]
-    for model, mean in zip(shown["model"], shown["mean"], strict=True):
-        style = SHOWN_REFERENCES[model]
-        axes.axhline(mean, color="0.5", lw=0.8, ls=style, label=REFERENCES[model])
+    _draw_references(axes, dict(zip(shown["model"], shown["mean"], strict=True)))
     axes.set_xscale("log")
     axes.set_xticks(rates, plan.rates)
     axes.minorticks_off()
     axes.set_xlabel("supervision rate f")
+
+
+def _draw_references(axes: Axes, means: Mapping[str, float]) -> None:
+    """Draw what needs no training as lines, or note it at the edge if it lies far from the models.
+
+    Far is farther than all that the models span: the line would take more room than they do.
+    """
+    low, high = axes.get_ylim()
+    notes: dict[bool, list[str]] = {False: [], True: []}
+    for model, mean in means.items():
+        if axes.has_data() and not 2 * low - high <= mean <= 2 * high - low:
+            notes[mean > high].append(f"{REFERENCES[model]}: {mean:.3g}")
+        else:
+            style = SHOWN_REFERENCES[model]
+            axes.axhline(mean, color="0.5", lw=0.8, ls=style, label=REFERENCES[model])
+    for above, (arrow, y, edge) in {False: ("↓", 0.02, "bottom"), True: ("↑", 0.98, "top")}.items():
+        if notes[above]:
+            text = f"{arrow} {', '.join(notes[above])}"
+            axes.text(0.98, y, text, transform=axes.transAxes, ha="right", va=edge, color="0.4")
 
 
 def training(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
