@@ -191,7 +191,7 @@ def test_what_needs_no_training_never_hides_how_models_differ(majority, noted):
     assert 0.8 < low < 0.91 < high < 1.1
     texts = [text.get_text() for text in figure.axes[0].texts]
     arrow = "↓" if majority < 0.91 else "↑"
-    assert texts == ([f"{arrow} Majority class: {majority}"] if noted else [])
+    assert texts == ([f"{arrow} Majority class: {majority:g}"] if noted else [])
 
 
 def test_stand_ins_have_no_points_of_the_paper():
