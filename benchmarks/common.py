@@ -90,8 +90,10 @@ def own_mb() -> float:
 
 def machine() -> str:
     """One sentence about processor, cores, vector units and versions."""
-    # Imported here because workers that only decode images start without it.
+    # Imported here because workers that only decode images start without them.
     import torch
+
+    from workflow import provenance
 
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -100,11 +102,11 @@ def machine() -> str:
     facts = dict(
         (part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line
     )
-    name = facts.get("model name") or platform.processor() or platform.machine()
     present = set(facts.get("flags", facts.get("Features", "")).split())
     vectors = [flag for flag in VECTOR_FLAGS if flag in present]
+    processor = provenance.machine()["processor"]
     return (
-        f"{name}, {os.cpu_count()} cores, {', '.join(vectors) or 'vector units unknown'}; "
+        f"{processor}, {os.cpu_count()} cores, {', '.join(vectors) or 'vector units unknown'}; "
         f"{platform.system()}, Python {platform.python_version()}, torch {torch.__version__}."
     )
 

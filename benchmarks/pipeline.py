@@ -14,12 +14,13 @@ import os
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from benchmarks.common import table
+from workflow.reporting.timing import elapsed
 
 KINDS = {
     "train": "training",
@@ -42,8 +43,7 @@ RECORDS = {
     "fit_gp": "gp.json",
     "evaluate_references": "references.json",
 }
-RESTART_S = 120.0
-"""A longer time without any job is an interruption of the run, not waiting."""
+STUDY_TRAINING = re.compile("study_(.+)_train")
 LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (.*)$")
 
 
@@ -69,6 +69,11 @@ class Job:
     work_s: float | None
     end: float
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Its start and its end."""
+        return self.end - self.wall_s, self.end
+
 
 def read_jobs(results: Path) -> list[Job]:
     """Read all jobs of a preset's folder that left a benchmark record."""
@@ -90,6 +95,11 @@ def _work_s(results: Path, place: Path) -> float | None:
         rate, _, seed = rest[2].partition(".seed=")
         name = "run.json" if rule == "train" else "metrics.json"
         record = results / "runs" / rest[0] / rest[1] / rate / f"seed={seed}" / name
+    elif study := STUDY_TRAINING.fullmatch(rule):
+        # The studies of variants share a rule, and have a folder each.
+        folders = rest if study[1] == "variants" else [study[1], *rest]
+        rate, _, seed = folders.pop().partition(".seed=")
+        record = results.joinpath("studies", *folders, rate, f"seed={seed}", "run.json")
     elif rule in RECORDS:
         record = results / "judges" / rest[0] / RECORDS[rule]
     else:
@@ -98,19 +108,6 @@ def _work_s(results: Path, place: Path) -> float | None:
         return float(json.loads(record.read_text(encoding="utf-8"))["wall_s"])
     except (OSError, KeyError, ValueError):
         return None
-
-
-def elapsed(jobs: Iterable[Job]) -> float:
-    """Wall time from the first job's start to the last one's end, without interruptions."""
-    total, reached = 0.0, None
-    for start, end in sorted((job.end - job.wall_s, job.end) for job in jobs):
-        if reached is None or start - reached > RESTART_S:
-            total += end - start
-            reached = end
-        elif end > reached:
-            total += end - reached
-            reached = end
-    return total
 
 
 def lanes(jobs: Sequence[Job], cores: int) -> dict[str, float]:
@@ -124,7 +121,7 @@ def lanes(jobs: Sequence[Job], cores: int) -> dict[str, float]:
         work = job.wall_s if job.work_s is None else min(job.work_s, job.wall_s)
         spent[kind] += max(work, job.cpu_s - (job.wall_s - work))
         spent[START] += job.wall_s - work
-    spent[WAITING] = max(0.0, cores * elapsed(jobs) - sum(spent.values()))
+    spent[WAITING] = max(0.0, cores * elapsed(job.span for job in jobs) - sum(spent.values()))
     return dict(spent)
 
 
@@ -170,10 +167,11 @@ def section(results: Path, cores: int) -> list[str]:
         mean = sum(starts) / len(starts) if starts else None
         wall, cpu = sum(job.wall_s for job in done), sum(job.cpu_s for job in done)
         rules.append([f"`{rule}`", len(done), wall, cpu, mean])
+    minutes = elapsed(job.span for job in jobs) / 60
     lines = [
         "## The whole pipeline",
         "",
-        f"The preset in `{results.name}` took {elapsed(jobs) / 60:.1f} minutes on {cores} cores "
+        f"The preset in `{results.name}` took {minutes:.1f} minutes on {cores} cores "
         f"for {len(jobs)} jobs with a record. Core-seconds by what they went into:",
         "",
         *table(["", "core-seconds", "share"], rows),

@@ -17,7 +17,7 @@ from workflow.config import Config
 from workflow.figures.chosen import chosen
 from workflow.figures.gallery import Gallery
 from workflow.reporting.records import Plan
-from workflow.reporting.timing import elapsed_seconds, job_times
+from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
 from workflow.steps import update_readme
 from workflow.steps.make_reference import replaced_folder
 
@@ -166,6 +166,11 @@ def test_times_add_up_and_jobs_side_by_side_count_once(tmp_path):
     }
     assert elapsed_seconds(tmp_path) == pytest.approx(110)
     assert elapsed_seconds(tmp_path / "nothing") == 0
+
+
+def test_waiting_between_jobs_takes_time_and_an_interruption_does_not():
+    assert elapsed([(0, 10), (40, 50), (45, 48)]) == 50
+    assert elapsed([(500, 510), (0, 10)]) == 20
 
 
 def test_readme_shows_a_gathered_folder(reference):

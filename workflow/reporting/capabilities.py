@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workflow.reporting.names import dataset_name
+from workflow.reporting.names import STAND_INS, dataset_name
 from workflow.reporting.records import Plan
 
 NEEDED = 0.1
@@ -215,8 +215,7 @@ def _judge(
     }
     if value is None or floor is None or ceiling is None or floor == ceiling:
         # The truth is known of drawn images only.
-        is_drawn = dataset.startswith("synthetic_")
-        only_drawn = criterion.metric.startswith("truth_") and not is_drawn
+        only_drawn = criterion.metric.startswith("truth_") and dataset not in STAND_INS
         return {**found, "verdict": UNMEASURED if only_drawn else MISSING}
     share = (value - floor) / (ceiling - floor)
     return {**found, "share": share, "verdict": WORKS if share >= NEEDED else FAILS}

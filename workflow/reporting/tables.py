@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import Table
 from workflow.reporting.records import Plan
 
@@ -33,7 +34,7 @@ def paper_values() -> pd.DataFrame:
 
 def belongs(table: Table, dataset: str, plan: Plan) -> bool:
     """Whether a data set has a place in a table."""
-    if table.drawn_only and not dataset.startswith("synthetic_"):
+    if table.drawn_only and dataset not in STAND_INS:
         return False
     return plan.datasets[dataset] == table.kind
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+LONGEST_GAP_S = 120.0
+"""A longer time without any job is an interruption of the run, not waiting."""
 COLUMNS = ["kind", "jobs", "wall_s", "cpu_s", "longest_s", "peak_mb"]
 
 
@@ -37,17 +40,28 @@ def job_times(benchmarks: Path) -> pd.DataFrame:
 
 
 def elapsed_seconds(benchmarks: Path) -> float:
-    """Seconds during which at least one job ran: pauses between jobs do not count.
+    """Wall time of all jobs that left a record, see `elapsed`.
 
     A record is written when its job ends, so that the file's time says when that was.
     """
-    spans = sorted(
+    return elapsed(
         (path.stat().st_mtime - _record(path)["s"], path.stat().st_mtime)
         for path in benchmarks.rglob("*.jsonl")
     )
+
+
+def elapsed(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds from the first start to the last end, without interruptions.
+
+    Parameters
+    ----------
+    spans
+        Start and end of every job in seconds, in any order.
+    """
     total, until = 0.0, float("-inf")
-    for start, end in spans:
-        total += max(0.0, end - max(start, until))
+    for start, end in sorted(spans):
+        interrupted = start - until > LONGEST_GAP_S
+        total += max(0.0, end - (start if interrupted else until))
         until = max(until, end)
     return total
 

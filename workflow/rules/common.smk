@@ -12,6 +12,7 @@ from ccvae.data.readers import READERS
 from ccvae.errors import InputError
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
+from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 
 try:
@@ -118,7 +119,7 @@ TABLES_HERE = [
     name
     for name, table in TABLES.items()
     if any(
-        run.dataset.startswith("synthetic_") or not table.drawn_only
+        run.dataset in STAND_INS or not table.drawn_only
         for run in CONFIG.runs(table.kind)
     )
 ]
