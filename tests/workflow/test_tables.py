@@ -104,6 +104,13 @@ def test_cells_hold_mean_sample_deviation_paper_and_difference(results):
     assert row["difference"] == pytest.approx(0.005)
 
 
+def test_a_difference_that_rounds_to_zero_has_no_minus(results):
+    frame = tidy(TABLE6, collect(results, plan()), plan())
+    frame.loc[frame["difference"].notna(), "difference"] = -0.0001
+    assert ", +0.000)" in markdown(TABLE6, frame, plan())
+    assert "-0.000" not in markdown(TABLE6, frame, plan())
+
+
 def test_a_missing_seed_makes_a_missing_cell_and_never_an_average(results):
     frame = tidy(TABLE6, collect(results, plan()), plan())
     partly = cell(frame, model="ccvae", supervision_rate="1.0")

@@ -138,10 +138,10 @@ def comparison_markdown(frame: pd.DataFrame, plan: Plan) -> str:
 
 
 def _line(row: dict[Any, Any], plan: Plan) -> str:
-    difference = f"{row['difference']:+.4f}"
+    difference = f"{row['difference']:+z.4f}"
     if row["better"] is True:
         difference = f"**{difference}**"
-    interval = MORE_SEEDS if row["n"] < 2 else f"[{row['low']:+.4f}, {row['high']:+.4f}]"
+    interval = MORE_SEEDS if row["n"] < 2 else f"[{row['low']:+z.4f}, {row['high']:+z.4f}]"
     cells = [
         dataset_name(row["dataset"]),
         row["supervision_rate"],

@@ -208,7 +208,7 @@ def readings_at_every_rate(tables: pd.DataFrame, plan: Plan) -> list[str]:
                     if ours is None or theirs is None:
                         changes.append("")
                     else:
-                        changes.append(f"{ours - theirs:+.3f}")
+                        changes.append(f"{ours - theirs:+z.3f}")
                 if not any(changes):
                     continue
                 heading = f"{dataset_name(dataset)}, {HEADINGS[metric]}, {title_of(reading, plan)}"

@@ -116,7 +116,7 @@ def _number(value: float) -> str:
 def _paper(cell: Any) -> str:
     if pd.isna(cell.paper):
         return ""
-    difference = "" if pd.isna(cell.difference) else f", {cell.difference:+.3f}"
+    difference = "" if pd.isna(cell.difference) else f", {cell.difference:+z.3f}"
     return f" ({_number(cell.paper)}{difference})"
 
 
