@@ -81,7 +81,7 @@ def load_remarks(path: Path = REMARKS) -> list[Remark]:
             )
         if not requires:
             raise InputError(f"{path}: {remark.id} rests on nothing; give it `requires`")
-        if typed := re.search(r"(?<!f = )\b\d+\.\d", FACT.sub("", remark.text)):
+        if typed := re.search(r"(?<!f = )(?<!section )\b\d+\.\d", FACT.sub("", remark.text)):
             raise InputError(
                 f"{path}: {remark.id} has a typed number near '{typed[0]}'; name a fact in braces"
             )
