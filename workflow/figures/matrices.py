@@ -76,7 +76,7 @@ def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
     if record is None:
         return f"f = {rate}: missing"
     condition = record["metrics"].get("intervention_condition")
-    number = "undefined" if condition is None else f"{condition:.3g}"
+    number = "undefined" if condition is None else f"{condition:,.{0 if condition >= 100 else 1}f}"
     return f"f = {rate}, condition number {number}"
 
 
