@@ -289,17 +289,19 @@ def test_confusion_matrices_share_one_scale_centred_at_zero_and_name_the_conditi
     records = {
         "0.06": record([[1.0, -3.0], [0.0, 2.0]], 4.25),
         "0.2": record([[0.5, 0.0], [None, None]], None),
+        "0.5": record([[0.5, 0.0], [0.0, 0.1]], 1812.3),
         "1.0": None,
     }
     figure = matrices.draw_confusion(records, "title")
-    assert panels(figure) == 4
+    assert panels(figure) == 5
     shown = [axes for axes in figure.axes if axes.images and axes.get_title(loc="left")]
-    assert len(shown) == 2
+    assert len(shown) == 3
     assert {axes.images[0].get_clim() for axes in shown} == {(-3.0, 3.0)}
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[:3] == [
+    assert titles[:4] == [
         "f = 0.06, condition number 4.25",
         "f = 0.2, condition number undefined",
+        "f = 0.5, condition number 1,812",
         "f = 1.0: missing",
     ]
     assert shown[1].images[0].get_array().mask.tolist() == [[False, False], [True, True]]

@@ -76,7 +76,10 @@ def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
     if record is None:
         return f"f = {rate}: missing"
     condition = record["metrics"].get("intervention_condition")
-    number = "undefined" if condition is None else f"{condition:,.{0 if condition >= 100 else 1}f}"
+    if condition is None:
+        number = "undefined"
+    else:
+        number = f"{condition:.3g}" if condition < 1000 else f"{condition:,.0f}"
     return f"f = {rate}, condition number {number}"
 
 
