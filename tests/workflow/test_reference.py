@@ -122,7 +122,11 @@ def test_records_of_labels_stand_apart_and_lose_no_value(reference, preset):
     per_label = pd.read_csv(reference / "records_per_label.csv")
     assert len(whole) + len(per_label) == len(all_of_them)
     assert set(per_label["metric"]) == {"accuracy/one label"}
-    assert list(whole.columns) == list(all_of_them.columns)
+    runs = pd.read_csv(reference / "runs.csv")
+    assert not runs.duplicated(["run", "model"]).any()
+    back = whole.merge(runs, on=["run", "model"])
+    assert len(back) == len(whole)
+    assert set(back.columns) == set(all_of_them.columns)
 
 
 def test_pictures_are_shrunk(reference, preset):

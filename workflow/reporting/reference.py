@@ -9,14 +9,18 @@ import pandas as pd
 
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES
-from workflow.reporting.records import Plan
+from workflow.reporting.records import COLUMNS, Plan
 
 LABEL_MARK = "/"
 """Metrics of single labels are named `<metric>/<label>`."""
 PER_LABEL = ["run", "model", "metric", "value"]
+MEASURED = COLUMNS[: COLUMNS.index("value") + 1]
+ORIGIN = ["run", "model", *COLUMNS[len(MEASURED) :]]
+"""What was measured, and where it came from: the columns of records.csv and of runs.csv."""
 
 FILES = {
-    "records": "one row per run and metric, with where it came from",
+    "records": "one row per run and metric",
+    "runs": "where each run came from: settings, data, commits, versions, time and memory",
     "records_per_label": "the metrics of single labels and classes",
     "index": "the tables, with their titles",
     "claims": "a verdict on each of the paper's claims",
@@ -28,13 +32,26 @@ FILES = {
 """What files that are no table of numbers hold."""
 
 
-def split_records(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part records into those of whole models, and those of single labels.
+def split_records(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Part records into files that repeat little; `run` and `model` lead from one to another.
 
-    The latter are many; they keep the columns `PER_LABEL` only, and `run` leads to the others.
+    Parameters
+    ----------
+    records
+        From `workflow.reporting.records.collect`.
+
+    Returns
+    -------
+    dict
+        `records`, the columns `MEASURED` of whole models; `records_per_label`, the columns
+        `PER_LABEL` of single labels, which are many; `runs`, the columns `ORIGIN` once per run.
     """
     of_label = records["metric"].str.contains(LABEL_MARK, regex=False)
-    return records[~of_label], records.loc[of_label, PER_LABEL]
+    return {
+        "records": records.loc[~of_label, MEASURED],
+        "records_per_label": records.loc[of_label, PER_LABEL],
+        "runs": records[ORIGIN].drop_duplicates(["run", "model"]),
+    }
 
 
 def origin(records: pd.DataFrame, times: pd.DataFrame, elapsed: float) -> dict[str, Any]:

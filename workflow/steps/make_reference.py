@@ -44,9 +44,9 @@ def work(given: Namespace) -> None:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(given.results / name, target)
-        whole, per_label = split_records(records)
-        whole.to_csv(folder / RECORDS, index=False)
-        per_label.to_csv(folder / "records_per_label.csv", index=False)
+        parts = split_records(records)
+        for name, part in parts.items():
+            part.to_csv(folder / f"{name}.csv", index=False)
         captions = {}
         for stem in given.pictures:
             shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
@@ -60,7 +60,8 @@ def work(given: Namespace) -> None:
             "machine": machine(),
         }
         write_json(folder / "provenance.json", provenance)
-        files = [*given.files, "records_per_label.csv", "config.yaml", "provenance.json"]
+        split = [f"{name}.csv" for name in parts if f"{name}.csv" not in given.files]
+        files = [*given.files, *split, "config.yaml", "provenance.json"]
         plan = Plan(**config.plan())
         write_text(folder / "README.md", index_markdown(plan, provenance, files, captions))
         size = require_small(folder, most, given.out)
