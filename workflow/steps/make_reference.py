@@ -46,7 +46,8 @@ def work(given: Namespace) -> None:
             shutil.copyfile(given.results / name, target)
         parts = split_records(records)
         for name, part in parts.items():
-            part.to_csv(folder / f"{name}.csv", index=False)
+            # Seven digits: as many as single precision holds.
+            part.to_csv(folder / f"{name}.csv", index=False, float_format="%.7g")
         captions = {}
         for stem in given.pictures:
             shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
