@@ -94,4 +94,4 @@ def _cell(row: Mapping[Any, Any], *, is_first: bool) -> str:
     text = f"{row['mean']:.{DECIMALS}f}"
     if pd.notna(row["std"]):
         text += f" ± {row['std']:.{DECIMALS}f}"
-    return text if is_first else f"{text} ({row['change']:+.{DECIMALS}f})"
+    return text if is_first else f"{text} ({row['change']:+z.{DECIMALS}f})"
