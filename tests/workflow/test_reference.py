@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.figures.chosen import chosen
 from workflow.figures.gallery import Gallery
+from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
 from workflow.steps import update_readme
@@ -134,6 +136,19 @@ def test_pictures_are_shrunk(reference, preset):
     with Image.open(reference / name) as picture:
         assert (picture.mode, picture.size) == ("P", (1200, 900))
     assert (reference / name).stat().st_size < (preset[0] / name).stat().st_size
+
+
+def test_the_ends_of_a_colour_scale_keep_their_colours(tmp_path):
+    ramp = np.linspace(0, 255, 1000).astype(np.uint8)
+    pixels = np.full((1000, 1000, 3), 255, dtype=np.uint8)
+    pixels[:700] = np.stack([ramp, ramp[::-1], np.full_like(ramp, 128)], -1)
+    pixels[:4, :4] = 100, 0, 30
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    shrink(tmp_path / "large.png", tmp_path / "small.png")
+    with Image.open(tmp_path / "small.png") as picture:
+        found = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.abs(found - pixels).max() <= 12
+    assert (found[-1] == 255).all()
 
 
 def test_too_much_is_refused_and_leaves_what_was_there(preset, tmp_path):

@@ -18,4 +18,6 @@ def shrink(source: Path, target: Path) -> None:
         height = round(picture.height * WIDEST / picture.width)
         picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
     target.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(COLOURS, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    # Not Pillow's median cut: it gives colours that few pixels have, like the ends of a colour
+    # scale, to their neighbours.
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
