@@ -8,8 +8,11 @@ import subprocess
 import pandas as pd
 import pytest
 
+from ccvae.data.readers import READERS
 from ccvae.files import write_json
 from workflow.config import Run
+from workflow.reporting import claims
+from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan, collect
 from workflow.reporting.render import latex, markdown
@@ -102,6 +105,11 @@ def test_cells_hold_mean_sample_deviation_paper_and_difference(results):
     assert row["std"] == pytest.approx(0.01 / math.sqrt(2))
     assert (row["n"], row["paper"]) == (2, 0.974)
     assert row["difference"] == pytest.approx(0.005)
+
+
+def test_readers_pages_and_claims_agree_on_what_is_drawn():
+    drawn = {name for name, reader in READERS.items() if reader.stand_in}
+    assert set(STAND_INS) == set(claims.STAND_INS.values()) == drawn
 
 
 def test_a_difference_that_rounds_to_zero_has_no_minus(results):
