@@ -61,7 +61,7 @@ def work(task: dict[str, Any]) -> dict[str, float]:
             },
         }
         space = MultiLabel([f"label {i}" for i in range(n_labels)])
-        model = build_model(settings, space, (3, 64, 64)).to(memory_format=torch.channels_last)
+        model = build_model(settings, space, (3, 64, 64))
         schedule = Schedule("mixed", 1e-3, True, task["steps"] + 2, LABELLED, UNLABELLED)
         order = torch.randperm(n, generator=generator)
         count = max(1, round(task["rate"] * n))

@@ -70,7 +70,7 @@ def build(contestant: Contestant) -> LabelledVAE:
     labels = MultiLabel([f"label {i}" for i in range(N_LABELS)])
     model = build_model(settings, labels, IMAGE_SHAPE)
     model.set_progress(0.5)
-    return model.to(memory_format=torch.channels_last).train()
+    return model.train()
 
 
 def one_step(

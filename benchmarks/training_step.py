@@ -76,13 +76,14 @@ def rung(name: str) -> tuple[nn.Module, Loss, bool, bool]:
     """Model, loss, whether Adam is fused, and whether images are channels-last."""
     height = LADDER.index(name)
     model = build()
+    if height < 4:
+        layout = torch.contiguous_format if height < 3 else torch.channels_last
+        model = model.to(memory_format=layout)
     if height == 0:
         recipe = ReleasedRecipe(model, SAMPLES)
         return recipe, recipe.loss, False, False
     if height < 4:
         with_plain_layers(model)
-    if height >= 3:
-        model = model.to(memory_format=torch.channels_last)
     return model, our_loss(model), height >= 2, height >= 3
 
 

@@ -63,6 +63,9 @@ def leakage(fit: ImageSet, test: ImageSet, inferred: Sequence[Inferred]) -> dict
     def probed(latents: Sequence[Tensor]) -> dict[int, float]:
         return scores(*map(as_features, latents))
 
+    def told(i: int) -> dict[int, float]:
+        return {j: probe_label(y_fit[:, [i, j]], y_test[:, [i, j]]) for j in usable}
+
     groups: dict[str, dict[int, float]] = {}
     rest = [side.rest for side in inferred if side.rest is not None and side.rest.shape[1]]
     if rest:
@@ -73,9 +76,7 @@ def leakage(fit: ImageSet, test: ImageSet, inferred: Sequence[Inferred]) -> dict
         groups["own"] = {i: seen[i][i] for i in usable}
         if len(usable) > 1:
             groups["other"] = {i: _mean_of_others(seen[i], i) for i in usable}
-            groups["other_reference"] = {
-                i: _mean_of_others(scores(y_fit[:, [i]], y_test[:, [i]]), i) for i in usable
-            }
+            groups["other_reference"] = {i: _mean_of_others(told(i), i) for i in usable}
     metrics = {}
     for group, values in groups.items():
         if values:
@@ -100,6 +101,27 @@ def probe(x_fit: np.ndarray, y_fit: np.ndarray, x_test: np.ndarray, y_test: np.n
     )
     predicted = classifier.fit(x_fit, y_fit).predict(x_test)
     return float(balanced_accuracy_score(y_test, predicted) - 1 / len(np.unique(y_test)))
+
+
+def probe_label(fit: np.ndarray, test: np.ndarray) -> float:
+    """`probe` of one binary label for another, without a fit.
+
+    The best bias of the balanced fit makes its mean probability one half, so that the two values
+    of a binary feature fall on either side of it: the probe answers with the feature itself, or
+    with its opposite if that is what the association of the two calls for.
+
+    Parameters
+    ----------
+    fit, test
+        The label that is known and the one that is asked for, integers (N, 2) and (M, 2).
+    """
+    return float(np.sign(_association(fit)) * _association(test) / 2)
+
+
+def _association(labels: np.ndarray) -> float:
+    """How much commoner the first label is where the second one is on: from -1 to 1."""
+    known, asked = labels.T
+    return known[asked == 1].mean() - known[asked == 0].mean()
 
 
 def _varies(y: np.ndarray) -> bool:

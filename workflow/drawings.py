@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 from ccvae.data import drawn, faces, xrays
 from ccvae.data.store import Store
 from evaluators.images import ImageSet
-from evaluators.truth import Drawings
+
+if TYPE_CHECKING:
+    from evaluators.truth import Drawings
 
 RedrawSwap = Callable[[Tensor, Tensor], Tensor]
 """The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
@@ -40,6 +43,9 @@ class Truth:
 
     def drawings(self, start: int, stop: int) -> Drawings:
         """Test images `start` to `stop` with their factors."""
+        # Brings scikit-learn, a second that those who only draw need not wait.
+        from evaluators.truth import Drawings
+
         factors = {name: values[start:stop] for name, values in self._factors().items()}
         return Drawings(self._images.take(torch.arange(start, stop)), factors)
 

@@ -96,12 +96,9 @@ def test_one_encoder_pass_equals_two(labelled: bool) -> None:
 def test_channels_last_changes_no_number() -> None:
     x, y = batch()
     losses, found = [], []
-    for last in (False, True):
-        model = lively()
-        images = x
-        if last:
-            model = model.to(memory_format=torch.channels_last)
-            images = x.contiguous(memory_format=torch.channels_last)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        model = lively().to(memory_format=layout)
+        images = x.contiguous(memory_format=layout)
         torch.manual_seed(6)
         loss = our_loss(model)(images, y)
         loss.backward()

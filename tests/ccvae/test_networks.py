@@ -49,6 +49,16 @@ def test_vector_to_conv_is_a_transposed_convolution(bias: bool) -> None:
     torch.testing.assert_close(layer(x), plain(x[:, :, None, None]), rtol=1e-6, atol=1e-6)
 
 
+def test_table3_lays_out_what_is_convolved_and_not_what_is_multiplied() -> None:
+    torch.manual_seed(0)
+    for network in (Table3(kaiming=True).trunk(), Table3(kaiming=True).decoder(45)):
+        for layer in network:
+            if isinstance(layer, ConvToVector | VectorToConv):
+                assert layer.weight.is_contiguous()
+            elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def gradient(layer: nn.Module, x: Tensor) -> Tensor:
     return torch.autograd.grad(layer(x).square().sum(), layer.weight)[0]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ccvae.interface import Inferred
 from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
-from evaluators.leakage import leakage, probe
+from evaluators.leakage import leakage, probe, probe_label
 from tests.toys import CharacteristicPixels, PixelModel, toy_classes, toy_images
 
 FIT, TEST = toy_images(1500, seed=1), toy_images(1000, seed=2)
@@ -97,3 +97,18 @@ def test_probe_counts_values_equally():
     assert probe(informative[:, None], y, informative[:, None], y) == pytest.approx(0.5)
     noise = rng.standard_normal((4000, 1))
     assert probe(noise[:2000], y[:2000], noise[2000:], y[2000:]) == pytest.approx(0, abs=0.08)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_closed_form_between_labels_is_the_fitted_probe(seed: int):
+    generator = np.random.default_rng(seed)
+    prevalence, given_off, given_on = generator.uniform(0.1, 0.9, 3)
+
+    def pairs(n: int) -> np.ndarray:
+        known = generator.random(n) < prevalence
+        asked = generator.random(n) < np.where(known, given_on, given_off)
+        return np.stack([known, asked], axis=1).astype(int)
+
+    fit, test = pairs(300), pairs(200)
+    fitted = probe(fit[:, :1], fit[:, 1], test[:, :1], test[:, 1])
+    assert probe_label(fit, test) == pytest.approx(fitted, abs=1e-12)

@@ -41,6 +41,7 @@ def configuration(**changes: Any) -> dict[str, Any]:
         supervision_rates=["0.06", "1.0"],
     )
     values["data"]["mnist"]["seeds"] = 3
+    del values["model_settings"]["ccvae_detached"]["datasets"]
     return copy.deepcopy({**values, **changes})
 
 

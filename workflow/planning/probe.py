@@ -71,8 +71,6 @@ class TrainingProbe:
         schedule, numerics = read_training(settings["training"])
         numerics.allow_tf32()
         model = build_model(settings, space, shape, numerics).to(self._device)
-        if shape[0] > 1:
-            model = model.to(memory_format=torch.channels_last)
         if schedule.kind == "interleaved":
             schedule = replace(schedule, labelled_batch=images // 2, unlabelled_batch=images // 2)
         schedule = replace(schedule, kind="mixed", steps=WARM_UP + STEPS)

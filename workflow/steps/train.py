@@ -124,8 +124,6 @@ def make_trainer(
     schedule, numerics = read_training(settings["training"])
     numerics.allow_tf32()
     model = build_model(settings, space, store.image_shape, numerics).to(device)
-    if store.image_shape[0] > 1:
-        model = model.to(memory_format=torch.channels_last)
     batches = Batches(
         schedule,
         torch.from_numpy(labelled),
