@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -156,27 +157,28 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
             "official list of 40 attributes."
         )
     columns = [header.index(label) + 1 for label in LABELS]
-    names, labels = [], np.empty((len(rows), len(LABELS)), dtype=np.uint8)
-    values = {"1": 1, "-1": 0}
-    for row, (line, cells) in enumerate(rows):
+    pick, on, names, labels = itemgetter(*columns), {"1": 1, "-1": 0}, [], []
+    for line, cells in rows:
         if len(cells) != len(header) + 1:
             raise InputError(
                 f"{path} line {line} has {len(cells)} entries where {len(header) + 1} were "
                 "expected; get the list again."
             )
-        for label, column in enumerate(columns):
-            if (value := values.get(cells[column])) is None:
-                raise InputError(
-                    f"{path} line {line} ({cells[0]}) has the value {cells[column]!r} for "
-                    f"{LABELS[label]}, where -1 or 1 was expected; get the list again."
-                )
-            labels[row, label] = value
+        values = pick(cells)
+        try:
+            labels.append([on[value] for value in values])
+        except KeyError as error:
+            place = values.index(error.args[0])
+            raise InputError(
+                f"{path} line {line} ({cells[0]}) has the value {values[place]!r} for "
+                f"{LABELS[place]}, where -1 or 1 was expected; get the list again."
+            ) from None
         names.append(cells[0])
     if announced is not None and announced != len(names):
         raise InputError(
             f"{path} announces {announced} images but lists {len(names)}; get the list again."
         )
-    return names, labels
+    return names, np.array(labels, dtype=np.uint8).reshape(-1, len(LABELS))
 
 
 def read_partition(path: Path) -> dict[str, str]:

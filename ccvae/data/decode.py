@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from ccvae.data.parallel import ordered_map
 from ccvae.data.spec import StoreSpec
-from ccvae.data.store import Store, StoreWriter, finished
+from ccvae.data.store import ImageRows, Store, StoreWriter, finished
 from ccvae.errors import InputError
 
 CHUNK = 256
@@ -47,8 +48,11 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
     return array.transpose(2, 0, 1)
 
 
-def _decode_chunk(paths: Sequence[str], size: int) -> np.ndarray:
-    return np.stack([decode_image(path, size) for path in paths])
+def _decode_chunk(task: tuple[int, Sequence[str]], rows: ImageRows) -> int:
+    """Decode files into the rows from the given one on; returns how many."""
+    start, paths = task
+    rows.put(start, (decode_image(path, rows.shape[-1]) for path in paths))
+    return len(paths)
 
 
 def require_files(paths: Sequence[str]) -> None:
@@ -59,7 +63,11 @@ def require_files(paths: Sequence[str]) -> None:
     InputError
         With the first missing file and the number of missing ones.
     """
-    missing = [path for path in paths if not Path(path).is_file()]
+    # One look at each folder is far cheaper than one at each file.
+    listing = cache(lambda folder: set(os.listdir(folder)) if os.path.isdir(folder) else set())
+    missing = [
+        path for path in paths if os.path.basename(path) not in listing(os.path.dirname(path))
+    ]
     if missing:
         raise InputError(
             f"The image {missing[0]} is missing ({len(missing)} of {len(paths)} files that the "
@@ -98,15 +106,16 @@ def decode_store(
     if (ready := finished(folder, spec)) is not None:
         return ready
     require_files(paths)
-    decode = partial(_decode_chunk, size=spec.image_shape[1])
     with StoreWriter(folder, spec) as writer:
-        chunks = (paths[i : i + CHUNK] for i in range(writer.done, spec.total, CHUNK))
+        # Processes that write what they decode have nothing to send.
+        decode = partial(_decode_chunk, rows=writer.rows)
+        starts = range(writer.done, spec.total, CHUNK)
+        chunks = ((start, paths[start : start + CHUNK]) for start in starts)
         # `disable=None` keeps the bar out of logs: it is drawn on a terminal only.
         with tqdm(
             total=spec.total, initial=writer.done, desc=spec.name, unit="image", disable=None
         ) as bar:
-            for images in ordered_map(decode, chunks, workers=workers):
-                end = writer.done + len(images)
-                writer.write(images, labels[writer.done : end])
-                bar.update(len(images))
+            for n in ordered_map(decode, chunks, workers=workers):
+                writer.advance(labels[writer.done : writer.done + n])
+                bar.update(n)
     return Store.open(folder)

@@ -8,9 +8,11 @@ order is kept inside each split.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +26,11 @@ from ccvae.errors import InputError
 from ccvae.files import atomic_path, read_json, write_json
 
 ARRAYS = ("images.npy", "labels.npy", "split.npy")
+KEEP_EVERY_S = 1.0
+"""Seconds of work that a killed preparation may have to do again. Every wait for the disk costs
+about as long as decoding a hundred images."""
+
+WRITE_BYTES = 2**18
 
 
 def file_digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
@@ -218,13 +225,40 @@ def finished(folder: str | os.PathLike[str], spec: StoreSpec) -> Store | None:
     return store if store.meta.get("key") == spec.key else None
 
 
+@dataclass(frozen=True)
+class ImageRows:
+    """The images of an unfinished store, for other processes to write into.
+
+    Attributes
+    ----------
+    path
+        The file.
+    start
+        Its byte at which the first image begins.
+    shape
+        (C, H, W).
+    """
+
+    path: Path
+    start: int
+    shape: tuple[int, int, int]
+
+    def put(self, row: int, images: Iterable[np.ndarray]) -> None:
+        """Write images one by one, uint8 (C, H, W) each, to the rows from `row` on."""
+        with self.path.open("r+b", buffering=WRITE_BYTES) as stream:
+            stream.seek(self.start + row * math.prod(self.shape))
+            for image in images:
+                stream.write(image.tobytes())
+
+
 class StoreWriter:
     """Write a store in chunks, in constant memory; continue where a killed run stopped.
 
     Images and labels go to memory-mapped files in a hidden folder beside the store, with a count
     of the rows done, under the key of `spec`: another key starts anew. Leaving the `with` block
     moves the files into place and writes `store.json` last; leaving it by an exception keeps the
-    finished rows for the next attempt, and the store's folder as it was.
+    finished rows for the next attempt, and the store's folder as it was. A process that is killed
+    keeps those of up to `KEEP_EVERY_S` before.
 
     Parameters
     ----------
@@ -265,6 +299,7 @@ class StoreWriter:
         if images.shape != (self.spec.total, *self.spec.image_shape):
             return False
         self._images, self._labels, self.done = images, labels, int(progress["done"])
+        self._kept = time.monotonic()
         return True
 
     def _start(self) -> None:
@@ -292,7 +327,17 @@ class StoreWriter:
         self._keep_progress()
 
     def _keep_progress(self) -> None:
+        # Rows reach the disk before the count that vouches for them.
+        self._images.flush()
+        self._labels.flush()
         write_json(self._progress(), {"key": self.spec.key, "done": self.done})
+        self._kept = time.monotonic()
+
+    @property
+    def rows(self) -> ImageRows:
+        """The images, for processes that write chunks themselves; see `advance`."""
+        path = self.partial / "images.npy"
+        return ImageRows(path, self._images.offset, self.spec.image_shape)
 
     def write(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Append a chunk: images uint8 (n, C, H, W) and labels uint8 (n, F).
@@ -303,22 +348,26 @@ class StoreWriter:
             If the arrays do not have the type and shape that the spec announced.
         """
         end = self.done + len(images)
-        for what, array, target in (
-            ("images", images, self._images),
-            ("labels", labels, self._labels),
-        ):
-            expected = (len(images), *target.shape[1:])
-            if array.dtype != np.uint8 or array.shape != expected or end > len(target):
-                raise ValueError(
-                    f"{what} {array.dtype} {array.shape} cannot become rows {self.done} to {end} "
-                    f"of uint8 {target.shape}"
-                )
-            target[self.done : end] = array
-        # Rows reach the disk before the count that vouches for them.
-        self._images.flush()
-        self._labels.flush()
+        if len(labels) != len(images):
+            raise ValueError(f"{len(images)} images came with {len(labels)} labels")
+        _check_rows("images", images, self._images, end)
+        self._images[self.done : end] = images
+        self.advance(labels)
+
+    def advance(self, labels: np.ndarray) -> None:
+        """Append labels uint8 (n, F) whose images are in their rows already.
+
+        Raises
+        ------
+        ValueError
+            If the array does not have the type and shape that the spec announced.
+        """
+        end = self.done + len(labels)
+        _check_rows("labels", labels, self._labels, end)
+        self._labels[self.done : end] = labels
         self.done = end
-        self._keep_progress()
+        if end == self.spec.total or time.monotonic() - self._kept > KEEP_EVERY_S:
+            self._keep_progress()
 
     def __exit__(
         self,
@@ -328,6 +377,8 @@ class StoreWriter:
     ) -> None:
         if kind is None:
             self._finish()
+        else:
+            self._keep_progress()
 
     def _finish(self) -> None:
         if self.done != self.spec.total:
@@ -350,6 +401,15 @@ class StoreWriter:
             os.replace(self.partial / name, self.folder / name)
         write_json(self.folder / "store.json", content)
         shutil.rmtree(self.partial)
+
+
+def _check_rows(what: str, array: np.ndarray, target: np.ndarray, end: int) -> None:
+    """Check that `array` can become the rows of `target` before `end`."""
+    if array.dtype != np.uint8 or array.shape[1:] != target.shape[1:] or end > len(target):
+        raise ValueError(
+            f"{what} {array.dtype} {array.shape} cannot become rows {end - len(array)} to {end} "
+            f"of uint8 {target.shape}"
+        )
 
 
 def _prevalence(spec: StoreSpec, train: np.ndarray) -> Sequence[float]:

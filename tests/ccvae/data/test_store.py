@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ccvae.data import store as store_module
 from ccvae.data.spec import StoreSpec, split_counts
 from ccvae.data.store import Store, StoreWriter, finished
 from ccvae.errors import InputError
@@ -129,6 +130,24 @@ def test_resume_continues_after_the_last_chunk(tmp_path: Path, store: Store) -> 
     assert Store.open(tmp_path / "resumed").checksum == store.checksum
 
 
+def test_other_processes_may_write_the_images(tmp_path: Path, store: Store) -> None:
+    with StoreWriter(tmp_path / "shared", SPEC) as writer:
+        # In any order, as long as rows are there before they are counted.
+        for start in (6, 0):
+            writer.rows.put(start, IMAGES[start : start + 6])
+        for start in (0, 6):
+            writer.advance(LABELS[start : start + 6])
+    assert Store.open(tmp_path / "shared").checksum == store.checksum
+
+
+def test_a_killed_writer_keeps_what_it_had_counted(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store_module, "KEEP_EVERY_S", 0)
+    StoreWriter(tmp_path / "killed", SPEC).__enter__().write(IMAGES[:4], LABELS[:4])
+    with StoreWriter(tmp_path / "killed", SPEC) as writer:
+        assert writer.done == 4
+        writer.write(IMAGES[4:], LABELS[4:])
+
+
 @pytest.mark.parametrize("change", [{"options": {"seed": 2}}, {"labels": ("a", "c")}])
 def test_other_options_start_anew(tmp_path: Path, change: dict) -> None:
     interrupt(tmp_path / "store")
@@ -146,6 +165,11 @@ def test_damaged_progress_starts_anew(tmp_path: Path, name: str) -> None:
 def test_writer_refuses_what_the_spec_did_not_announce(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="images float64"), StoreWriter(tmp_path / "s", SPEC) as w:
         w.write(IMAGES.astype(np.float64), LABELS)
+    with (
+        pytest.raises(ValueError, match="5 images came with 4"),
+        StoreWriter(tmp_path / "s", SPEC) as w,
+    ):
+        w.write(IMAGES[:5], LABELS[:4])
     with pytest.raises(ValueError, match="only 5 of 11"), StoreWriter(tmp_path / "s", SPEC) as w:
         w.write(IMAGES[:5], LABELS[:5])
     assert not (tmp_path / "s").exists()
