@@ -11,7 +11,6 @@ import pytest
 from ccvae.data.readers import READERS
 from ccvae.files import write_json
 from workflow.config import Run
-from workflow.reporting import claims
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan, collect
@@ -107,9 +106,9 @@ def test_cells_hold_mean_sample_deviation_paper_and_difference(results):
     assert row["difference"] == pytest.approx(0.005)
 
 
-def test_readers_pages_and_claims_agree_on_what_is_drawn():
-    drawn = {name for name, reader in READERS.items() if reader.stand_in}
-    assert set(STAND_INS) == set(claims.STAND_INS.values()) == drawn
+def test_readers_and_pages_agree_on_what_is_drawn():
+    assert set(STAND_INS) == {name for name, reader in READERS.items() if reader.stand_in}
+    assert set(STAND_INS.values()) <= set(READERS)
 
 
 def test_a_difference_that_rounds_to_zero_has_no_minus(results):

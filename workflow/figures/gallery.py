@@ -8,7 +8,7 @@ from typing import Any
 from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.figures.catalogue import FIGURES, Figure
-from workflow.reporting.names import STAND_INS, dataset_name
+from workflow.reporting.names import STAND_INS, dataset_name, original_name
 
 OPTIONAL = {
     "figure3": "traversals",
@@ -167,9 +167,10 @@ class Gallery:
         scope = figures[0].scope
         about = []
         if dataset in STAND_INS:
+            original = original_name(dataset)
             about.append(
-                f"Data: {dataset}, a drawn stand-in for {STAND_INS[dataset]}; nothing here was "
-                f"computed from {STAND_INS[dataset]}."
+                f"Data: {dataset}, a drawn stand-in for {original}; nothing here was computed from "
+                f"{original}."
             )
         elif dataset:
             about.append(f"Data: {dataset_name(dataset)}.")

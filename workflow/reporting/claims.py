@@ -18,12 +18,10 @@ import yaml
 
 from ccvae.errors import InputError
 from workflow.reporting.intervals import Cell, by_cell, paired, seed_interval
+from workflow.reporting.names import STAND_INS
 from workflow.reporting.records import Plan
 
 CLAIMS = Path(__file__).parents[1] / "resources" / "claims.yaml"
-STAND_INS = {"celeba": "synthetic_faces", "chexpert": "synthetic_xrays"}
-"""Which drawn data set takes the place of which of the paper's."""
-
 HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "fails", "undecided", "not run"
 TESTS = ("better", "not_worse", "similar", "tasks")
 
@@ -230,8 +228,11 @@ class _Court:
     def verdicts(self, claim: Claim) -> Iterator[Verdict]:
         for original in claim.datasets:
             places = [original]
-            if STAND_INS.get(original) in self._plan.datasets:
-                places.append(STAND_INS[original])
+            places += [
+                drawn
+                for drawn, place in STAND_INS.items()
+                if place == original and drawn in self._plan.datasets
+            ]
             for dataset in places:
                 for subject in self._models(claim.subject, dataset) or [claim.subject]:
                     rows = tuple(self._comparisons(claim, dataset, subject))
@@ -282,7 +283,7 @@ class _Court:
             theirs = self._cells.get((opponent, dataset, subject, rate), {})
         else:
             theirs = self._cells.get((metric, dataset, opponent, rate), {})
-        drawn = dataset in STAND_INS.values()
+        drawn = dataset in STAND_INS
         what = (claim.id, dataset, drawn, subject, rate, opponent, metric)
         mine, other = paired(ours, theirs)
         if len(mine) == 0:
@@ -318,6 +319,6 @@ class _Court:
         opponent = "fails: " + ", ".join(failed) if failed else "all tasks"
         if verdict == NOT_RUN:
             opponent = "all tasks"
-        drawn = dataset in STAND_INS.values()
+        drawn = dataset in STAND_INS
         row = (claim.id, dataset, drawn, model, rate, opponent, "tasks")
         return Comparison(*row, verdict=verdict)

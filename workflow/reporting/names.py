@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-STAND_INS = {"synthetic_faces": "CelebA", "synthetic_xrays": "CheXpert"}
-"""Drawn stand-ins, and what they stand in for."""
+STAND_INS = {"synthetic_faces": "celeba", "synthetic_xrays": "chexpert"}
+"""Drawn stand-ins, and the data sets whose place they take."""
 
 NAMES = {
     "celeba": "CelebA",
@@ -18,6 +18,11 @@ NAMES = {
 def dataset_name(dataset: str) -> str:
     """Name of a data set for readers; a stand-in is called one."""
     return NAMES.get(dataset, dataset)
+
+
+def original_name(stand_in: str) -> str:
+    """Name for readers of the data set whose place a stand-in takes; vague if not one of ours."""
+    return NAMES[STAND_INS[stand_in]] if stand_in in STAND_INS else "real images"
 
 
 def readable(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from workflow.reporting.names import STAND_INS, dataset_name
+from workflow.reporting.names import STAND_INS, dataset_name, original_name
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import REFERENCES, Plan
 
@@ -40,7 +40,7 @@ def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     sentences = [f"{table.title}; {seeds}, preset `{plan.preset}`.", table.note]
     drawn = [name for name in _datasets(frame) if name in STAND_INS]
     if drawn:
-        pairs = " and ".join(f"`{name}` in place of {STAND_INS[name]}" for name in drawn)
+        pairs = " and ".join(f"`{name}` in place of {original_name(name)}" for name in drawn)
         sentences.append(
             f"Drawn stand-ins, {pairs}: their numbers are not comparable with the paper's, "
             "so no paper value stands beside them."

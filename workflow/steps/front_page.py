@@ -10,7 +10,7 @@ import pandas as pd
 
 from ccvae.files import read_json, write_text
 from workflow.reporting.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, decide, load_claims
-from workflow.reporting.names import STAND_INS, dataset_name
+from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.page import page
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan
@@ -79,7 +79,7 @@ def about_data(results: Path, dataset: str) -> str:
     judge = read_json(results / "judges" / dataset / "judge.json")
     kind = "real images"
     if store["stand_in"]:
-        kind = f"a **drawn stand-in** for {STAND_INS.get(dataset, 'real images')}"
+        kind = f"a **drawn stand-in** for {original_name(dataset)}"
     counts = store["counts"]
     sentences = [
         f"{dataset_name(dataset)}: {kind}; {counts['train']:,} training and {counts['test']:,} "

@@ -19,7 +19,7 @@ BEGIN, END = "<!-- BEGIN generated: make readme -->", "<!-- END generated -->"
 REFERENCE, DEFAULT = Path("results/reference"), Path("results/default")
 
 REAL = ("table6", "table7")
-STAND_INS = {
+DRAWN = {
     "table1": ("accuracy", "balanced_accuracy"),
     "table2": ("swap_normalised", "swap_background_change"),
 }
@@ -78,7 +78,7 @@ def shown(results: Path, home: Path) -> list[str]:
         path = results / "tables" / f"{name}.md"
         if path.exists():
             parts.append(demoted(path.read_text(encoding="utf-8"), TABLES[name].heading))
-    for name, metrics in STAND_INS.items():
+    for name, metrics in DRAWN.items():
         path = results / "tables" / f"{name}.md"
         if path.exists():
             headings = [m.heading for m in TABLES[name].metrics if m.name in metrics]
