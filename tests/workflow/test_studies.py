@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from ccvae.data.spec import StoreSpec
-from ccvae.data.store import StoreWriter
+from ccvae.data.writer import StoreWriter
 from ccvae.errors import InputError
 from ccvae.files import read_json
 from ccvae.model import CCVAE, SUPERVISED_GRADIENTS

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccvae.data import store as store_module
+from ccvae.data import writer as writer_module
 from ccvae.data.spec import StoreSpec, split_counts
-from ccvae.data.store import Store, StoreWriter, finished
+from ccvae.data.store import Store, finished
+from ccvae.data.writer import StoreWriter
 from ccvae.errors import InputError
 
 SPEC = StoreSpec(
@@ -141,7 +142,7 @@ def test_other_processes_may_write_the_images(tmp_path: Path, store: Store) -> N
 
 
 def test_a_killed_writer_keeps_what_it_had_counted(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(store_module, "KEEP_EVERY_S", 0)
+    monkeypatch.setattr(writer_module, "KEEP_EVERY_S", 0)
     StoreWriter(tmp_path / "killed", SPEC).__enter__().write(IMAGES[:4], LABELS[:4])
     with StoreWriter(tmp_path / "killed", SPEC) as writer:
         assert writer.done == 4
