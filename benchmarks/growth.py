@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from benchmarks.common import ask, milliseconds, own_mb, peak_mb, table
+from ccvae.allocator import keep_freed_memory
 from ccvae.labels import MultiLabel
 from ccvae.training import Batches, Schedule, Trainer
-from workflow.allocator import keep_freed_memory
 from workflow.models import build_model
 
 USUAL: dict[str, Any] = {"images": 8000, "labels": 18, "latents": 45, "rate": 0.2}

@@ -17,8 +17,8 @@ import torch
 
 from benchmarks import growth, imports, inputs, layers, picture, pipeline, training_step
 from benchmarks.common import ask, machine
+from ccvae.allocator import keep_freed_memory
 from ccvae.files import write_text
-from workflow.allocator import keep_freed_memory
 
 LOG = logging.getLogger("benchmarks")
 LAYER_ROUNDS = 9

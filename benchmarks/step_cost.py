@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import Step, machine, milliseconds, table
+from ccvae.allocator import keep_freed_memory
 from ccvae.files import write_text
 from ccvae.interface import LabelledVAE
 from ccvae.labels import MultiLabel
 from ccvae.training import step_loss
-from workflow.allocator import keep_freed_memory
 from workflow.models import build_model
 
 N_LABELS = 18

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from benchmarks.common import Step, answer, ask, milliseconds, peak_mb, table, worker
 from benchmarks.layers import convolution_peak, step_gflop
 from benchmarks.released_recipe import ReleasedRecipe, plain
+from ccvae.allocator import keep_freed_memory
 from ccvae.labels import MultiLabel
 from ccvae.model import CCVAE
 from ccvae.networks import Table3
 from ccvae.training import step_loss
-from workflow.allocator import keep_freed_memory
 
 BATCH, LATENTS, N_LABELS, SAMPLES = 200, 45, 18, 100
 KINDS = ("supervised", "unsupervised")

@@ -11,12 +11,18 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from ccvae.allocator import keep_freed_memory
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def _end_with_parent() -> None:
-    """End this worker when its parent is gone: a killed parent cannot tell its workers to stop."""
+def _start_worker() -> None:
+    """Keep freed memory, which the next task wants again, and end when the parent is gone.
+
+    A killed parent cannot tell its workers to stop.
+    """
+    keep_freed_memory()
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -56,7 +62,7 @@ def ordered_map(
     remaining = iter(tasks)
     pending: deque[Future[Result]] = deque()
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
             pending.extend(pool.submit(function, task) for task in islice(remaining, 2 * workers))
             while pending:

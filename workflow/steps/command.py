@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccvae.allocator import keep_freed_memory
 from ccvae.errors import InputError
-from workflow.allocator import keep_freed_memory
 from workflow.cards import use_one_card
 
 if TYPE_CHECKING:

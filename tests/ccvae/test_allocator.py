@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from workflow import allocator
+from ccvae import allocator
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = """
 import resource
 import torch
-from workflow.allocator import keep_freed_memory
+from ccvae.allocator import keep_freed_memory
 print(keep_freed_memory())
 for _ in range(10):
     torch.rand(1 << 24)

@@ -1,4 +1,4 @@
-"""Keep freed memory: the tensors of a training step are needed again in the next one."""
+"""Keep freed memory: what one step or image needs, the next one needs again."""
 
 from __future__ import annotations
 
