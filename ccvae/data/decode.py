@@ -18,6 +18,8 @@ from ccvae.data.writer import ImageRows, StoreWriter
 from ccvae.errors import InputError
 
 CHUNK = 256
+AHEAD = 16
+"""Chunks per process to go on with while the disk is waited for."""
 
 
 def decode_image(path: str | Path, size: int) -> np.ndarray:
@@ -116,7 +118,7 @@ def decode_store(
         with tqdm(
             total=spec.total, initial=writer.done, desc=spec.name, unit="image", disable=None
         ) as bar:
-            for n in ordered_map(decode, chunks, workers=workers):
+            for n in ordered_map(decode, chunks, workers=workers, ahead=AHEAD):
                 writer.advance(labels[writer.done : writer.done + n])
                 bar.update(n)
     return Store.open(folder)

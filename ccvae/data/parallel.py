@@ -34,11 +34,11 @@ def _start_worker() -> None:
 
 
 def ordered_map(
-    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int, ahead: int = 2
 ) -> Iterator[Result]:
     """Yield `function(task)` for each task in order, computed by several processes.
 
-    At most two tasks per worker are under way or waiting to be taken, so memory is bounded
+    At most `ahead` tasks per worker are under way or waiting to be taken, so memory is bounded
     however slow the consumer is. Processes are spawned, not forked: forking a process that runs
     threads (as torch does) can hang.
 
@@ -50,6 +50,8 @@ def ordered_map(
         Its arguments.
     workers
         Number of processes; with one, the work is done in this process.
+    ahead
+        Tasks per worker that may be begun before their results are asked for.
 
     Yields
     ------
@@ -64,7 +66,9 @@ def ordered_map(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
-            pending.extend(pool.submit(function, task) for task in islice(remaining, 2 * workers))
+            pending.extend(
+                pool.submit(function, task) for task in islice(remaining, ahead * workers)
+            )
             while pending:
                 result = pending.popleft().result()
                 pending.extend(pool.submit(function, task) for task in islice(remaining, 1))
