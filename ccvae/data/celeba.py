@@ -157,7 +157,8 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
             "official list of 40 attributes."
         )
     columns = [header.index(label) + 1 for label in LABELS]
-    pick, on, names, labels = itemgetter(*columns), {"1": 1, "-1": 0}, [], []
+    pick, on = itemgetter(*columns), {"1": 1, "-1": 0}
+    names, labels = [], []
     for line, cells in rows:
         if len(cells) != len(header) + 1:
             raise InputError(

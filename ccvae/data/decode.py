@@ -58,6 +58,15 @@ def _decode_chunk(task: tuple[int, Sequence[str]], rows: ImageRows) -> int:
     return len(paths)
 
 
+def _files_in(folder: str) -> frozenset[str]:
+    """Names of the files in a folder: one look that is far cheaper than one at each file."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_file())
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+
+
 def require_files(paths: Sequence[str]) -> None:
     """Check that all files exist before hours of work begin.
 
@@ -66,10 +75,12 @@ def require_files(paths: Sequence[str]) -> None:
     InputError
         With the first missing file and the number of missing ones.
     """
-    # One look at each folder is far cheaper than one at each file.
-    listing = cache(lambda folder: set(os.listdir(folder)) if os.path.isdir(folder) else set())
+    files_in = cache(_files_in)
+    places = map(os.path.split, paths)
     missing = [
-        path for path in paths if os.path.basename(path) not in listing(os.path.dirname(path))
+        path
+        for path, (folder, name) in zip(paths, places, strict=True)
+        if name not in files_in(folder)
     ]
     if missing:
         raise InputError(

@@ -45,10 +45,21 @@ class ImageRows:
     shape: tuple[int, int, int]
 
     def put(self, row: int, images: Iterable[np.ndarray]) -> None:
-        """Write images one by one, uint8 (C, H, W) each, to the rows from `row` on."""
+        """Write images one by one, uint8 (C, H, W) each, to the rows from `row` on.
+
+        Raises
+        ------
+        ValueError
+            If an image has another type or shape, which would move all that follow.
+        """
         with self.path.open("r+b", buffering=WRITE_BYTES) as stream:
             stream.seek(self.start + row * math.prod(self.shape))
             for image in images:
+                if image.dtype != np.uint8 or image.shape != self.shape:
+                    raise ValueError(
+                        f"an image {image.dtype} {image.shape} cannot become a row of uint8 "
+                        f"{self.shape}"
+                    )
                 stream.write(image.tobytes())
 
 

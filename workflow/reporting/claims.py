@@ -227,18 +227,12 @@ class _Court:
 
     def verdicts(self, claim: Claim) -> Iterator[Verdict]:
         for original in claim.datasets:
-            places = [original]
-            places += [
-                drawn
-                for drawn, place in STAND_INS.items()
-                if place == original and drawn in self._plan.datasets
-            ]
-            for dataset in places:
+            drawn = [name for name in self._plan.datasets if STAND_INS.get(name) == original]
+            for dataset in (original, *drawn):
                 for subject in self._models(claim.subject, dataset) or [claim.subject]:
                     rows = tuple(self._comparisons(claim, dataset, subject))
                     verdict = amount_to([row.verdict for row in rows], claim.need)
-                    drawn = dataset != original
-                    yield Verdict(claim, dataset, drawn, subject, verdict, rows)
+                    yield Verdict(claim, dataset, dataset in STAND_INS, subject, verdict, rows)
 
     def _models(self, system: str, dataset: str) -> list[str]:
         if dataset not in self._plan.datasets:

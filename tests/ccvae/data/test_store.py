@@ -141,6 +141,15 @@ def test_other_processes_may_write_the_images(tmp_path: Path, store: Store) -> N
     assert Store.open(tmp_path / "shared").checksum == store.checksum
 
 
+@pytest.mark.parametrize("image", [IMAGES[0].astype(np.float32), IMAGES[0, :, :3]])
+def test_rows_refuse_other_images(tmp_path: Path, image: np.ndarray) -> None:
+    with (
+        pytest.raises(ValueError, match="cannot become a row"),
+        StoreWriter(tmp_path / "s", SPEC) as writer,
+    ):
+        writer.rows.put(0, [image])
+
+
 def test_a_killed_writer_keeps_what_it_had_counted(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(writer_module, "KEEP_EVERY_S", 0)
     StoreWriter(tmp_path / "killed", SPEC).__enter__().write(IMAGES[:4], LABELS[:4])
