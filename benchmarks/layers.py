@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import Step, milliseconds, table
-from ccvae.networks import ConvToVector, Table3, VectorToConv
+from ccvae.networks import Table3
 
 LATENTS = 45
 PROBES = ((64, 128, 32), (16, 256, 28), (8, 256, 56))
@@ -50,22 +51,14 @@ def layers() -> list[Layer]:
             if isinstance(module, nn.ReLU):
                 continue
             follows = modules[place + 1 : place + 2]
-            result = module(x)
+            with FlopCounterMode(display=False) as counter:
+                result = module(x)
             title = f"{part} {tuple(x.shape[1:])} -> {tuple(result.shape[1:])}"
             block = nn.Sequential(module, *follows)
-            found.append(Layer(title, block, tuple(x.shape[1:]), _mflop(module, x, result)))
+            mflop = counter.get_total_flops() / 1e6
+            found.append(Layer(title, block, tuple(x.shape[1:]), mflop))
             x = result
     return found
-
-
-def _mflop(module: nn.Module, x: Tensor, result: Tensor) -> float:
-    """Multiplications and additions of one image, in millions."""
-    weights = module.weight.numel()
-    if isinstance(module, ConvToVector | VectorToConv | nn.Linear):
-        return 2e-6 * weights
-    # Each weight is used once per position of the smaller side.
-    smaller = x if isinstance(module, nn.ConvTranspose2d) else result
-    return 2e-6 * weights * smaller.shape[-1] * smaller.shape[-2]
 
 
 def step_gflop(batch: int) -> float:

@@ -1,0 +1,63 @@
+"""What a step costs, counted in operations, and how the page says what is above its limit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.layers import layers, step_gflop
+from benchmarks.step_cost import (
+    CONTESTANTS,
+    IMAGE_SHAPE,
+    N_LABELS,
+    Cost,
+    above_limit,
+    build,
+    document,
+    one_step,
+    operations,
+    ratios,
+)
+
+
+def counted(title: str, labelled: int, unlabelled: int) -> float:
+    model = build(next(contestant for contestant in CONTESTANTS if contestant.title == title))
+    x = torch.rand(labelled + unlabelled, *IMAGE_SHAPE)
+    y = torch.randint(2, (labelled, N_LABELS))
+    optimizer = torch.optim.Adam(model.parameters())
+    return operations(lambda: one_step(model, optimizer, x, y, labelled))
+
+
+def costs(**mvae: Cost) -> dict[str, dict[str, Cost]]:
+    plain = dict.fromkeys(mvae, Cost(100.0, 10.0))
+    return {contestant.title: plain for contestant in CONTESTANTS} | {"MVAE": mvae}
+
+
+def test_operations_of_a_step_are_those_of_its_layers() -> None:
+    # The heads and the label networks come to it; the convolutions are nearly all.
+    assert counted("CCVAE", 2, 0) == pytest.approx(step_gflop(2), rel=0.01)
+
+
+def test_a_labelled_step_of_mvae_decodes_once_more() -> None:
+    decoder = sum(layer.mflop for layer in layers() if layer.title.startswith("decoder"))
+    more = counted("MVAE", 2, 0) - counted("CCVAE", 2, 0)
+    assert more == pytest.approx(3 * 2 * decoder / 1000, rel=0.1)
+    assert counted("MVAE", 0, 2) == pytest.approx(counted("CCVAE", 0, 2), rel=0.01)
+
+
+def test_what_is_above_the_limit_is_named_with_what_its_operations_ask() -> None:
+    found = costs(supervised=Cost(170.0, 16.0), unsupervised=Cost(160.0, 10.0), both=Cost(150, 16))
+    assert above_limit(found) == [
+        "MVAE supervised (1.70), which its operations alone put at 1.60",
+        "MVAE unsupervised (1.60)",
+    ]
+    row = "| MVAE | 170 (1.70; 1.60) | 160 (1.60; 1.00) | 150 (1.50; 1.60) | 1.5 |"
+    assert row in ratios(found)
+    page = document({"a batch": found}, 3)
+    assert "## A batch" in page
+    assert "put at 1.60; MVAE unsupervised (1.60)." in page
+
+
+def test_nothing_above_the_limit_is_said_so() -> None:
+    page = document({"a batch": costs(supervised=Cost(150.0, 15.0))}, 3)
+    assert "Above the limit: none." in page
