@@ -171,7 +171,7 @@ def section(results: Path, cores: int) -> list[str]:
     lines = [
         "## The whole pipeline",
         "",
-        f"The preset in `{results.name}` took {minutes:.1f} minutes on {cores} cores "
+        f"The preset `{results.name}` took {minutes:.1f} minutes on {cores} cores "
         f"for {len(jobs)} jobs with a record. Core-seconds by what they went into:",
         "",
         *table(["", "core-seconds", "share"], rows),

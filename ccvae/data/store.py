@@ -20,7 +20,7 @@ from ccvae.data.spec import FORMAT, SPLITS, StoreSpec
 from ccvae.errors import InputError
 from ccvae.files import read_json
 
-ARRAYS = ("images.npy", "labels.npy", "split.npy")
+IMAGES, LABELS, SPLIT = ARRAYS = ("images.npy", "labels.npy", "split.npy")
 
 
 def file_digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
@@ -169,9 +169,7 @@ def _damaged(folder: Path, what: str) -> InputError:
 
 def _load(folder: Path, name: str) -> np.ndarray:
     try:
-        return np.load(
-            folder / name, mmap_mode="r" if name == "images.npy" else None, allow_pickle=False
-        )
+        return np.load(folder / name, mmap_mode="r" if name == IMAGES else None, allow_pickle=False)
     except FileNotFoundError as error:
         raise _damaged(folder, f"{name} is missing") from error
     except (OSError, ValueError, EOFError) as error:
@@ -184,12 +182,12 @@ def _check_fit(
     try:
         counts = [int(meta["counts"][name]) for name in SPLITS]
         shapes = {
-            "images.npy": (images, (sum(counts), *meta["image_shape"])),
-            "labels.npy": (
+            IMAGES: (images, (sum(counts), *meta["image_shape"])),
+            LABELS: (
                 labels,
                 (sum(counts), len(meta["labels"]) if meta["kind"] == "multi_label" else 1),
             ),
-            "split.npy": (split, (sum(counts),)),
+            SPLIT: (split, (sum(counts),)),
         }
         missing = {"name", "prevalence", "stand_in"} - set(meta)
         missing |= set(ARRAYS) - set(meta["sha256"])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from ccvae.data.spec import SPLITS, StoreSpec
-from ccvae.data.store import ARRAYS, file_digest
+from ccvae.data.store import ARRAYS, IMAGES, LABELS, SPLIT, file_digest
 from ccvae.errors import InputError
 from ccvae.files import atomic_path, read_json, write_json
 
@@ -104,8 +104,8 @@ class StoreWriter:
             progress = read_json(self._progress())
             if progress["key"] != self.spec.key:
                 return False
-            images = open_memmap(self.partial / "images.npy", mode="r+")
-            labels = open_memmap(self.partial / "labels.npy", mode="r+")
+            images = open_memmap(self.partial / IMAGES, mode="r+")
+            labels = open_memmap(self.partial / LABELS, mode="r+")
         except (OSError, ValueError, KeyError, TypeError):
             return False
         if images.shape != (self.spec.total, *self.spec.image_shape):
@@ -126,11 +126,9 @@ class StoreWriter:
                 f"The data store {self.folder} needs {need / 1e9:.2f} GB, but only "
                 f"{free / 1e9:.2f} GB are free there; make room or choose another folder."
             )
-        self._images = open_memmap(
-            self.partial / "images.npy", mode="w+", dtype=np.uint8, shape=shape
-        )
+        self._images = open_memmap(self.partial / IMAGES, mode="w+", dtype=np.uint8, shape=shape)
         self._labels = open_memmap(
-            self.partial / "labels.npy",
+            self.partial / LABELS,
             mode="w+",
             dtype=np.uint8,
             shape=(self.spec.total, self.spec.factors),
@@ -148,7 +146,7 @@ class StoreWriter:
     @property
     def rows(self) -> ImageRows:
         """The images, for processes that write chunks themselves; see `advance`."""
-        path = self.partial / "images.npy"
+        path = self.partial / IMAGES
         return ImageRows(path, self._images.offset, self.spec.image_shape)
 
     def write(self, images: np.ndarray, labels: np.ndarray) -> None:
@@ -198,7 +196,7 @@ class StoreWriter:
         labels, counts = np.array(self._labels), self.spec.counts
         del self._images, self._labels
         split = np.repeat(np.arange(len(SPLITS), dtype=np.uint8), [counts[name] for name in SPLITS])
-        with atomic_path(self.partial / "split.npy") as temporary:
+        with atomic_path(self.partial / SPLIT) as temporary:
             np.save(temporary, split, allow_pickle=False)
         content = {
             **self.spec.description(),
