@@ -138,5 +138,15 @@ def collect(
     tuple
         (N, ...) and the labels (N, F).
     """
-    outputs = [function(x).cpu() for x, _ in images.batches(device)]
-    return torch.cat(outputs), images.labels
+    results: Tensor | None = None
+    done = 0
+    for x, _ in images.batches(device):
+        result = function(x)
+        if results is None:
+            # One block for all of them: kept pieces between freed activations would keep the
+            # allocator from using that room again.
+            results = torch.empty(len(images), *result.shape[1:], dtype=result.dtype)
+        results[done : done + len(x)] = result
+        done += len(x)
+    assert results is not None
+    return results, images.labels

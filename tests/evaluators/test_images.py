@@ -8,7 +8,7 @@ import torch
 
 from ccvae.errors import InputError
 from ccvae.labels import MultiClass, MultiLabel
-from evaluators.images import ImageSet
+from evaluators.images import BATCH, ImageSet, collect
 
 
 def numbered(n: int = 7) -> ImageSet:
@@ -41,6 +41,17 @@ def test_take_keeps_images_with_their_labels():
     assert taken.images[:, 0, 0, 0].tolist() == [60, 10]
     assert taken.labels.tolist() == [[0, 1], [1, 0]]
     assert taken.image_shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize("n", [0, 1, BATCH, 2 * BATCH + 3])
+def test_results_of_all_batches_lie_in_the_order_of_the_images(n):
+    pixels = torch.arange(4 * n).remainder(251).to(torch.uint8).view(n, 1, 2, 2)
+    classes = torch.arange(n).remainder(3)[:, None]
+    images = ImageSet(pixels, classes, MultiClass(["a", "b", "c"]))
+    results, labels = collect(lambda x: x.double().flatten(2).sum(-1), images, "cpu")
+    assert results.dtype == torch.float64
+    assert torch.allclose(results, pixels.double().flatten(2).sum(-1) / 255, atol=1e-6)
+    assert torch.equal(labels, classes)
 
 
 def test_prevalence_of_labels_and_of_classes():
