@@ -8,9 +8,9 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from benchmarks.common import table
 from ccvae.allocator import keep_freed_memory
 from ccvae.data import faces
 from ccvae.data.celeba import prepare_celeba
-from ccvae.data.decode import CHUNK, decode_image
+from ccvae.data.decode import AHEAD, CHUNK, decode_chunk, decode_image
+from ccvae.data.parallel import ordered_map
 from ccvae.data.store import Store
+from ccvae.data.writer import WRITE_BYTES, ImageRows
 
 SIZE, JPEG_SIZE, QUALITY = 64, (178, 218), 92
 BATCH = 200
@@ -59,11 +61,28 @@ def make_celeba(folder: Path, n: int, distinct: int = 256) -> None:
     (folder / "list_eval_partition.txt").write_text("\n".join(lines) + "\n")
 
 
-def decode_only(paths: list[str]) -> int:
-    """Decode and resize files and throw the pixels away: what no preparation can beat."""
-    for path in paths:
-        decode_image(path, SIZE)
-    return len(paths)
+@dataclass(frozen=True)
+class NoRows(ImageRows):
+    """Rows of no store: images are decoded and thrown away, which no preparation can beat.
+
+    Processes that run the same code with the same buffers have the same layout of memory. That
+    matters here: libjpeg-turbo writes a row of pixels past the caches where it begins at a
+    multiple of 32 bytes, and reading it back then makes decoding a fifth slower; whether it does
+    is settled by all that a process allocated before, and differs from process to process.
+    """
+
+    def put(self, row: int, images: Iterable[np.ndarray]) -> None:
+        """Decode the images."""
+        with self.path.open("r+b", buffering=WRITE_BYTES):
+            for _ in images:
+                pass
+
+
+def decode_only(files: Sequence[str], rows: ImageRows, workers: int) -> None:
+    """Decode files in as many processes and pieces as `prepare` does."""
+    chunks = [(i, files[i : i + CHUNK]) for i in range(0, len(files), CHUNK)]
+    decode = partial(decode_chunk, rows=rows)
+    list(ordered_map(decode, chunks, workers=workers, ahead=AHEAD))
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -73,11 +92,11 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def measure(n: int = 20_000, repeats: int = 3) -> dict[str, float]:
+def measure(n: int = 20_000, repeats: int = 5) -> dict[str, float]:
     """Images per second of wall time: decoder alone, `prepare`, and the store's batches.
 
-    `cores` decoder processes are started and warm before the clock starts; `prepare` starts its
-    own, as it does for a user, and that start-up is reported on its own.
+    Both start their own processes, and take turns. What they take for a few images is their
+    start-up, which is reported on its own.
     """
     cores = os.cpu_count() or 1
     keep_freed_memory()
@@ -85,29 +104,32 @@ def measure(n: int = 20_000, repeats: int = 3) -> dict[str, float]:
         root = Path(scratch)
         make_celeba(root / "celeba", n)
         files = sorted(map(str, (root / "celeba" / "img_align_celeba").iterdir()))
-        chunks = [files[i : i + CHUNK] for i in range(0, n, CHUNK)]
-        decoding, preparing, idle = [], [], []
-        # As in `prepare`: what an image took is kept for the next one.
-        pool = ProcessPoolExecutor(
-            cores, mp_context=get_context("spawn"), initializer=keep_freed_memory
+        few = 3 * cores
+        (root / "nothing").touch()
+        rows = NoRows(root / "nothing", 0, (3, SIZE, SIZE))
+        works: dict[str, Callable[[int], Any]] = {
+            "decode": lambda turn: decode_only(files, rows, cores),
+            "decode_few": lambda turn: decode_only(files[:few], rows, cores),
+            "prepare": lambda turn: _prepare(root, root / f"store{turn}", n, cores),
+            "prepare_few": lambda turn: _prepare(root, root / f"few{turn}", few, cores),
+        }
+        times: dict[str, list[float]] = {name: [] for name in works}
+        for turn in range(repeats):
+            for name, work in works.items():
+                times[name].append(seconds(partial(work, turn)))
+        took = {name: statistics.median(found) for name, found in times.items()}
+        one_core = statistics.median(
+            seconds(lambda: [decode_image(path, SIZE) for path in files[:CHUNK]]) for _ in range(5)
         )
-        with pool:
-            list(pool.map(decode_only, chunks[:cores]))
-            for turn in range(repeats):
-                decoding.append(seconds(lambda: list(pool.map(decode_only, chunks))))
-                place = root / f"store{turn}"
-                preparing.append(seconds(lambda p=place: _prepare(root, p, n, cores)))
-                tiny = root / f"tiny{turn}"
-                idle.append(seconds(lambda p=tiny: _prepare(root, p, 3 * cores, cores)))
-        one_core = statistics.median(seconds(lambda: decode_only(chunks[0])) for _ in range(5))
         return {
             "cores": float(cores),
             "images": float(n),
-            "decode_one_core": len(chunks[0]) / one_core,
-            "decode": n / statistics.median(decoding),
-            "prepare": n / statistics.median(preparing),
-            "prepare_without_start": n / (statistics.median(preparing) - statistics.median(idle)),
-            "start_s": statistics.median(idle),
+            "repeats": float(repeats),
+            "decode_one_core": CHUNK / one_core,
+            "decode": n / (took["decode"] - took["decode_few"]),
+            "prepare": n / took["prepare"],
+            "prepare_without_start": n / (took["prepare"] - took["prepare_few"]),
+            "start_s": took["prepare_few"],
             **_feeding(Store.open(root / "store0")),
         }
 
@@ -150,14 +172,18 @@ def section(found: dict[str, float]) -> list[str]:
         "## Input",
         "",
         f"{found['images']:.0f} generated JPEGs of {JPEG_SIZE[0]}x{JPEG_SIZE[1]} pixels in "
-        f"CelebA's official layout, wall time, {cores} cores. A batch of the loop is gathered "
-        "from the memory-mapped bytes and converted to floats once; nothing else is copied.",
+        f"CelebA's official layout, wall time, {cores} cores, median of {found['repeats']:.0f} "
+        "turns. The decoder alone runs in processes of its own like those of `prepare`, which "
+        "throw away what they decode: where a process happens to keep a row of pixels makes a "
+        "fifth of the decoder's speed, so only like processes compare. A batch of the loop is "
+        "gathered from the memory-mapped bytes and converted to floats once; nothing else is "
+        "copied.",
         "",
         *table(
             ["", "images/s"],
             [
                 ["decoder alone, one core", found["decode_one_core"]],
-                [f"decoder alone, {cores} cores", found["decode"]],
+                [f"decoder alone, {cores} cores, from the first image on", found["decode"]],
                 [
                     f"`prepare`, {cores} cores, from the first image on",
                     found["prepare_without_start"],

@@ -13,6 +13,7 @@ from benchmarks import growth, imports, inputs, layers, pipeline, training_step
 from benchmarks.common import machine, milliseconds, table
 from benchmarks.pipeline import PAGES, START, WAITING, Job, elapsed, lanes, overhead
 from ccvae.data.celeba import official_files, read_attributes, read_partition
+from ccvae.errors import InputError
 
 
 def step_times(**ms: float) -> dict[str, Any]:
@@ -74,10 +75,24 @@ def test_generated_celeba_is_in_the_official_format(tmp_path: Path) -> None:
     )
 
 
+def test_decoding_alone_decodes_every_file_and_writes_nothing(tmp_path: Path) -> None:
+    inputs.make_celeba(tmp_path, 3, distinct=1)
+    files = sorted(map(str, (tmp_path / "img_align_celeba").iterdir()))
+    nothing = tmp_path / "nothing"
+    nothing.touch()
+    rows = inputs.NoRows(nothing, 0, (3, 64, 64))
+    inputs.decode_only(files, rows, workers=1)
+    assert nothing.stat().st_size == 0
+    Path(files[-1]).write_bytes(b"no picture")
+    with pytest.raises(InputError, match="cannot be decoded"):
+        inputs.decode_only(files, rows, workers=1)
+
+
 def test_input_page_compares_with_decoding() -> None:
     found = {
         "cores": 2.0,
         "images": 100.0,
+        "repeats": 5.0,
         "decode_one_core": 1000.0,
         "decode": 2000.0,
         "prepare": 1500.0,
