@@ -8,23 +8,22 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.common import table
 from ccvae.allocator import keep_freed_memory
-from ccvae.data import faces
+from ccvae.data import decode, faces
 from ccvae.data.celeba import prepare_celeba
-from ccvae.data.decode import AHEAD, CHUNK, decode_chunk, decode_image
-from ccvae.data.parallel import ordered_map
+from ccvae.data.decode import CHUNK, decode_image
 from ccvae.data.store import Store
-from ccvae.data.writer import WRITE_BYTES, ImageRows
+from ccvae.data.writer import ImageRows, StoreWriter
 
 SIZE, JPEG_SIZE, QUALITY = 64, (178, 218), 92
 BATCH = 200
@@ -62,27 +61,46 @@ def make_celeba(folder: Path, n: int, distinct: int = 256) -> None:
 
 
 @dataclass(frozen=True)
-class NoRows(ImageRows):
-    """Rows of no store: images are decoded and thrown away, which no preparation can beat.
+class TimedRows(ImageRows):
+    """Rows that note how much processor time the images took to decode.
 
-    Processes that run the same code with the same buffers have the same layout of memory. That
-    matters here: libjpeg-turbo writes a row of pixels past the caches where it begins at a
-    multiple of 32 bytes, and reading it back then makes decoding a fifth slower; whether it does
-    is settled by all that a process allocated before, and differs from process to process.
+    The decoder is timed where `prepare` uses it, because a decoder in another process says little:
+    libjpeg-turbo writes a row of pixels past the caches where it begins at a multiple of 32 bytes,
+    and reading it back then makes decoding a fifth slower; whether it does is settled by all that
+    a process allocated before.
     """
 
     def put(self, row: int, images: Iterable[np.ndarray]) -> None:
-        """Decode the images."""
-        with self.path.open("r+b", buffering=WRITE_BYTES):
-            for _ in images:
-                pass
+        """Write the images, and the seconds that decoding them took into a file of their own."""
+        spent = 0.0
+
+        def timed() -> Iterator[np.ndarray]:
+            nonlocal spent
+            rest, start = iter(images), time.thread_time()
+            for image in rest:
+                spent += time.thread_time() - start
+                yield image
+                start = time.thread_time()
+
+        super().put(row, timed())
+        note = self.path.parent.with_suffix(".seconds") / str(row)
+        note.parent.mkdir(exist_ok=True)
+        note.write_text(str(spent))
 
 
-def decode_only(files: Sequence[str], rows: ImageRows, workers: int) -> None:
-    """Decode files in as many processes and pieces as `prepare` does."""
-    chunks = [(i, files[i : i + CHUNK]) for i in range(0, len(files), CHUNK)]
-    decode = partial(decode_chunk, rows=rows)
-    list(ordered_map(decode, chunks, workers=workers, ahead=AHEAD))
+class TimedWriter(StoreWriter):
+    """A writer whose rows note what decoding them took."""
+
+    @property
+    def rows(self) -> ImageRows:
+        """See `StoreWriter.rows`."""
+        return TimedRows(**vars(super().rows))
+
+
+def decoding_seconds(store: Path) -> float:
+    """Processor time of decoding that the rows of a store noted, all processes together."""
+    notes = store.with_name(f".{store.name}.seconds")
+    return sum(float(note.read_text()) for note in notes.iterdir())
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -93,43 +111,37 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def measure(n: int = 20_000, repeats: int = 5) -> dict[str, float]:
-    """Images per second of wall time: decoder alone, `prepare`, and the store's batches.
+    """Images per second: `prepare`, the decoder in it, and the store's batches.
 
-    Both start their own processes, and take turns. What they take for a few images is their
-    start-up, which is reported on its own.
+    What `prepare` takes for a few images is its start-up, which is reported on its own.
     """
     cores = os.cpu_count() or 1
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         make_celeba(root / "celeba", n)
-        files = sorted(map(str, (root / "celeba" / "img_align_celeba").iterdir()))
-        few = 3 * cores
-        (root / "nothing").touch()
-        rows = NoRows(root / "nothing", 0, (3, SIZE, SIZE))
-        works: dict[str, Callable[[int], Any]] = {
-            "decode": lambda turn: decode_only(files, rows, cores),
-            "decode_few": lambda turn: decode_only(files[:few], rows, cores),
-            "prepare": lambda turn: _prepare(root, root / f"store{turn}", n, cores),
-            "prepare_few": lambda turn: _prepare(root, root / f"few{turn}", few, cores),
-        }
-        times: dict[str, list[float]] = {name: [] for name in works}
+        preparing, starting, decoding = [], [], []
         for turn in range(repeats):
-            for name, work in works.items():
-                times[name].append(seconds(partial(work, turn)))
-        took = {name: statistics.median(found) for name, found in times.items()}
+            store, few = root / f"store{turn}", root / f"few{turn}"
+            preparing.append(seconds(lambda p=store: _prepare(root, p, n, cores)))
+            starting.append(seconds(lambda p=few: _prepare(root, p, 3 * cores, cores)))
+            decoding.append(decoding_seconds(store))
+        files = sorted((root / "celeba" / "img_align_celeba").iterdir())[:CHUNK]
         one_core = statistics.median(
-            seconds(lambda: [decode_image(path, SIZE) for path in files[:CHUNK]]) for _ in range(5)
+            seconds(lambda: [decode_image(path, SIZE) for path in files]) for _ in range(5)
         )
+        rest = [whole - start for whole, start in zip(preparing, starting, strict=True)]
+        shares = [spent / cores / wall for spent, wall in zip(decoding, rest, strict=True)]
         return {
             "cores": float(cores),
             "images": float(n),
             "repeats": float(repeats),
-            "decode_one_core": CHUNK / one_core,
-            "decode": n / (took["decode"] - took["decode_few"]),
-            "prepare": n / took["prepare"],
-            "prepare_without_start": n / (took["prepare"] - took["prepare_few"]),
-            "start_s": took["prepare_few"],
+            "decode_one_core": len(files) / one_core,
+            "decode": n * cores / statistics.median(decoding),
+            "prepare": n / statistics.median(preparing),
+            "prepare_without_start": n / statistics.median(rest),
+            "share": statistics.median(shares),
+            "start_s": statistics.median(starting),
             **_feeding(Store.open(root / "store0")),
         }
 
@@ -137,14 +149,15 @@ def measure(n: int = 20_000, repeats: int = 5) -> dict[str, float]:
 def _prepare(root: Path, place: Path, n: int, workers: int) -> None:
     test = max(1, n // 10)
     sizes = {"train": n - 2 * test, "validation": test, "test": test}
-    prepare_celeba(
-        place,
-        raw=root,
-        workers=workers,
-        folder=str(root / "celeba"),
-        official_validation=True,
-        limit=sizes,
-    )
+    with mock.patch.object(decode, "StoreWriter", TimedWriter):
+        prepare_celeba(
+            place,
+            raw=root,
+            workers=workers,
+            folder=str(root / "celeba"),
+            official_validation=True,
+            limit=sizes,
+        )
 
 
 def _feeding(store: Store, batches: int = 50) -> dict[str, float]:
@@ -167,23 +180,21 @@ def section(found: dict[str, float]) -> list[str]:
     """Markdown of the input."""
     cores = int(found["cores"])
     feed_ratio = found["feed"] / found["decode_one_core"]
-    share = found["prepare_without_start"] / found["decode"]
     return [
         "## Input",
         "",
         f"{found['images']:.0f} generated JPEGs of {JPEG_SIZE[0]}x{JPEG_SIZE[1]} pixels in "
         f"CelebA's official layout, wall time, {cores} cores, median of {found['repeats']:.0f} "
-        "turns. The decoder alone runs in processes of its own like those of `prepare`, which "
-        "throw away what they decode: where a process happens to keep a row of pixels makes a "
-        "fifth of the decoder's speed, so only like processes compare. A batch of the loop is "
-        "gathered from the memory-mapped bytes and converted to floats once; nothing else is "
-        "copied.",
+        "turns. The decoder's processor time is taken inside `prepare`: where a process happens to "
+        "keep a row of pixels makes a fifth of its speed, so other processes say little. A batch "
+        "of the loop is gathered from the memory-mapped bytes and converted to floats once; "
+        "nothing else is copied.",
         "",
         *table(
             ["", "images/s"],
             [
                 ["decoder alone, one core", found["decode_one_core"]],
-                [f"decoder alone, {cores} cores, from the first image on", found["decode"]],
+                [f"the decoder in `prepare`, were it all that {cores} cores did", found["decode"]],
                 [
                     f"`prepare`, {cores} cores, from the first image on",
                     found["prepare_without_start"],
@@ -193,7 +204,7 @@ def section(found: dict[str, float]) -> list[str]:
             ],
         ),
         "",
-        f"`prepare` runs at {100 * share:.0f} % of the decoder alone (goal "
+        f"`prepare` runs at {100 * found['share']:.0f} % of the decoder alone (goal "
         f"{100 * PREPARE_GOAL:.0f} %), after {found['start_s']:.1f} s of start-up. The store "
         f"feeds the loop at {feed_ratio:.1f} times the rate of decoding on the same core (goal "
         f"{FEED_GOAL}).",

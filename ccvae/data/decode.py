@@ -51,7 +51,7 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
     return array.transpose(2, 0, 1)
 
 
-def decode_chunk(task: tuple[int, Sequence[str]], rows: ImageRows) -> int:
+def _decode_chunk(task: tuple[int, Sequence[str]], rows: ImageRows) -> int:
     """Decode files into the rows from the given one on; return how many."""
     start, paths = task
     rows.put(start, (decode_image(path, rows.shape[-1]) for path in paths))
@@ -122,7 +122,7 @@ def decode_store(
     require_files(paths)
     with StoreWriter(folder, spec) as writer:
         # Processes that write what they decode have nothing to send.
-        decode = partial(decode_chunk, rows=writer.rows)
+        decode = partial(_decode_chunk, rows=writer.rows)
         starts = range(writer.done, spec.total, CHUNK)
         chunks = ((start, paths[start : start + CHUNK]) for start in starts)
         # `disable=None` keeps the bar out of logs: it is drawn on a terminal only.
