@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -111,7 +112,7 @@ def prepare_celeba(
         ),
     )
     return decode_store(
-        store, spec, [str(images / name) for name in chosen], labels, workers=workers
+        store, spec, [os.path.join(images, name) for name in chosen], labels, workers=workers
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ def prepare_chexpert(
         },
         notes=("Not for clinical use.",),
     )
-    return decode_store(store, spec, [str(root / path) for path in paths], labels, workers=workers)
+    return decode_store(
+        store, spec, [os.path.join(root, path) for path in paths], labels, workers=workers
+    )
 
 
 def official_folder(folder: Path) -> Path:

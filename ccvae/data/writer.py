@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import shutil
@@ -23,7 +24,7 @@ KEEP_EVERY_S = 1.0
 """Seconds of work that a killed preparation may have to do again. Every wait for the disk costs
 about as long as decoding a hundred images."""
 
-WRITE_BYTES = 2**18
+WRITE_BYTES, DIGEST_BYTES = 2**18, 2**18
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class StoreWriter:
         self.spec = spec
         self.partial = self.folder.with_name(f".{self.folder.name}.partial")
         self.done = 0
+        self._digest, self._digested = hashlib.sha256(), 0
 
     def __enter__(self) -> StoreWriter:
         if not self._resume():
@@ -141,7 +143,17 @@ class StoreWriter:
         self._images.flush()
         self._labels.flush()
         write_json(self._progress(), {"key": self.spec.key, "done": self.done})
+        self._digest_images()
         self._kept = time.monotonic()
+
+    def _digest_images(self) -> None:
+        """Take the rows that are done into the checksum, while other processes make the next."""
+        end = self._images.offset + self.done * math.prod(self.spec.image_shape)
+        with (self.partial / IMAGES).open("rb") as stream:
+            stream.seek(self._digested)
+            while piece := stream.read(min(DIGEST_BYTES, end - self._digested)):
+                self._digest.update(piece)
+                self._digested += len(piece)
 
     @property
     def rows(self) -> ImageRows:
@@ -202,7 +214,10 @@ class StoreWriter:
             **self.spec.description(),
             "key": self.spec.key,
             "prevalence": _prevalence(self.spec, labels[: counts["train"]]),
-            "sha256": {name: file_digest(self.partial / name) for name in ARRAYS},
+            "sha256": {
+                IMAGES: self._digest.hexdigest(),
+                **{name: file_digest(self.partial / name) for name in (LABELS, SPLIT)},
+            },
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         # An older store must not vouch for the new arrays while they move in.
