@@ -147,7 +147,7 @@ class StoreWriter:
         self._kept = time.monotonic()
 
     def _digest_images(self) -> None:
-        """Take the rows that are done into the checksum, while other processes make the next."""
+        """Take the rows that are in the file into the checksum; others make the next meanwhile."""
         end = self._images.offset + self.done * math.prod(self.spec.image_shape)
         with (self.partial / IMAGES).open("rb") as stream:
             stream.seek(self._digested)
@@ -205,6 +205,7 @@ class StoreWriter:
     def _finish(self) -> None:
         if self.done != self.spec.total:
             raise ValueError(f"only {self.done} of {self.spec.total} images were written")
+        self._digest_images()
         labels, counts = np.array(self._labels), self.spec.counts
         del self._images, self._labels
         split = np.repeat(np.arange(len(SPLITS), dtype=np.uint8), [counts[name] for name in SPLITS])

@@ -150,6 +150,13 @@ def test_rows_refuse_other_images(tmp_path: Path, image: np.ndarray) -> None:
         writer.rows.put(0, [image])
 
 
+def test_a_writer_killed_after_the_last_chunk_still_vouches_for_all(tmp_path: Path) -> None:
+    StoreWriter(tmp_path / "killed", SPEC).__enter__().write(IMAGES, LABELS)
+    with StoreWriter(tmp_path / "killed", SPEC) as writer:
+        assert writer.done == SPEC.total
+    Store.open(tmp_path / "killed").verify()
+
+
 def test_a_killed_writer_keeps_what_it_had_counted(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(writer_module, "KEEP_EVERY_S", 0)
     StoreWriter(tmp_path / "killed", SPEC).__enter__().write(IMAGES[:4], LABELS[:4])
