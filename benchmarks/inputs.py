@@ -27,6 +27,8 @@ from ccvae.data.writer import ImageRows, StoreWriter
 
 SIZE, JPEG_SIZE, QUALITY = 64, (178, 218), 92
 BATCH = 200
+IMAGES = 40_000
+"""JPEGs to decode: a fifth of CelebA."""
 SHARES = (0.8, 0.1, 0.1)
 HEADER_COLUMNS = 40
 FEED_GOAL, PREPARE_GOAL = 20, 0.9
@@ -110,7 +112,7 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def measure(n: int = 20_000, repeats: int = 5) -> dict[str, float]:
+def measure(n: int = IMAGES, repeats: int = 5) -> dict[str, float]:
     """Images per second: `prepare`, the decoder in it, and the store's batches.
 
     What `prepare` takes for a few images is its start-up, which is reported on its own.

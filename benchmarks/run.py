@@ -22,7 +22,6 @@ from ccvae.files import write_text
 
 LOG = logging.getLogger("benchmarks")
 LAYER_ROUNDS = 9
-IMAGES = 20_000
 
 
 def introduction(picture_name: str) -> list[str]:
@@ -48,7 +47,7 @@ def main() -> None:
     parser.add_argument("--results", required=True, type=Path, help="folder of a finished preset")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="that the preset used")
     parser.add_argument("--rounds", type=int, default=9, help="steps of each kind")
-    parser.add_argument("--images", type=int, default=IMAGES, help="JPEGs to decode")
+    parser.add_argument("--images", type=int, default=inputs.IMAGES, help="JPEGs to decode")
     given = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     torch.set_num_threads(1)
