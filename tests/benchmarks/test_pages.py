@@ -44,6 +44,13 @@ def test_median_is_taken_and_two_rounds_warm_up() -> None:
     assert milliseconds({"": lambda: None}, 3, lambda: next(ticks)) == {"": 2000.0}
 
 
+def test_steps_alternate_and_warm_up_is_not_counted() -> None:
+    seen: list[str] = []
+    found = milliseconds({name: lambda n=name: seen.append(n) for name in "ab"}, rounds=1)
+    assert seen == ["a", "b"] * 3
+    assert set(found) == {"a", "b"}
+
+
 def test_machine_is_described() -> None:
     assert "torch" in machine()
 

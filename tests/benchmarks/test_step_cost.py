@@ -18,6 +18,7 @@ from benchmarks.step_cost import (
     operations,
     ratios,
 )
+from workflow.models import SYSTEMS
 
 
 def counted(title: str, labelled: int, unlabelled: int) -> float:
@@ -31,6 +32,11 @@ def counted(title: str, labelled: int, unlabelled: int) -> float:
 def costs(**mvae: Cost) -> dict[str, dict[str, Cost]]:
     plain = dict.fromkeys(mvae, Cost(100.0, 10.0))
     return {contestant.title: plain for contestant in CONTESTANTS} | {"MVAE": mvae}
+
+
+def test_every_system_is_compared_and_can_be_built() -> None:
+    assert {contestant.system for contestant in CONTESTANTS} == set(SYSTEMS)
+    assert all(build(contestant).labels.n_factors == N_LABELS for contestant in CONTESTANTS)
 
 
 def test_operations_of_a_step_are_those_of_its_layers() -> None:
