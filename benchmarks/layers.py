@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -38,6 +39,13 @@ class Layer:
     mflop: float
 
 
+def operations(step: Step) -> float:
+    """Count the operations of a step, in GFLOP, without those that are elementwise."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops() / 1e9
+
+
 def layers() -> list[Layer]:
     """Convolutions and linear layers of encoder and decoder, in order."""
     architecture = Table3()
@@ -51,11 +59,10 @@ def layers() -> list[Layer]:
             if isinstance(module, nn.ReLU):
                 continue
             follows = modules[place + 1 : place + 2]
-            with FlopCounterMode(display=False) as counter:
-                result = module(x)
+            result = module(x)
             title = f"{part} {tuple(x.shape[1:])} -> {tuple(result.shape[1:])}"
             block = nn.Sequential(module, *follows)
-            mflop = counter.get_total_flops() / 1e6
+            mflop = 1000 * operations(partial(module, x))
             found.append(Layer(title, block, tuple(x.shape[1:]), mflop))
             x = result
     return found

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import Step, machine, milliseconds, table
+from benchmarks.layers import operations
 from ccvae.allocator import keep_freed_memory
 from ccvae.files import write_text
 from ccvae.interface import LabelledVAE
@@ -98,13 +98,6 @@ class Cost:
 
     ms: float
     gflop: float
-
-
-def operations(step: Step) -> float:
-    """Count the operations of a step, in GFLOP, without those that are elementwise."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops() / 1e9
 
 
 def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, Cost]]:

@@ -143,7 +143,6 @@ class StoreWriter:
         self._images.flush()
         self._labels.flush()
         write_json(self._progress(), {"key": self.spec.key, "done": self.done})
-        self._digest_images()
         self._kept = time.monotonic()
 
     def _digest_images(self) -> None:
@@ -190,6 +189,7 @@ class StoreWriter:
         self.done = end
         if end == self.spec.total or time.monotonic() - self._kept > KEEP_EVERY_S:
             self._keep_progress()
+            self._digest_images()
 
     def __exit__(
         self,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.layers import layers, step_gflop
+from benchmarks.layers import layers, operations, step_gflop
 from benchmarks.step_cost import (
+    BATCHES,
     CONTESTANTS,
     IMAGE_SHAPE,
     N_LABELS,
@@ -15,7 +16,6 @@ from benchmarks.step_cost import (
     build,
     document,
     one_step,
-    operations,
     ratios,
 )
 from workflow.models import SYSTEMS
@@ -62,6 +62,13 @@ def test_what_is_above_the_limit_is_named_with_what_its_operations_ask() -> None
     page = document({"a batch": found}, 3)
     assert "## A batch" in page
     assert "put at 1.60; MVAE unsupervised (1.60)." in page
+
+
+def test_every_system_has_a_limit_of_its_own() -> None:
+    found = costs(supervised=Cost(160.0, 10.0)) | {"M2, disarm": {"supervised": Cost(210.0, 10.0)}}
+    page = document({next(iter(BATCHES)): found}, 3)
+    assert "| M2, disarm | 210 (2.10; 1.00) | 2.2 |" in page
+    assert "Above the limit: MVAE supervised (1.60)." in page
 
 
 def test_nothing_above_the_limit_is_said_so() -> None:
