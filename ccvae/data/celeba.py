@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def prepare_celeba(
     )
     order = np.concatenate([rows[split][: counts[split]] for split in SPLITS])
     labels, chosen = labels[order], [names[row] for row in order]
-    images = _image_folder(root)
+    folder_of_images = os.path.join(_image_folder(root), "")
     spec = StoreSpec(
         name="celeba",
         kind="multi_label",
@@ -111,9 +111,8 @@ def prepare_celeba(
             else "The official validation partition is not in this store.",
         ),
     )
-    return decode_store(
-        store, spec, [os.path.join(images, name) for name in chosen], labels, workers=workers
-    )
+    paths = [folder_of_images + name for name in chosen]
+    return decode_store(store, spec, paths, labels, workers=workers)
 
 
 def official_files(folder: Path) -> tuple[Path, Path, Path]:
@@ -213,19 +212,20 @@ def _lines(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read ({error}); get the list again.") from error
 
 
-def _read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], int | None]:
+def _read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]], int | None]:
     """Return the label columns, (line number, cells) of each row, and the announced row count."""
     lines = _lines(path)
     if path.suffix == ".csv":
-        table = [(i, row) for i, row in enumerate(csv.reader(lines), start=1) if row]
-        header = table[0][1][1:] if table else []
-        return [name.strip() for name in header], table[1:], None
+        table = ((i, row) for i, row in enumerate(csv.reader(lines), start=1) if row)
+        _, header = next(table, (0, []))
+        return [name.strip() for name in header[1:]], table, None
     if len(lines) < 2 or not lines[0].strip().isdigit():
         raise InputError(
             f"{path} does not begin with the number of images and the names of the attributes; use "
             "the official list."
         )
-    rows = [(i, line.split()) for i, line in enumerate(lines[2:], start=3) if line.strip()]
+    # One row at a time: the cells of 200,000 images, all at once, would take half a gigabyte.
+    rows = ((i, line.split()) for i, line in enumerate(lines[2:], start=3) if line.strip())
     return lines[1].split(), rows, int(lines[0])
 
 

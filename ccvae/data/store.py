@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -129,6 +129,13 @@ class Store:
             raise InputError(f"There is no split {split!r}; the splits are {', '.join(SPLITS)}.")
         return np.flatnonzero(self.split == SPLITS.index(split)).astype(np.int64)
 
+    def writable_images(self) -> np.ndarray:
+        """Map the images once more, as memory that may be written to: uint8 (N, C, H, W).
+
+        torch shares no other memory. What is written stays in this process (copy-on-write).
+        """
+        return _load(self.folder, IMAGES, images_mode="c")
+
     def require_checksum(self, expected: str, what: str) -> None:
         """Check that this is the store that `what` (say, "the model in runs/a") was made from.
 
@@ -167,9 +174,10 @@ def _damaged(folder: Path, what: str) -> InputError:
     )
 
 
-def _load(folder: Path, name: str) -> np.ndarray:
+def _load(folder: Path, name: str, images_mode: Literal["r", "c"] = "r") -> np.ndarray:
+    mode = images_mode if name == IMAGES else None
     try:
-        return np.load(folder / name, mmap_mode="r" if name == IMAGES else None, allow_pickle=False)
+        return np.load(folder / name, mmap_mode=mode, allow_pickle=False)
     except FileNotFoundError as error:
         raise _damaged(folder, f"{name} is missing") from error
     except (OSError, ValueError, EOFError) as error:

@@ -89,9 +89,10 @@ def test_timed_rows_are_those_of_the_store_and_note_the_decoder_of_every_chunk(
 ) -> None:
     monkeypatch.setattr(decode, "CHUNK", 8)
     inputs.make_celeba(tmp_path / "celeba", 20, distinct=2)
-    inputs._prepare(tmp_path, tmp_path / "timed", 20, workers=1)
+    turn = inputs.time_turn(tmp_path, tmp_path / "timed", 20, workers=1)
     assert len(list((tmp_path / ".timed.seconds").iterdir())) == 3
-    assert inputs.decoding_seconds(tmp_path / "timed") > 0
+    assert turn.starting > 0
+    assert 0 < turn.share(cores=1) <= 1
     first = tmp_path / "celeba" / "img_align_celeba" / "000001.jpg"
     store = Store.open(tmp_path / "timed")
     store.verify()
@@ -113,6 +114,7 @@ def test_input_page_compares_with_decoding() -> None:
     }
     page = "\n".join(inputs.section(found))
     assert "95 % of the decoder" in page
+    assert "those counted, at 75 %" in page
     assert "21.0 times" in page
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ccvae.data.store import IMAGES, Store
+from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
 from ccvae.labels import LABEL_SPACES
 from ccvae.training import Batches, Trainer, read_training
@@ -130,9 +130,8 @@ def make_trainer(
         torch.from_numpy(np.setdiff1d(train, labelled)),
         settings["torch_seed"],
     )
-    # Copy-on-write memory map: torch wants writable memory, and nothing here writes.
-    images = np.load(store.folder / IMAGES, mmap_mode="c", allow_pickle=False)
-    return Trainer(model, torch.from_numpy(images), labels, batches, schedule)
+    images = torch.from_numpy(store.writable_images())
+    return Trainer(model, images, labels, batches, schedule)
 
 
 def train_to_the_end(

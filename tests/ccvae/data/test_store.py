@@ -60,6 +60,13 @@ def test_images_stay_on_disk(store: Store) -> None:
     assert not store.images.flags.writeable
 
 
+def test_what_is_written_to_the_writable_images_never_reaches_the_file(store: Store) -> None:
+    images = store.writable_images()
+    images[0] = 255 - images[0]
+    np.testing.assert_array_equal(Store.open(store.folder).images, IMAGES)
+    store.verify()
+
+
 def test_nothing_is_left_beside_the_store(store: Store) -> None:
     assert [path.name for path in store.folder.parent.iterdir()] == ["store"]
     assert sorted(path.name for path in store.folder.iterdir()) == [
