@@ -24,7 +24,7 @@ KEEP_EVERY_S = 1.0
 """Seconds of work that a killed preparation may have to do again. Every wait for the disk costs
 about as long as decoding a hundred images."""
 
-WRITE_BYTES, DIGEST_BYTES = 2**18, 2**18
+WRITE_IMAGES, DIGEST_BYTES = 64, 2**18
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,15 @@ class ImageRows:
     shape: tuple[int, int, int]
 
     def put(self, row: int, images: Iterable[np.ndarray]) -> None:
-        """Write images one by one, uint8 (C, H, W) each, to the rows from `row` on.
+        """Write images, uint8 (C, H, W) each, to the rows from `row` on, a block at a time.
 
         Raises
         ------
         ValueError
             If an image has another type or shape, which would move all that follow.
         """
-        with self.path.open("r+b", buffering=WRITE_BYTES) as stream:
+        block, n = np.empty((WRITE_IMAGES, *self.shape), dtype=np.uint8), 0
+        with self.path.open("r+b") as stream:
             stream.seek(self.start + row * math.prod(self.shape))
             for image in images:
                 if image.dtype != np.uint8 or image.shape != self.shape:
@@ -61,7 +62,12 @@ class ImageRows:
                         f"an image {image.dtype} {image.shape} cannot become a row of uint8 "
                         f"{self.shape}"
                     )
-                stream.write(image.tobytes())
+                block[n] = image
+                n += 1
+                if n == WRITE_IMAGES:
+                    stream.write(block)
+                    n = 0
+            stream.write(block[:n])
 
 
 class StoreWriter:
@@ -187,9 +193,9 @@ class StoreWriter:
         _check_rows("labels", labels, self._labels, end)
         self._labels[self.done : end] = labels
         self.done = end
+        self._digest_images()
         if end == self.spec.total or time.monotonic() - self._kept > KEEP_EVERY_S:
             self._keep_progress()
-            self._digest_images()
 
     def __exit__(
         self,
