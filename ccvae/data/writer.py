@@ -65,9 +65,9 @@ class ImageRows:
                 block[n] = image
                 n += 1
                 if n == WRITE_IMAGES:
-                    stream.write(block)
+                    stream.write(block.data)
                     n = 0
-            stream.write(block[:n])
+            stream.write(block[:n].data)
 
 
 class StoreWriter:

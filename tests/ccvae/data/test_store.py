@@ -12,7 +12,7 @@ import pytest
 from ccvae.data import writer as writer_module
 from ccvae.data.spec import StoreSpec, split_counts
 from ccvae.data.store import Store, finished
-from ccvae.data.writer import StoreWriter
+from ccvae.data.writer import WRITE_IMAGES, ImageRows, StoreWriter
 from ccvae.errors import InputError
 
 SPEC = StoreSpec(
@@ -146,6 +146,16 @@ def test_other_processes_may_write_the_images(tmp_path: Path, store: Store) -> N
         for start in (0, 6):
             writer.advance(LABELS[start : start + 6])
     assert Store.open(tmp_path / "shared").checksum == store.checksum
+
+
+@pytest.mark.parametrize("n", [0, 1, WRITE_IMAGES, WRITE_IMAGES + 1, 2 * WRITE_IMAGES + 3])
+def test_rows_of_any_number_lie_where_they_belong(tmp_path: Path, n: int) -> None:
+    images = np.random.default_rng(n).integers(0, 256, (n, 3, 4, 5), dtype=np.uint8)
+    before, skipped, after = b"head", bytes(2 * 60), b"tail"
+    path = tmp_path / "images"
+    path.write_bytes(before + skipped + bytes(images.nbytes) + after)
+    ImageRows(path, len(before), (3, 4, 5)).put(2, iter(images))
+    assert path.read_bytes() == before + skipped + images.tobytes() + after
 
 
 @pytest.mark.parametrize("image", [IMAGES[0].astype(np.float32), IMAGES[0, :, :3]])
