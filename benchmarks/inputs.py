@@ -237,10 +237,10 @@ def section(found: dict[str, float]) -> list[str]:
             ],
         ),
         "",
-        f"`prepare` runs at {100 * found['share']:.0f} % of the decoder alone (goal "
+        f"`prepare` runs at {100 * found['share']:.1f} % of the decoder alone (goal "
         f"{100 * PREPARE_GOAL:.0f} %), after {found['start_s']:.1f} s in which it reads the lists, "
         f"looks for the files and starts its processes; those counted, at "
-        f"{100 * found['prepare'] / found['decode']:.0f} %. The store feeds the loop at "
+        f"{100 * found['prepare'] / found['decode']:.1f} %. The store feeds the loop at "
         f"{feed_ratio:.1f} times the rate of decoding on the same core (goal {FEED_GOAL}).",
     ]
 

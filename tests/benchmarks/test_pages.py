@@ -113,8 +113,8 @@ def test_input_page_compares_with_decoding() -> None:
         "feed": 21_000.0,
     }
     page = "\n".join(inputs.section(found))
-    assert "95 % of the decoder" in page
-    assert "those counted, at 75 %" in page
+    assert "95.0 % of the decoder" in page
+    assert "those counted, at 75.0 %" in page
     assert "21.0 times" in page
 
 
