@@ -40,7 +40,7 @@ class Feed:
         return as_floats(self._gather(positions), self._device)
 
     def _gather(self, positions: Tensor) -> Tensor:
-        # Whole images at a time: indexing with [] walks over single bytes, six times as slowly.
+        # Indexing with [] gives the same on a CPU, in six times the time.
         return torch.index_select(self._images, 0, positions.to(self._images.device))
 
 
@@ -88,7 +88,7 @@ def as_floats(images: Tensor, device: torch.device) -> Tensor:
     Colour images come out channels-last, which convolutions on a CPU are fastest with.
     """
     layout = torch.channels_last if images.shape[1] > 1 else torch.contiguous_format
-    # Rows are converted and divided before they are laid out anew. Dividing bytes would take both
-    # in one pass, but one that torch does not write for vector units.
+    # Rows are converted and divided before they are laid out anew, which is fastest; dividing the
+    # bytes themselves gives the same floats in twice the time.
     floats = images.to(device, non_blocking=True).to(torch.float32).div_(255)
     return floats.contiguous(memory_format=layout)

@@ -224,7 +224,7 @@ def _read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]],
             f"{path} does not begin with the number of images and the names of the attributes; use "
             "the official list."
         )
-    # One row at a time: the cells of 200,000 images, all at once, would take half a gigabyte.
+    # One row at a time: the cells of 200,000 images, all at once, would take hundreds of MB.
     rows = ((i, line.split()) for i, line in enumerate(lines[2:], start=3) if line.strip())
     return lines[1].split(), rows, int(lines[0])
 
