@@ -75,17 +75,24 @@ def ask(module: str, task: dict[str, Any]) -> dict[str, Any]:
 
 def peak_mb() -> float:
     """Largest resident memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # On Linux, the figure that every system has begins at the memory of the process that started
+    # this one.
+    return _status_mb("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def own_mb() -> float:
     """Resident memory of this process that no file backs, in MB; the peak where unknown."""
+    return _status_mb("RssAnon") or peak_mb()
+
+
+def _status_mb(name: str) -> float | None:
+    """Read one amount of memory of this process, in MB, where the system tells it."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
-        return peak_mb()
+        return None
     values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return int(values["RssAnon"].split()[0]) / 1024 if "RssAnon" in values else peak_mb()
+    return int(values[name].split()[0]) / 1024 if name in values else None
 
 
 def machine() -> str:

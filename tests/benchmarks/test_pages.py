@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks import growth, imports, inputs, layers, pipeline, training_step
-from benchmarks.common import machine, milliseconds, table
+from benchmarks.common import ROOT, machine, milliseconds, table
 from benchmarks.pipeline import PAGES, START, WAITING, Job, elapsed, lanes, overhead
 from ccvae.data import decode
 from ccvae.data.celeba import official_files, read_attributes, read_partition
@@ -126,6 +128,28 @@ def test_memory_that_grows_with_the_images_is_called_by_its_name() -> None:
     steep = {"images": [(2000, point(500)), (32_000, point(900))]}
     assert "Memory is constant" in "\n".join(growth.section(flat))
     assert "Memory is NOT constant" in "\n".join(growth.section(steep))
+
+
+def test_times_and_memory_of_several_seeds_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(module: str, task: dict[str, Any]) -> int:
+        assert (module, task["labels"]) == ("benchmarks.growth", 18)
+        return task["seed"]
+
+    monkeypatch.setattr(growth, "worker", start)
+    monkeypatch.setattr(growth, "answer", lambda seed: {"ms": 10.0 + seed, "own_mb": 100.0})
+    found = growth.together({"labels": 18, "seeds": 3})
+    assert found == {"ms": 33.0, "own_mb": 300.0}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak")
+def test_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() -> None:
+    held = np.ones(50_000_000)
+    code = "from benchmarks.common import own_mb, peak_mb; print(own_mb(), peak_mb())"
+    child = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    own, peak = map(float, child.stdout.split())
+    assert 0 < own <= peak < held.nbytes / 2**20
 
 
 def test_imports_page_names_the_heavy_packages() -> None:
