@@ -20,11 +20,12 @@ from PIL import Image
 
 from benchmarks.common import table
 from ccvae.allocator import keep_freed_memory
-from ccvae.data import decode, faces
-from ccvae.data.celeba import prepare_celeba
-from ccvae.data.decode import CHUNK, decode_image
-from ccvae.data.store import Store
-from ccvae.data.writer import ImageRows, StoreWriter
+from datasets import decode
+from datasets.celeba import prepare_celeba
+from datasets.decode import CHUNK, decode_image
+from datasets.stand_ins import faces
+from datasets.store import Store
+from datasets.writer import ImageRows, StoreWriter
 
 SIZE, JPEG_SIZE, QUALITY = 64, (178, 218), 92
 BATCH = 200

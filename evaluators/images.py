@@ -15,7 +15,7 @@ from ccvae.feeding import as_floats
 from ccvae.labels import LABEL_SPACES, LabelSpace
 
 if TYPE_CHECKING:
-    from ccvae.data.store import Store
+    from datasets.store import Store
 
 BATCH = 500
 

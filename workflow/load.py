@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from ccvae.data.store import Store
 from ccvae.files import read_json
 from ccvae.interface import LabelledVAE
 from ccvae.labels import LABEL_SPACES, LabelSpace
+from datasets.store import Store
 from evaluators.classifier import Judge
 from workflow.models import build_model
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
+from datasets.stand_ins.truth import Truth
 from evaluators.accuracy import accuracy
+from evaluators.answers import Answers
 from evaluators.classifier import Judge
 from evaluators.counterfactual import counterfactual
 from evaluators.fid import inception_fid, judge_frechet_distance
@@ -22,10 +24,8 @@ from evaluators.leakage import leakage
 from evaluators.measuring import seeded
 from evaluators.reconstruction import reconstruction
 from evaluators.swap import swap
-from evaluators.truth import characteristics_r2
+from evaluators.truth import Drawings, characteristics_r2
 from evaluators.uncertainty import mutual_information
-from workflow.answers import Answers
-from workflow.drawings import Truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,8 +159,13 @@ def measure(
         metrics |= leakage(images.take(rows[:half]), images.take(rows[half:]), sides)
         if truth is not None:
             progress("truth")
-            drawings = truth.drawings(0, half), truth.drawings(half, 2 * half)
-            metrics |= characteristics_r2(*drawings, sides, truth.characteristics)
+            fit, test = (
+                Drawings(
+                    images.take(rows[start : start + half]), truth.factors(start, start + half)
+                )
+                for start in (0, half)
+            )
+            metrics |= characteristics_r2(fit, test, sides, truth.characteristics)
     if answers is not None and has_latents and "intervene" in can and amounts.counterfactual_images:
         metrics |= counterfactual(model, images, inferred, answers.counterfactuals, seed=seed)
     return Measured(metrics, matrices)

@@ -15,9 +15,9 @@ import pytest
 from benchmarks import growth, imports, inputs, layers, pipeline, training_step
 from benchmarks.common import ROOT, machine, milliseconds, table
 from benchmarks.pipeline import PAGES, START, WAITING, Job, elapsed, lanes, overhead
-from ccvae.data import decode
-from ccvae.data.celeba import official_files, read_attributes, read_partition
-from ccvae.data.store import Store
+from datasets import decode
+from datasets.celeba import official_files, read_attributes, read_partition
+from datasets.store import Store
 
 
 def step_times(**ms: float) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccvae.data.spec import StoreSpec
-from ccvae.data.writer import StoreWriter
+from datasets.spec import StoreSpec
+from datasets.writer import StoreWriter
 from tests.workflow.running import step
 
 

@@ -15,10 +15,10 @@ import pytest
 import torch
 import yaml
 
-from ccvae.data import readers
-from ccvae.data.subsets import labelled_subset
 from ccvae.labels import MultiClass, MultiLabel
 from ccvae.training import Batches, Schedule, Trainer
+from datasets import readers
+from datasets.subsets import labelled_subset
 from evaluators.images import ImageSet
 from workflow import models
 from workflow.config import Config, Run
@@ -56,7 +56,7 @@ def test_every_example_of_the_page_is_run_here():
     assert len(BLOCKS) == len(re.findall(r"^```\w", PAGE, flags=re.M)) == 9
     wholes = [path for _, path, inside, _ in BLOCKS if path.endswith(".py") and not inside]
     assert wholes == [
-        *("baselines/probed_vae.py", "ccvae/data/small_digits.py", "evaluators/calibration.py")
+        *("baselines/probed_vae.py", "datasets/small_digits.py", "evaluators/calibration.py")
     ]
     for path in wholes:
         assert not (ROOT / path).exists(), "an example must not be in the way of a real file"
@@ -114,8 +114,8 @@ def test_no_gradient_of_the_documented_probe_reaches_the_encoder(probed: None) -
 def test_the_documented_data_set_needs_one_line_and_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module("ccvae/data/small_digits.py", monkeypatch)
-    line = block("ccvae/data/readers.py")
+    module("datasets/small_digits.py", monkeypatch)
+    line = block("datasets/readers.py")
     reader = eval(line, {"Reader": readers.Reader})
     monkeypatch.setitem(readers.READERS, reader.name, reader)
     config = configured("data", 1, datasets=["small_digits"])

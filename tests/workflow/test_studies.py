@@ -11,12 +11,12 @@ import pytest
 import torch
 import yaml
 
-from ccvae.data.spec import StoreSpec
-from ccvae.data.writer import StoreWriter
 from ccvae.errors import InputError
 from ccvae.files import read_json
 from ccvae.model import CCVAE, SUPERVISED_GRADIENTS
 from ccvae.training import Batches, Schedule, Trainer
+from datasets.spec import StoreSpec
+from datasets.writer import StoreWriter
 from tests.tiny import Tiny, binary_labels, scramble
 from workflow.config import Config
 from workflow.steps import study_alpha, study_draws, study_gradients, study_train

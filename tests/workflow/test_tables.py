@@ -8,8 +8,8 @@ import subprocess
 import pandas as pd
 import pytest
 
-from ccvae.data.readers import READERS
 from ccvae.files import write_json
+from datasets.readers import READERS
 from workflow.config import Run
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
+from datasets.stand_ins.truth import RedrawSwap
 from evaluators.images import ImageSet
-from workflow.drawings import RedrawSwap
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ccvae.data.readers import READERS
 from ccvae.files import read_json
+from datasets.readers import READERS
 from workflow.config import Config, Run
 from workflow.planning.expected import image_shape
 from workflow.planning.jobs import Job, training_effort, without_identity

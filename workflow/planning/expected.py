@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ccvae.data.readers import Reader
 from ccvae.errors import InputError
+from datasets.readers import Reader
 
 COUNTS = {
     "mnist": {"train": 50_000, "validation": 10_000, "test": 10_000},
@@ -18,10 +18,10 @@ COUNTS = {
 """Images of the data sets that are not drawn, by reader."""
 
 LABELS = {
-    "celeba": "ccvae.data.celeba",
-    "chexpert": "ccvae.data.chexpert",
-    "synthetic_faces": "ccvae.data.faces",
-    "synthetic_xrays": "ccvae.data.xrays",
+    "celeba": "datasets.celeba",
+    "chexpert": "datasets.chexpert",
+    "synthetic_faces": "datasets.stand_ins.faces",
+    "synthetic_xrays": "datasets.stand_ins.xrays",
 }
 """Modules with the labels of multi-label data sets, by reader."""
 CLASSES = tuple("0123456789")

@@ -17,10 +17,10 @@ import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from ccvae.data import celeba, chexpert, mnist
-from ccvae.data.readers import READERS
-from ccvae.data.store import Store
 from ccvae.errors import InputError
+from datasets import celeba, chexpert, mnist
+from datasets.readers import READERS
+from datasets.store import Store
 from workflow.config import Config
 from workflow.planning.costs import disk_bytes
 from workflow.planning.expected import image_counts, image_shape, label_names

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ccvae.data.readers import READERS
 from ccvae.labels import LABEL_SPACES
 from ccvae.training import Batches, Trainer, read_training
+from datasets.readers import READERS
 from workflow.config import Config
 from workflow.models import build_model
 from workflow.planning.expected import image_shape, label_names

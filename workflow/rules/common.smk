@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from ccvae.data.readers import READERS
+from datasets.readers import READERS
 from ccvae.errors import InputError
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed

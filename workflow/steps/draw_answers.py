@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ccvae.data.store import Store
+from datasets.store import Store
+from evaluators.answers import draw_answers, save_answers
 from evaluators.images import ImageSet
-from workflow.answers import draw_answers, save_answers
 from workflow.steps.command import add_settings_argument, run
 
 

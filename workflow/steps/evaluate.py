@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ccvae.data.store import Store, file_digest
 from ccvae.files import read_json, write_json
+from datasets.stand_ins.truth import Truth
+from datasets.store import Store, file_digest
+from evaluators.answers import load_answers
 from evaluators.images import ImageSet
-from workflow.answers import load_answers
-from workflow.drawings import Truth
 from workflow.load import load_gp, load_judge, load_model
 from workflow.measures import Amounts, matrix_to_json, measure
 from workflow.provenance import Stopwatch, provenance
@@ -49,7 +49,7 @@ def work(given: Namespace) -> None:
         images,
         Amounts(**settings["amounts"]),
         settings["seed"],
-        truth=Truth(store, images) if store.stand_in else None,
+        truth=Truth(store) if store.stand_in else None,
         answers=load_answers(given.answers, store, settings) if given.answers else None,
         inception_weights=given.inception,
         progress=LOG.info,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from ccvae.data.store import Store
 from ccvae.files import write_json
+from datasets.stand_ins.truth import Truth
+from datasets.store import Store
+from evaluators.answers import load_answers
 from evaluators.images import ImageSet
 from evaluators.references import Constant, Copier
 from evaluators.uncertainty import mutual_information
-from workflow.answers import load_answers
-from workflow.drawings import Truth
 from workflow.load import load_gp, load_judge
 from workflow.measures import Amounts, measure
 from workflow.provenance import Stopwatch, provenance
@@ -69,7 +69,7 @@ def work(given: Namespace) -> None:
             images,
             Amounts(**settings["amounts"]),
             settings["seed"],
-            truth=Truth(store, images) if store.stand_in else None,
+            truth=Truth(store) if store.stand_in else None,
             answers=answers,
             inception_weights=given.inception,
         ).metrics

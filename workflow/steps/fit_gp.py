@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ccvae.data.store import Store
 from ccvae.files import write_json
+from datasets.store import Store
 from evaluators.gaussian_process import (
     GPSettings,
     assess_gp_head,

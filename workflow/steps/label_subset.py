@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ccvae.data.store import Store
-from ccvae.data.subsets import labelled_subset
 from ccvae.files import atomic_path
+from datasets.store import Store
+from datasets.subsets import labelled_subset
 from workflow.steps.command import LOG, run
 
 

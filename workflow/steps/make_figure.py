@@ -89,9 +89,9 @@ def trained_models(settings: dict[str, Any], results: Path, _plan: Plan) -> Mate
     """Read the models of one data set at one rate, and its first test images."""
     import torch
 
-    from ccvae.data.store import Store
+    from datasets.stand_ins.truth import Truth
+    from datasets.store import Store
     from evaluators.images import ImageSet
-    from workflow.drawings import Truth
     from workflow.figures.scene import Scene
     from workflow.load import load_model
 
@@ -105,7 +105,7 @@ def trained_models(settings: dict[str, Any], results: Path, _plan: Plan) -> Mate
     for name, heading in settings["models"].items():
         one = Run(settings["dataset"], name, settings["rate"], settings["seed"])
         models[heading] = load_model(results / one.folder, store, device)
-    redraw = Truth(store, images).redraw_swap if store.stand_in else None
+    redraw = Truth(store).redraw_swap if store.stand_in else None
 
     def scene(title: str) -> tuple[Scene]:
         return (Scene(models, images, title, settings["options"], settings["seed"], redraw),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ccvae.data.readers import prepare
+from datasets.readers import prepare
 from workflow.steps.command import LOG, add_settings_argument, run
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ccvae.data.store import Store
 from ccvae.errors import InputError
 from ccvae.files import atomic_path
 from ccvae.model import CCVAE
+from datasets.store import Store
 from evaluators.images import to_unit
 from workflow.load import load_model
 from workflow.steps.command import (

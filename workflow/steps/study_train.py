@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
 from ccvae.model import CCVAE
+from datasets.store import Store
 from evaluators.accuracy import accuracy, majority
 from evaluators.generation import generation
 from evaluators.images import ImageSet

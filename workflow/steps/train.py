@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ccvae.data.store import Store
 from ccvae.files import atomic_path, write_json
 from ccvae.labels import LABEL_SPACES
 from ccvae.training import Batches, Trainer, read_training
+from datasets.store import Store
 from workflow.config import settings_hash
 from workflow.models import build_model
 from workflow.provenance import Stopwatch, provenance

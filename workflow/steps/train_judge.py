@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ccvae.data.store import Store
 from ccvae.files import write_json
+from datasets.store import Store
 from evaluators.accuracy import majority
 from evaluators.assessment import assess, gate
 from evaluators.classifier import JudgeSettings, train_judge

@@ -1,0 +1,94 @@
+"""The truth behind the stand-ins: their factors, and the same images drawn differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.stand_ins import drawn, faces, xrays
+from datasets.store import Store
+
+RedrawSwap = Callable[[Tensor, Tensor], Tensor]
+"""The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
+uint8 images (n, C, H, W), the backgrounds drawn again with the characteristics of the others."""
+
+GENERATORS: dict[str, ModuleType] = {"synthetic_faces": faces, "synthetic_xrays": xrays}
+
+
+class Truth:
+    """What the generator of a stand-in knows about its images.
+
+    Parameters
+    ----------
+    store
+        The stand-in's store; images are numbered as in its test split.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._generator = GENERATORS[store.name]
+        self._seed = store.meta["options"]["seed"]
+        self._labels = store.labels[store.indices("test")]
+        self.characteristics: dict[str, tuple[str, ...]] = self._generator.CHARACTERISTICS
+
+    def factors(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Every true factor of test images `start` to `stop`: (n,), or (n, 3) for a colour."""
+        return {name: values[start:stop] for name, values in self._factors().items()}
+
+    def redraw(self, indices: Tensor, labels: Tensor) -> Tensor:
+        """Draw test images, numbered without gaps, with other labels: uint8 (n, C, H, W)."""
+        # Whole batches are drawn, so a run that begins inside one is cut out of it.
+        first, n = int(indices[0]), len(indices)
+        lead = first % drawn.BATCH
+        asked = labels.numpy().astype(np.uint8)
+        given = np.concatenate([self._labels[first - lead : first], asked])
+        images = self._draw(n + lead, first - lead, given).images
+        return torch.from_numpy(images[lead:])
+
+    def draw(self, labels: Tensor) -> Tensor:
+        """Draw one new image per row of `labels` (n, F): uint8 (n, C, H, W)."""
+        given = labels.numpy().astype(np.uint8)
+        # Beyond the stored images, so that no test image is among them.
+        start = -(-len(self._labels) // drawn.BATCH) * drawn.BATCH
+        return torch.from_numpy(self._draw(len(given), start, given).images)
+
+    def redraw_swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+        """Draw each `background` image with all characteristics of the other: the true swap.
+
+        Parameters
+        ----------
+        characteristics, background
+            Indices of test images, (n,) each.
+
+        Returns
+        -------
+        Tensor
+            uint8 (n, C, H, W).
+        """
+        factors = self._factors()
+        moved = {name for names in self.characteristics.values() for name in names}
+        mixed = {
+            name: values[(characteristics if name in moved else background).numpy()]
+            for name, values in factors.items()
+        }
+        batches = []
+        for number in range(0, len(background), drawn.BATCH):
+            rows = slice(number, number + drawn.BATCH)
+            noise = np.random.default_rng([self._seed, number])
+            chunk = {name: values[rows] for name, values in mixed.items()}
+            batches.append(self._generator.RECIPE.render(chunk, noise))
+        images = np.concatenate(batches)
+        return torch.from_numpy(np.broadcast_to(images, (len(images), 3, *images.shape[2:])).copy())
+
+    def _factors(self) -> dict[str, np.ndarray]:
+        if not hasattr(self, "_all_factors"):
+            self._all_factors = drawn.factors(
+                self._generator.RECIPE, len(self._labels), seed=self._seed, split="test"
+            )
+        return self._all_factors
+
+    def _draw(self, n: int, start: int, labels: np.ndarray | None = None) -> drawn.Drawn:
+        return self._generator.draw(n, seed=self._seed, split="test", start=start, labels=labels)

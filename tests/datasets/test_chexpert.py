@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ccvae.errors import InputError
+from datasets.chexpert import LABELS, patient_split, prepare_chexpert
+from datasets.store import SPLITS, Store
+
+HEADER = (
+    "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,"
+    "Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,"
+    "Pleural Effusion,Pleural Other,Fracture,Support Devices"
+)
+PATIENTS = 40
+# Findings of an image by its number: each of blank, negative, positive, uncertain occurs.
+VALUES = ("", "0.0", "1.0", "-1.0")
+
+
+def finding(image: int, label: int) -> str:
+    return VALUES[(image // 4**label) % 4]
+
+
+def write_list(root: Path, name: str, patients: range, images: int = 2) -> list[str]:
+    """Write a list and its images; an image's grey says its number."""
+    rows, paths = [], []
+    for patient in patients:
+        for image in range(images):
+            number = len(paths)
+            view = ("Frontal", "Lateral")[image % 2]
+            inside = f"{name}/patient{patient:05d}/study1/view{image + 1}_{view.lower()}.jpg"
+            cells = dict.fromkeys(HEADER.split(","), "")
+            cells |= {"Sex": "Female", "Age": "68", "Frontal/Lateral": view, "AP/PA": "AP"}
+            cells["Path"] = f"CheXpert-v1.0-small/{inside}"
+            cells |= {label: finding(number, i) for i, label in enumerate(LABELS)}
+            rows.append(",".join(cells.values()))
+            paths.append(inside)
+            (root / inside).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (39, 32), 2 * number + 3).save(root / inside, quality=95)
+    (root / f"{name}.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    return paths
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "CheXpert-v1.0-small"
+    folder.mkdir()
+    write_list(folder, "train", range(1, PATIENTS + 1))
+    write_list(folder, "valid", range(64_541, 64_545), images=1)
+    return folder
+
+
+def prepare(root: Path, store: str = "store", **options: Any) -> Store:
+    return prepare_chexpert(root.parent / store, raw=root.parent, folder=str(root), **options)
+
+
+def numbers(store: Store, split: str) -> list[int]:
+    values = store.images[store.indices(split)].mean(axis=(1, 2, 3))
+    return [round((value - 3) / 2) for value in values]
+
+
+def expected(split: str, images: int = 2) -> list[int]:
+    return [
+        image
+        for image in range(PATIENTS * images)
+        if patient_split(f"{image // images + 1:05d}") == split
+    ]
+
+
+def test_order_labels_and_grey_channels(root: Path) -> None:
+    store = prepare(root)
+    order = [image for split in SPLITS for image in expected(split)]
+    assert [image for split in SPLITS for image in numbers(store, split)] == order
+    assert store.label_names[-1] == "Pleural_Effusion"
+    wanted = [[int(finding(image, label) == "1.0") for label in range(5)] for image in order]
+    assert store.labels.tolist() == wanted
+    assert store.images.shape[1:] == (3, 64, 64)
+    assert np.array_equal(store.images[:, 0], store.images[:, 2])
+    store.verify()
+
+
+def test_images_of_a_patient_stay_together(root: Path) -> None:
+    store = prepare(root)
+    patients = [{number // 2 for number in numbers(store, split)} for split in SPLITS]
+    assert all(patients)
+    assert sum(map(len, patients)) == len(set.union(*patients)) == PATIENTS
+
+
+def test_split_shares() -> None:
+    splits = [patient_split(f"{patient:05d}") for patient in range(20_000)]
+    shares = [splits.count(split) / len(splits) for split in SPLITS]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
+
+
+def test_uncertain_policies(root: Path) -> None:
+    ones = prepare(root, "ones", uncertain="ones")
+    order = [image for split in SPLITS for image in numbers(ones, split)]
+    wanted = [
+        [int(finding(image, label) in ("1.0", "-1.0")) for label in range(5)] for image in order
+    ]
+    assert ones.labels.tolist() == wanted
+    dropped = prepare(root, "drop", uncertain="drop")
+    left = [image for split in SPLITS for image in numbers(dropped, split)]
+    certain = [i for i in order if all(finding(i, label) != "-1.0" for label in range(5))]
+    assert left == certain
+    assert 0 < len(left) < len(order)
+
+
+def test_frontal_views_only(root: Path) -> None:
+    store = prepare(root, views="frontal")
+    assert numbers(store, "train") == [i for i in expected("train") if i % 2 == 0]
+
+
+def test_official_valid_tests_and_leaves_train_alone(root: Path) -> None:
+    store, split = prepare(root, "official", test="official_valid"), prepare(root)
+    assert numbers(store, "test") == [0, 1, 2, 3]
+    for name in ("train", "validation"):
+        assert numbers(store, name) == numbers(split, name)
+
+
+def test_limit_and_parent_folder_and_workers(root: Path) -> None:
+    limit = {"train": 5, "validation": 2, "test": 2}
+    one = prepare(root, "one", limit=limit)
+    assert numbers(one, "train") == expected("train")[:5]
+    two = prepare_chexpert(
+        root.parent / "two", raw=root, folder=str(root.parent), limit=limit, workers=2
+    )
+    assert two.checksum == one.checksum
+
+
+def test_renamed_folder(root: Path) -> None:
+    renamed = root.rename(root.parent / "renamed")
+    assert numbers(prepare(renamed), "test") == expected("test")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("uncertain", "ignore"), ("views", "lateral"), ("test", "valid")]
+)
+def test_unknown_policy(root: Path, option: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"option '{option}' is '{value}', but one of"):
+        prepare(root, **{option: value})
+
+
+def edit(root: Path, line: int, old: str, new: str) -> None:
+    path = root / "train.csv"
+    lines = path.read_text().splitlines()
+    assert old in lines[line - 1]
+    lines[line - 1] = lines[line - 1].replace(old, new, 1)
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "sentence"),
+    [
+        (1, "Edema", "Oedema", "has no column 'Edema' among its 19 columns"),
+        (3, "0.0", "0.5", "line 3 has the value '0.5' for Cardiomegaly, where 1, 0, -1 or nothing"),
+        (4, ",1.0,", ",yes,", "line 4 has the value 'yes' for"),
+        (2, "Frontal,", "Oblique,", "line 2 has the value 'Oblique' for Frontal/Lateral"),
+        (5, "patient", "person", "line 5 has the path .*person00002.*, where one like"),
+        (5, "train/patient", "../patient", "line 5 has the path"),
+        (6, ",Female", "", "line 6 does not have as many entries as the header"),
+        (6, ",Female", ",Female,x", "line 6 does not have as many entries as the header"),
+    ],
+)
+def test_malformed_list(root: Path, line: int, old: str, new: str, sentence: str) -> None:
+    edit(root, line, old, new)
+    with pytest.raises(InputError, match=sentence):
+        prepare(root)
+    assert not (root.parent / "store").exists()
+
+
+def test_missing_files(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"The CheXpert folder .*nowhere does not exist"):
+        prepare(tmp_path / "nowhere")
+    (root / "valid.csv").unlink()
+    with pytest.raises(InputError, match=r"valid.csv is missing"):
+        prepare(root, test="official_valid")
+    first = root / "train/patient00001/study1/view1_frontal.jpg"
+    content = first.read_bytes()
+    first.unlink()
+    with pytest.raises(InputError, match=r"view1_frontal.jpg is missing \(1 of 80 files"):
+        prepare(root)
+    first.write_bytes(content[:-200])
+    with pytest.raises(
+        InputError, match=r"patient00001/study1/view1_frontal.jpg cannot be decoded"
+    ):
+        prepare(root)
+    (root / "train.csv").unlink()
+    with pytest.raises(InputError, match=r"holds no train.csv"):
+        prepare(root)
+
+
+def test_too_few_images(root: Path) -> None:
+    path = root / "train.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
+    with pytest.raises(InputError, match=r"leaves no images for the .* split"):
+        prepare(root)

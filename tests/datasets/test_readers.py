@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ccvae.errors import InputError
+from datasets import readers
+from datasets.readers import READERS, prepare
+from datasets.stand_ins import faces
+from datasets.stand_ins import prepare as stand_ins
+from datasets.store import Store
+
+SIZES = {"train": 20, "validation": 9, "test": 3}
+
+
+def drawn(tmp_path: Path, store: str = "store", workers: int = 1, **options: Any) -> Store:
+    name = options.pop("name", "synthetic_xrays")
+    options = {"seed": 4, "sizes": SIZES, **options}
+    return prepare(name, options, tmp_path / store, raw=tmp_path / "raw", workers=workers)
+
+
+def test_every_reader_loads_and_says_its_options() -> None:
+    assert {name: sorted(reader.options()) for name, reader in READERS.items()} == {
+        "mnist": ["folder", "limit"],
+        "fashion_mnist": ["folder", "limit"],
+        "celeba": ["folder", "limit", "official_validation", "validation_size"],
+        "chexpert": ["folder", "limit", "test", "uncertain", "views"],
+        "synthetic_faces": ["seed", "sizes"],
+        "synthetic_xrays": ["seed", "sizes"],
+    }
+
+
+def test_reading_needs_no_torch() -> None:
+    program = (
+        "import sys; from datasets.readers import READERS; "
+        "[reader.load() for reader in READERS.values()]; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_unknown_names_and_options(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no data set 'cifar'; the known ones are celeba, chex"):
+        prepare("cifar", {}, tmp_path, raw=tmp_path, workers=1)
+    with pytest.raises(InputError, match="mnist has no option 'size'; its options are folder, lim"):
+        prepare("mnist", {"size": 3}, tmp_path, raw=tmp_path, workers=1)
+    with pytest.raises(InputError, match="celeba needs the option 'folder'"):
+        prepare("celeba", {}, tmp_path, raw=tmp_path, workers=1)
+    with pytest.raises(InputError, match="synthetic_faces needs the option 'sizes'"):
+        prepare("synthetic_faces", {"seed": 0}, tmp_path, raw=tmp_path, workers=1)
+
+
+@pytest.mark.parametrize("name", ["synthetic_faces", "synthetic_xrays"])
+def test_drawn_store_says_what_it_is(tmp_path: Path, name: str) -> None:
+    store = drawn(tmp_path, name=name)
+    reader = readers.READERS[name]
+    assert (store.name, store.kind, store.stand_in) == (name, reader.kind, reader.stand_in)
+    assert store.stand_in
+    assert store.meta["options"] == {"seed": 4, "sizes": SIZES, "generator_version": 1}
+    assert store.meta["counts"] == SIZES
+    store.verify()
+
+
+def test_each_stored_image_can_be_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_ins, "SLICE", 8)
+    store = drawn(tmp_path, name="synthetic_faces")
+    for split, size in SIZES.items():
+        again = faces.draw(size, seed=4, split=split)
+        rows = store.indices(split)
+        assert np.array_equal(store.images[rows], again.images)
+        assert np.array_equal(store.labels[rows], again.labels)
+
+
+def test_workers_do_not_change_the_drawings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = drawn(tmp_path, "one")
+    monkeypatch.setattr(stand_ins, "SLICE", 8)
+    assert drawn(tmp_path, "two", workers=2).checksum == one.checksum
+
+
+def test_killed_drawing_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = drawn(tmp_path, "whole")
+    monkeypatch.setattr(stand_ins, "SLICE", 8)
+    original = stand_ins._draw
+
+    def draw(generator: str, seed: int, task: tuple[str, int, int]) -> Any:
+        if task == ("validation", 8, 1):
+            raise KeyboardInterrupt
+        return original(generator, seed, task)
+
+    monkeypatch.setattr(stand_ins, "_draw", draw)
+    with pytest.raises(KeyboardInterrupt):
+        drawn(tmp_path)
+    tasks = []
+    monkeypatch.setattr(
+        stand_ins, "_draw", lambda *arguments: tasks.append(arguments[2]) or original(*arguments)
+    )
+    # Another slice length must not disturb the rows that are there.
+    monkeypatch.setattr(stand_ins, "SLICE", 16)
+    assert drawn(tmp_path).checksum == whole.checksum
+    assert tasks == [("validation", 8, 1), ("test", 0, 3)]
+    monkeypatch.setattr(stand_ins, "_draw", lambda *_: pytest.fail("drawn a second time"))
+    drawn(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"seed": -1}, "option 'seed' is -1, but"),
+        ({"seed": "0"}, "option 'seed' is '0', but"),
+        ({"sizes": {"train": 5, "test": 5}}, "has no number of images for 'validation'"),
+        ({"sizes": {**SIZES, "test": 0}}, "asks for 0 images for 'test'"),
+    ],
+)
+def test_unusable_options_of_drawn_sets(
+    tmp_path: Path, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        drawn(tmp_path, **options)
+    assert not (tmp_path / "store").exists()
