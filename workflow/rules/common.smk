@@ -8,8 +8,8 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from datasets.readers import READERS
 from ccvae.errors import InputError
+from datasets.readers import READERS
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
 from workflow.reporting.names import STAND_INS
