@@ -113,7 +113,7 @@ def prepare_chexpert(
     spec = StoreSpec(
         name="chexpert",
         kind="multi_label",
-        labels=tuple(label.replace(" ", "_") for label in LABELS),
+        labels=LABELS,
         image_shape=(3, SIZE, SIZE),
         counts=counts,
         source="CheXpert-v1.0-small",

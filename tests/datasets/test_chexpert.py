@@ -75,7 +75,7 @@ def test_order_labels_and_grey_channels(root: Path) -> None:
     store = prepare(root)
     order = [image for split in SPLITS for image in expected(split)]
     assert [image for split in SPLITS for image in numbers(store, split)] == order
-    assert store.label_names[-1] == "Pleural_Effusion"
+    assert store.label_names[-1] == "Pleural Effusion"
     wanted = [[int(finding(image, label) == "1.0") for label in range(5)] for image in order]
     assert store.labels.tolist() == wanted
     assert store.images.shape[1:] == (3, 64, 64)

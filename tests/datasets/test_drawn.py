@@ -44,7 +44,7 @@ TARGET_PREVALENCE = {
     "Edema": 0.262,
     "Consolidation": 0.067,
     "Atelectasis": 0.156,
-    "Pleural_Effusion": 0.401,
+    "Pleural Effusion": 0.401,
 }
 
 
@@ -91,7 +91,7 @@ def test_labels_are_those_of_the_paper_in_its_order():
         "Edema",
         "Consolidation",
         "Atelectasis",
-        "Pleural_Effusion",
+        "Pleural Effusion",
     )
 
 
@@ -220,9 +220,9 @@ def test_marginals(generator):
         (faces, "Young", "Eyeglasses", -0.30, -0.15),
         (faces, "Bangs", "Receding_Hairline", -0.20, -0.05),
         (faces, "Smiling", "Bushy_Eyebrows", -0.10, 0.0),
-        (xrays, "Pleural_Effusion", "Edema", 0.12, 0.25),
+        (xrays, "Pleural Effusion", "Edema", 0.12, 0.25),
         (xrays, "Edema", "Cardiomegaly", 0.10, 0.22),
-        (xrays, "Pleural_Effusion", "Atelectasis", 0.05, 0.15),
+        (xrays, "Pleural Effusion", "Atelectasis", 0.05, 0.15),
         (xrays, "Cardiomegaly", "Consolidation", -0.02, 0.03),
     ],
 )
@@ -313,7 +313,7 @@ def test_characteristics_show_in_the_image(generator, label):
             {"tie_opacity", "suit", "collar", "bare_shoulders", "neckline_depth"},
         ),
         (xrays, "Consolidation", {"consolidation_density"}),
-        (xrays, "Pleural_Effusion", {"effusion_right", "effusion_left"}),
+        (xrays, "Pleural Effusion", {"effusion_right", "effusion_left"}),
     ],
 )
 def test_what_is_absent_does_not_show(generator, label, presence):

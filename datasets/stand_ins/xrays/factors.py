@@ -52,7 +52,7 @@ CHARACTERISTICS: dict[str, tuple[str, ...]] = {
         "volume_loss",
         "mediastinal_shift",
     ),
-    "Pleural_Effusion": ("effusion_right", "effusion_left", "meniscus"),
+    "Pleural Effusion": ("effusion_right", "effusion_left", "meniscus"),
 }
 """The factors that each finding moves: flipping it alone changes these and no others."""
 
@@ -82,7 +82,7 @@ def sample_factors(labels: Array, uniforms: Array) -> Factors:
     f |= only_where(on["Edema"], _edema(dice))
     f |= only_where(on["Consolidation"], _consolidation(dice))
     f |= only_where(on["Atelectasis"], _atelectasis(dice))
-    f |= only_where(on["Pleural_Effusion"], _effusion(dice))
+    f |= only_where(on["Pleural Effusion"], _effusion(dice))
     return f
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.stand_ins.drawing import Array
 
-LABELS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural_Effusion")
+LABELS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
 """The findings in the order of the paper, Appendix C.2."""
 
 DICE = 8
