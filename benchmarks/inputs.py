@@ -20,9 +20,9 @@ from PIL import Image
 
 from benchmarks.common import table
 from ccvae.allocator import keep_freed_memory
-from datasets import decode
-from datasets.celeba import prepare_celeba
+from datasets import source
 from datasets.decode import CHUNK, decode_image
+from datasets.readers import prepare
 from datasets.stand_ins import faces
 from datasets.store import Store
 from datasets.writer import ImageRows, StoreWriter
@@ -183,15 +183,9 @@ def measure(n: int = IMAGES, repeats: int = 5) -> dict[str, float]:
 def _prepare(root: Path, place: Path, n: int, workers: int) -> None:
     test = max(1, n // 10)
     sizes = {"train": n - 2 * test, "validation": test, "test": test}
-    with mock.patch.object(decode, "StoreWriter", TimedWriter):
-        prepare_celeba(
-            place,
-            raw=root,
-            workers=workers,
-            folder=str(root / "celeba"),
-            official_validation=True,
-            limit=sizes,
-        )
+    options = {"folder": str(root / "celeba"), "official_validation": True, "limit": sizes}
+    with mock.patch.object(source, "StoreWriter", TimedWriter):
+        prepare("celeba", options, place, raw=root, workers=workers)
 
 
 def _feeding(store: Store, batches: int = 50) -> dict[str, float]:

@@ -10,18 +10,17 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 from ccvae.errors import InputError
-from datasets.decode import decode_store
+from datasets.decode import ImageFiles
+from datasets.labels import ATTRIBUTES as LABELS
 from datasets.spec import SPLITS, StoreSpec, split_counts
-from datasets.stand_ins.faces.labels import LABELS
-from datasets.store import Store
 
-SIZE = 64
 PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
 # The official download, its lists beside the images, and the layouts of common mirrors.
 _LIST_FOLDERS = (".", "Anno", "Eval", "celeba")
@@ -33,26 +32,20 @@ _IMAGE_FOLDERS = (
 )
 
 
-def prepare_celeba(
-    store: Path,
+def find_celeba(
+    spec: StoreSpec,
     *,
-    raw: Path,
-    workers: int = 1,
     folder: str,
     validation_size: int = 10_000,
     official_validation: bool = False,
     limit: Mapping[str, int] | None = None,
-) -> Store:
-    """Write the store of CelebA, unless it is there already.
+) -> ImageFiles:
+    """Find CelebA's lists and images.
 
     Parameters
     ----------
-    store
-        The store's folder.
-    raw
-        The cache of downloaded files; not used, since CelebA cannot be downloaded unasked.
-    workers
-        Number of processes that decode.
+    spec
+        What is known of the data set.
     folder
         Holds `img_align_celeba/`, `list_attr_celeba` and `list_eval_partition` (`.txt` or `.csv`).
     validation_size
@@ -67,7 +60,7 @@ def prepare_celeba(
 
     Returns
     -------
-    Store
+    ImageFiles
         Images uint8 (N, 3, 64, 64), labels uint8 (N, 18).
 
     Raises
@@ -92,13 +85,9 @@ def prepare_celeba(
     order = np.concatenate([rows[split][: counts[split]] for split in SPLITS])
     labels, chosen = labels[order], [names[row] for row in order]
     folder_of_images = os.path.join(_image_folder(root), "")
-    spec = StoreSpec(
-        name="celeba",
-        kind="multi_label",
-        labels=LABELS,
-        image_shape=(3, SIZE, SIZE),
+    spec = replace(
+        spec,
         counts=counts,
-        source="CelebA, aligned images",
         options={
             "official_validation": official_validation,
             **({} if official_validation else {"validation_size": validation_size}),
@@ -112,7 +101,8 @@ def prepare_celeba(
         ),
     )
     paths = [folder_of_images + name for name in chosen]
-    return decode_store(store, spec, paths, labels, workers=workers)
+    found = (f"{spec.total} images in {folder_of_images}",)
+    return ImageFiles(spec, paths, labels, found=found)
 
 
 def official_files(folder: Path) -> tuple[Path, Path, Path]:

@@ -11,20 +11,17 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ccvae.errors import InputError
 from datasets.celeba import listing_digest
-from datasets.decode import decode_store
+from datasets.decode import ImageFiles
+from datasets.labels import FINDINGS as LABELS
 from datasets.spec import SPLITS, StoreSpec, split_counts
-from datasets.store import Store
 
-# Appendix C.2 of the paper, in its order; the columns of train.csv and valid.csv.
-LABELS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
-SIZE = 64
 UNCERTAIN = ("zeros", "ones", "drop")
 VIEWS = ("all", "frontal")
 TESTS = ("split", "official_valid")
@@ -41,27 +38,21 @@ class Radiograph:
     labels: tuple[int, ...]
 
 
-def prepare_chexpert(
-    store: Path,
+def find_chexpert(
+    spec: StoreSpec,
     *,
-    raw: Path,
-    workers: int = 1,
     folder: str,
     uncertain: str = "zeros",
     views: str = "all",
     test: str = "split",
     limit: Mapping[str, int] | None = None,
-) -> Store:
-    """Write the store of CheXpert, unless it is there already.
+) -> ImageFiles:
+    """Find CheXpert's lists and images.
 
     Parameters
     ----------
-    store
-        The store's folder.
-    raw
-        The cache of downloaded files; not used, since CheXpert needs a personal agreement.
-    workers
-        Number of processes that decode.
+    spec
+        What is known of the data set.
     folder
         `CheXpert-v1.0-small`, or the folder that holds it.
     uncertain
@@ -77,7 +68,7 @@ def prepare_chexpert(
 
     Returns
     -------
-    Store
+    ImageFiles
         Images uint8 (N, 3, 64, 64) with three equal channels, labels uint8 (N, 5).
 
     Raises
@@ -110,13 +101,9 @@ def prepare_chexpert(
     chosen = [row for split in SPLITS for row in rows[split][: counts[split]]]
     labels = np.array([row.labels for row in chosen], dtype=np.uint8)
     paths = [row.path for row in chosen]
-    spec = StoreSpec(
-        name="chexpert",
-        kind="multi_label",
-        labels=LABELS,
-        image_shape=(3, SIZE, SIZE),
+    spec = replace(
+        spec,
         counts=counts,
-        source="CheXpert-v1.0-small",
         options={
             "uncertain": uncertain,
             "views": views,
@@ -124,11 +111,9 @@ def prepare_chexpert(
             "limit": counts,
             "listing_sha256": listing_digest(paths, labels),
         },
-        notes=("Not for clinical use.",),
     )
-    return decode_store(
-        store, spec, [os.path.join(root, path) for path in paths], labels, workers=workers
-    )
+    found = (f"{spec.total} images in {root}",)
+    return ImageFiles(spec, [os.path.join(root, path) for path in paths], labels, found=found)
 
 
 def official_folder(folder: Path) -> Path:
@@ -154,7 +139,7 @@ def patient_split(patient: str) -> str:
 
 
 def read_list(path: Path, *, uncertain: str, views: str) -> list[Radiograph]:
-    """Read `train.csv` or `valid.csv` in their order, under the policies of `prepare_chexpert`.
+    """Read `train.csv` or `valid.csv` in their order, under the policies of `find_chexpert`.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,8 +14,7 @@ from tqdm import tqdm
 
 from ccvae.errors import InputError
 from datasets.parallel import ordered_map
-from datasets.spec import StoreSpec
-from datasets.store import Store, finished
+from datasets.source import Source
 from datasets.writer import ImageRows, StoreWriter
 
 CHUNK = 256
@@ -89,47 +89,45 @@ def require_files(paths: Sequence[str]) -> None:
         )
 
 
-def decode_store(
-    folder: Path, spec: StoreSpec, paths: Sequence[str], labels: np.ndarray, *, workers: int
-) -> Store:
-    """Write the store of image files, or what an earlier attempt left to do.
+@dataclass(frozen=True, eq=False)
+class ImageFiles(Source):
+    """Images in files, each of which becomes a row of the store.
 
-    Parameters
+    Attributes
     ----------
-    folder
-        The store's folder.
-    spec
-        Its description, with square images of three channels.
     paths
         The files in the order train, validation, test.
     labels
         uint8 (N, F), in the same order.
-    workers
-        Number of processes; the result does not depend on it.
-
-    Returns
-    -------
-    Store
-        The finished store.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or cannot be decoded; the images before it are kept for the next try.
     """
-    if (ready := finished(folder, spec)) is not None:
-        return ready
-    require_files(paths)
-    with StoreWriter(folder, spec) as writer:
-        # Processes that write what they decode have nothing to send.
+
+    paths: Sequence[str]
+    labels: np.ndarray
+
+    def check(self) -> None:
+        """Look for all files, and decode the first.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or cannot be decoded.
+        """
+        require_files(self.paths)
+        decode_image(self.paths[0], self.spec.image_shape[-1])
+
+    def fill(self, writer: StoreWriter, workers: int) -> None:
+        """Decode what is not there yet, in processes that write what they decode themselves."""
         decode = partial(_decode_chunk, rows=writer.rows)
-        starts = range(writer.done, spec.total, CHUNK)
-        chunks = ((start, paths[start : start + CHUNK]) for start in starts)
+        starts = range(writer.done, self.spec.total, CHUNK)
+        chunks = ((start, self.paths[start : start + CHUNK]) for start in starts)
         # `disable=None` keeps the bar out of logs: it is drawn on a terminal only.
         with tqdm(
-            total=spec.total, initial=writer.done, desc=spec.name, unit="image", disable=None
+            total=self.spec.total,
+            initial=writer.done,
+            desc=self.spec.name,
+            unit="image",
+            disable=None,
         ) as bar:
             for n in ordered_map(decode, chunks, workers=workers, ahead=AHEAD):
-                writer.advance(labels[writer.done : writer.done + n])
+                writer.advance(self.labels[writer.done : writer.done + n])
                 bar.update(n)
-    return Store.open(folder)

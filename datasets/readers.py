@@ -1,87 +1,172 @@
-"""Every data set by name, and the one function that prepares any of them.
+"""Every data set by name: what is known of it beforehand, and how it is found and prepared.
 
-A new data set is one module with a `prepare_*` function and one line here. Its keyword arguments,
-apart from `raw` and `workers`, are the options of the configuration.
+A new data set is one function that finds it and one line here. The function gets the data set's
+`StoreSpec` and, as keyword arguments, the options of the configuration (and `raw`, the cache of
+downloaded files, where it asks for it); it returns a `Source`.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from ccvae.errors import InputError
+from datasets.labels import ATTRIBUTES, CLOTHES, DIGITS, FINDINGS
+from datasets.source import Source
+from datasets.spec import SPLITS, StoreSpec
 from datasets.store import Store
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How a data set is prepared; the module is imported when it is needed.
+    """How a data set is found; the function is imported when it is needed.
 
     Attributes
     ----------
-    name
-        Name in the configuration.
-    module, function
-        Where the prepare function is.
-    kind
-        `multi_label` or `multi_class`.
-    stand_in
-        Whether the images are drawn in place of real ones.
+    function
+        `module:function`; see the module's docstring.
+    spec
+        The store of the whole data set, as it is expected; what is found may have other counts.
     """
 
-    name: str
-    module: str
     function: str
-    kind: str
-    stand_in: bool = False
+    spec: StoreSpec
 
-    def load(self) -> Callable[..., Store]:
-        """Import the prepare function."""
-        return getattr(import_module(self.module), self.function)
+    @property
+    def name(self) -> str:
+        """Name in the configuration."""
+        return self.spec.name
+
+    def load(self) -> Callable[..., Source]:
+        """Import the function."""
+        module, _, function = self.function.partition(":")
+        return getattr(import_module(module), function)
 
     def options(self) -> dict[str, Any]:
-        """Return the options with their defaults; `inspect.Parameter.empty` marks the required."""
-        parameters = inspect.signature(self.load()).parameters.values()
+        """Return the options with their defaults; `Parameter.empty` marks the required."""
         return {
             parameter.name: parameter.default
-            for parameter in parameters
-            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in ("raw", "workers")
+            for parameter in signature(self.load()).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "raw"
         }
 
+    def expected_counts(self, options: Mapping[str, Any]) -> dict[str, int]:
+        """Images per split to plan with, before the data are looked at; 0 where nothing says it.
 
+        Raises
+        ------
+        InputError
+            If the options `sizes` or `limit` hold no numbers.
+        """
+        sizes = options.get("sizes") or self.spec.counts
+        limit = options.get("limit") or {}
+        counts = {}
+        for split in SPLITS:
+            try:
+                n = int(sizes.get(split, 0))
+                counts[split] = min(n, int(limit.get(split, n)))
+            except (AttributeError, TypeError, ValueError):
+                raise InputError(
+                    f"The options of {self.name} give no number of {split} images; sizes and limit "
+                    "look like {train: 1000, validation: 100, test: 100}."
+                ) from None
+        return counts
+
+
+_IDX = {"train": 50_000, "validation": 10_000, "test": 10_000}
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
-        Reader("mnist", "datasets.mnist", "prepare_mnist", "multi_class"),
-        Reader("fashion_mnist", "datasets.mnist", "prepare_fashion_mnist", "multi_class"),
-        Reader("celeba", "datasets.celeba", "prepare_celeba", "multi_label"),
-        Reader("chexpert", "datasets.chexpert", "prepare_chexpert", "multi_label"),
         Reader(
-            name="synthetic_faces",
-            module="datasets.stand_ins.prepare",
-            function="prepare_synthetic_faces",
-            kind="multi_label",
-            stand_in=True,
+            "datasets.mnist:find_idx",
+            StoreSpec(
+                name="mnist",
+                kind="multi_class",
+                labels=DIGITS,
+                image_shape=(1, 28, 28),
+                counts=_IDX,
+                source="MNIST, the four published idx files",
+            ),
         ),
         Reader(
-            name="synthetic_xrays",
-            module="datasets.stand_ins.prepare",
-            function="prepare_synthetic_xrays",
-            kind="multi_label",
-            stand_in=True,
+            "datasets.mnist:find_idx",
+            StoreSpec(
+                name="fashion_mnist",
+                kind="multi_class",
+                labels=CLOTHES,
+                image_shape=(1, 28, 28),
+                counts=_IDX,
+                source="FashionMNIST, the four published idx files",
+            ),
+        ),
+        Reader(
+            "datasets.celeba:find_celeba",
+            StoreSpec(
+                name="celeba",
+                kind="multi_label",
+                labels=ATTRIBUTES,
+                image_shape=(3, 64, 64),
+                counts={"train": 152_770, "validation": 10_000, "test": 19_962},
+                source="CelebA, aligned images",
+            ),
+        ),
+        Reader(
+            "datasets.chexpert:find_chexpert",
+            StoreSpec(
+                name="chexpert",
+                kind="multi_label",
+                labels=FINDINGS,
+                image_shape=(3, 64, 64),
+                # The shares of 223,414 images of all views; which patient is where decides.
+                counts={"train": 178_700, "validation": 22_350, "test": 22_350},
+                source="CheXpert-v1.0-small",
+                notes=("Not for clinical use.",),
+            ),
+        ),
+        Reader(
+            "datasets.stand_ins.prepare:find_drawn",
+            StoreSpec(
+                name="synthetic_faces",
+                kind="multi_label",
+                labels=ATTRIBUTES,
+                image_shape=(3, 64, 64),
+                counts={},
+                source="Faces drawn by datasets.stand_ins.faces, in place of CelebA",
+                stand_in=True,
+                notes=("Drawings: no figure obtained on them is comparable with one on CelebA.",),
+            ),
+        ),
+        Reader(
+            "datasets.stand_ins.prepare:find_drawn",
+            StoreSpec(
+                name="synthetic_xrays",
+                kind="multi_label",
+                labels=FINDINGS,
+                image_shape=(3, 64, 64),
+                counts={},
+                source="Chest X-rays drawn by datasets.stand_ins.xrays, in place of CheXpert",
+                stand_in=True,
+                notes=(
+                    "Drawings: no figure obtained on them is comparable with one on CheXpert.",
+                    "Not for clinical use.",
+                ),
+            ),
         ),
     )
 }
 
 
-def prepare(
-    name: str, options: Mapping[str, Any], folder: str | Path, *, raw: str | Path, workers: int
-) -> Store:
-    """Prepare a data set; does nothing when its store is there with the same options.
+def inspect(
+    name: str, options: Mapping[str, Any], *, raw: str | Path, store: str | Path | None = None
+) -> Source:
+    """Find a data set and look at it, so that its preparation will succeed.
+
+    Files are found, lists read, options checked, images looked for and some decoded; seconds for
+    200,000 images.
 
     Parameters
     ----------
@@ -89,17 +174,16 @@ def prepare(
         One of `READERS`.
     options
         The data set's options.
-    folder
-        The store's folder.
     raw
         The cache of downloaded files.
-    workers
-        Number of processes; the result does not depend on it.
+    store
+        Folder of its store. When that was made from this source, the images are no longer needed
+        and not looked at, and `found` says that it is prepared.
 
     Returns
     -------
-    Store
-        The finished store.
+    Source
+        With the numbers of images in `spec.counts`, and in `found` what there is to tell.
 
     Raises
     ------
@@ -117,7 +201,40 @@ def prepare(
             f"The data set {name} has no option {unknown[0]!r}; its options are "
             f"{', '.join(sorted(known))}."
         )
-    required = sorted(key for key, default in known.items() if default is inspect.Parameter.empty)
+    required = sorted(key for key, default in known.items() if default is Parameter.empty)
     if missing := [key for key in required if options.get(key) is None]:
         raise InputError(f"The data set {name} needs the option {missing[0]!r}; set it.")
-    return reader.load()(Path(folder), raw=Path(raw), workers=workers, **options)
+    find = reader.load()
+    cache = {"raw": Path(raw)} if "raw" in signature(find).parameters else {}
+    source = find(reader.spec, **cache, **options)
+    if store is None or source.store(Path(store)) is None:
+        source.check()
+    return source
+
+
+def prepare(
+    name: str, options: Mapping[str, Any], folder: str | Path, *, raw: str | Path, workers: int
+) -> Store:
+    """Prepare a data set; does nothing when its store is there with the same options.
+
+    Parameters
+    ----------
+    name, options, raw
+        As for `inspect`.
+    folder
+        The store's folder.
+    workers
+        Number of processes; the result does not depend on it.
+
+    Returns
+    -------
+    Store
+        The finished store.
+
+    Raises
+    ------
+    InputError
+        As `inspect`, or if a file cannot be read; what was done is kept for the next try.
+    """
+    source = inspect(name, options, raw=raw, store=folder)
+    return source.store(Path(folder)) or source.write(Path(folder), workers=workers)

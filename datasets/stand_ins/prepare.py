@@ -6,10 +6,9 @@ Their numbers are never comparable with those of the originals (deviation: stand
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,83 +16,61 @@ from tqdm import tqdm
 
 from ccvae.errors import InputError
 from datasets.parallel import ordered_map
+from datasets.source import Source
 from datasets.spec import SPLITS, StoreSpec, split_counts
-from datasets.store import Store, finished
 from datasets.writer import StoreWriter
 
 # A multiple of the generators' batch, so that a slice can be drawn alone.
 SLICE = 256
+GENERATORS = {
+    "synthetic_faces": "datasets.stand_ins.faces",
+    "synthetic_xrays": "datasets.stand_ins.xrays",
+}
+"""From a reader's name to the module that draws: `draw`, `LABELS` and `VERSION`."""
 
 
-@dataclass(frozen=True)
-class StandIn:
-    """One drawn data set.
-
-    Attributes
-    ----------
-    name
-        Name of the reader.
-    generator
-        The module that draws: `draw`, `LABELS` and `VERSION`.
-    source
-        Where the images come from, in words.
-    notes
-        Sentences for `store.json`.
-    """
-
-    name: str
-    generator: str
-    source: str
-    notes: tuple[str, ...]
-
-
-FACES = StandIn(
-    "synthetic_faces",
-    "datasets.stand_ins.faces",
-    "Faces drawn by datasets.stand_ins.faces, in place of CelebA",
-    ("Drawings: no figure obtained on them is comparable with one on CelebA.",),
-)
-XRAYS = StandIn(
-    "synthetic_xrays",
-    "datasets.stand_ins.xrays",
-    "Chest X-rays drawn by datasets.stand_ins.xrays, in place of CheXpert",
-    (
-        "Drawings: no figure obtained on them is comparable with one on CheXpert.",
-        "Not for clinical use.",
-    ),
-)
-
-
-def prepare_synthetic_faces(
-    store: Path, *, raw: Path, workers: int = 1, seed: int, sizes: Mapping[str, int]
-) -> Store:
-    """Prepare drawn faces with CelebA's 18 labels; see `prepare_drawn` for the parameters."""
-    return prepare_drawn(FACES, store, workers=workers, seed=seed, sizes=sizes)
-
-
-def prepare_synthetic_xrays(
-    store: Path, *, raw: Path, workers: int = 1, seed: int, sizes: Mapping[str, int]
-) -> Store:
-    """Prepare drawn X-rays with CheXpert's 5 findings; see `prepare_drawn` for the parameters."""
-    return prepare_drawn(XRAYS, store, workers=workers, seed=seed, sizes=sizes)
-
-
-def prepare_drawn(
-    stand_in: StandIn, store: Path, *, workers: int, seed: int, sizes: Mapping[str, int]
-) -> Store:
-    """Write the store of a drawn data set, unless it is there already.
+@dataclass(frozen=True, eq=False)
+class Drawing(Source):
+    """Images that a generator will draw.
 
     Row i of a split in the store is image i of the generator's split, so that `seed` suffices to
     draw any stored image again, for instance with one label changed.
 
+    Attributes
+    ----------
+    generator
+        One of `GENERATORS`' modules.
+    seed
+        Seed of the generator.
+    """
+
+    generator: str
+    seed: int
+
+    def fill(self, writer: StoreWriter, workers: int) -> None:
+        """Draw what is not there yet."""
+        draw = partial(_draw, self.generator, self.seed)
+        tasks = _slices(self.spec.counts, writer.done)
+        # `disable=None` keeps the bar out of logs: it is drawn on a terminal only.
+        with tqdm(
+            total=self.spec.total,
+            initial=writer.done,
+            desc=self.spec.name,
+            unit="image",
+            disable=None,
+        ) as bar:
+            for images, labels in ordered_map(draw, tasks, workers=workers):
+                writer.write(images, labels)
+                bar.update(len(images))
+
+
+def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawing:
+    """Say what will be drawn.
+
     Parameters
     ----------
-    stand_in
-        Which one.
-    store
-        The store's folder.
-    workers
-        Number of processes that draw; the result does not depend on it.
+    spec
+        What is known of the data set.
     seed
         Seed of the generator, not negative.
     sizes
@@ -101,7 +78,7 @@ def prepare_drawn(
 
     Returns
     -------
-    Store
+    Drawing
         Images uint8 (N, 3, 64, 64), labels uint8 (N, L).
 
     Raises
@@ -115,31 +92,11 @@ def prepare_drawn(
             "expected."
         )
     counts = split_counts(sizes, option="sizes")
-    module: Any = import_module(stand_in.generator)
-    spec = StoreSpec(
-        name=stand_in.name,
-        kind="multi_label",
-        labels=tuple(module.LABELS),
-        image_shape=(3, 64, 64),
-        counts=counts,
-        source=stand_in.source,
-        stand_in=True,
-        options={"seed": seed, "sizes": counts, "generator_version": module.VERSION},
-        notes=stand_in.notes,
-    )
-    if (ready := finished(store, spec)) is not None:
-        return ready
-    draw = partial(_draw, stand_in.generator, seed)
-    with StoreWriter(store, spec) as writer:
-        tasks = _slices(counts, writer.done)
-        # `disable=None` keeps the bar out of logs: it is drawn on a terminal only.
-        with tqdm(
-            total=spec.total, initial=writer.done, desc=spec.name, unit="image", disable=None
-        ) as bar:
-            for images, labels in ordered_map(draw, tasks, workers=workers):
-                writer.write(images, labels)
-                bar.update(len(images))
-    return Store.open(store)
+    generator = GENERATORS[spec.name]
+    version = import_module(generator).VERSION
+    options = {"seed": seed, "sizes": counts, "generator_version": version}
+    spec = replace(spec, counts=counts, options=options)
+    return Drawing(spec, generator, seed, found=(f"will be drawn, {spec.total} images",))
 
 
 def _slices(counts: Mapping[str, int], done: int) -> Iterator[tuple[str, int, int]]:

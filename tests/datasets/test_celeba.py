@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ccvae.errors import InputError
-from datasets import decode
-from datasets.celeba import LABELS, prepare_celeba
+from datasets import decode, readers
+from datasets.labels import ATTRIBUTES as LABELS
 from datasets.store import Store
 
 # The header of the official list.
@@ -77,8 +77,9 @@ def root(tmp_path: Path, images: Path) -> Path:
 
 
 def prepare(root: Path, store: str = "store", **options: Any) -> Store:
-    options = {"validation_size": 3, **options}
-    return prepare_celeba(root.parent / store, raw=root.parent, folder=str(root), **options)
+    workers = options.pop("workers", 1)
+    options = {"folder": str(root), "validation_size": 3, **options}
+    return readers.prepare("celeba", options, root.parent / store, raw=root.parent, workers=workers)
 
 
 def shown(store: Store, split: str) -> list[int]:
@@ -152,6 +153,13 @@ class Counter:
 decode_original = decode.decode_image
 
 
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is written is decoded, so that tests can count it."""
+    monkeypatch.setattr(decode.ImageFiles, "check", lambda self: None)
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_killed_preparation_continues(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepare(root, "whole")
     monkeypatch.setattr(decode, "CHUNK", 4)
@@ -168,6 +176,7 @@ def test_killed_preparation_continues(root: Path, monkeypatch: pytest.MonkeyPatc
     assert resumed.checksum == whole.checksum
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_other_options_do_not_resume(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "CHUNK", 4)
     monkeypatch.setattr(decode, "decode_image", Counter(stop=10))
@@ -193,6 +202,7 @@ def test_second_time_decodes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch
         prepare(root)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_jpeg_is_named_and_keeps_what_is_done(
     root: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

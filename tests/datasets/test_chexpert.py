@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from ccvae.errors import InputError
-from datasets.chexpert import LABELS, patient_split, prepare_chexpert
+from datasets import readers
+from datasets.chexpert import patient_split
+from datasets.labels import FINDINGS as LABELS
 from datasets.store import SPLITS, Store
 
 HEADER = (
@@ -55,7 +57,11 @@ def root(tmp_path: Path) -> Path:
 
 
 def prepare(root: Path, store: str = "store", **options: Any) -> Store:
-    return prepare_chexpert(root.parent / store, raw=root.parent, folder=str(root), **options)
+    workers = options.pop("workers", 1)
+    options = {"folder": str(root), **options}
+    return readers.prepare(
+        "chexpert", options, root.parent / store, raw=root.parent, workers=workers
+    )
 
 
 def numbers(store: Store, split: str) -> list[int]:
@@ -126,9 +132,7 @@ def test_limit_and_parent_folder_and_workers(root: Path) -> None:
     limit = {"train": 5, "validation": 2, "test": 2}
     one = prepare(root, "one", limit=limit)
     assert numbers(one, "train") == expected("train")[:5]
-    two = prepare_chexpert(
-        root.parent / "two", raw=root, folder=str(root.parent), limit=limit, workers=2
-    )
+    two = prepare(root, "two", folder=str(root.parent), limit=limit, workers=2)
     assert two.checksum == one.checksum
 
 

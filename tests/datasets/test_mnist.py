@@ -7,6 +7,8 @@ import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ import pytest
 from ccvae.errors import InputError
 from datasets import mnist
 from datasets.download import SourceError
-from datasets.mnist import FILES, IdxDataset, parse_idx, prepare_idx
+from datasets.mnist import FILES, IdxDataset, parse_idx
+from datasets.readers import READERS, Reader, prepare
+from datasets.store import Store
 
 LIMIT = {"train": 30, "validation": 20, "test": 10}
 
@@ -46,7 +50,16 @@ def dataset(content: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> IdxDa
     # None in sys.modules makes the import fail, as on a machine without torchvision.
     monkeypatch.setitem(sys.modules, "torchvision", None)
     md5 = {name: hashlib.md5(data).hexdigest() for name, data in content.items()}
-    return IdxDataset("tiny", "MNIST", tuple("0123456789"), md5, no_package, "the package")
+    tiny = IdxDataset("tiny", "MNIST", md5, no_package, "the package")
+    spec = dataclasses.replace(READERS["mnist"].spec, name="tiny")
+    monkeypatch.setitem(READERS, "tiny", Reader("datasets.mnist:find_idx", spec))
+    monkeypatch.setitem(mnist.DATASETS, "tiny", tiny)
+    return tiny
+
+
+def prepare_idx(dataset: IdxDataset, store: Path, *, raw: Path, **options: Any) -> Store:
+    with mock.patch.dict(mnist.DATASETS, tiny=dataset):
+        return prepare("tiny", options, store, raw=raw, workers=1)
 
 
 def fill(folder: Path, files: dict[str, bytes], ending: str = "") -> Path:
@@ -196,10 +209,11 @@ def test_without_torchvision(tmp_path: Path, dataset: IdxDataset) -> None:
 
 def test_both_data_sets_have_ten_classes_and_four_digests() -> None:
     for known in (mnist.MNIST, mnist.FASHION_MNIST):
-        assert len(known.classes) == 10
         assert set(known.md5) == set(FILES)
         assert len(set(known.md5.values())) == 4
-    assert mnist.FASHION_MNIST.classes[9] == "Ankle boot"
+    for name in mnist.DATASETS:
+        assert len(READERS[name].spec.labels) == 10
+    assert READERS["fashion_mnist"].spec.labels[9] == "Ankle boot"
 
 
 def test_packages_ask_for_the_right_members(

@@ -58,7 +58,8 @@ def test_unknown_names_and_options(tmp_path: Path) -> None:
 def test_drawn_store_says_what_it_is(tmp_path: Path, name: str) -> None:
     store = drawn(tmp_path, name=name)
     reader = readers.READERS[name]
-    assert (store.name, store.kind, store.stand_in) == (name, reader.kind, reader.stand_in)
+    assert (store.name, store.kind, store.stand_in) == (name, "multi_label", True)
+    assert store.label_names == reader.spec.labels
     assert store.stand_in
     assert store.meta["options"] == {"seed": 4, "sizes": SIZES, "generator_version": 1}
     assert store.meta["counts"] == SIZES

@@ -116,7 +116,7 @@ def test_the_documented_data_set_needs_one_line_and_is_read(
 ) -> None:
     module("datasets/small_digits.py", monkeypatch)
     line = block("datasets/readers.py")
-    reader = eval(line, {"Reader": readers.Reader})
+    reader = eval(line, vars(readers))
     monkeypatch.setitem(readers.READERS, reader.name, reader)
     config = configured("data", 1, datasets=["small_digits"])
     asked = config.data_settings("small_digits")

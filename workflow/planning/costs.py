@@ -13,7 +13,6 @@ from typing import Any
 from ccvae.files import read_json
 from datasets.readers import READERS
 from workflow.config import Config, Run
-from workflow.planning.expected import image_shape
 from workflow.planning.jobs import Job, training_effort, without_identity
 
 SMALLEST_SHARE = 0.2
@@ -175,7 +174,7 @@ def disk_bytes(config: Config, jobs: Sequence[Job], results: Path, cores: int) -
     for job in jobs:
         if job.rule == "store":
             reader = READERS.get(config.data_settings(job.dataset)["reader"])
-            pixels = 0 if reader is None else math.prod(image_shape(reader))
+            pixels = 0 if reader is None else math.prod(reader.spec.image_shape)
             size = float(sum(job.effort["counts"].values()) * pixels)
         elif job.rule == "train":
             model = (results / job.result).with_name("model.pt")

@@ -23,7 +23,7 @@ from datasets.readers import READERS
 from datasets.store import Store
 from workflow.config import Config
 from workflow.planning.costs import disk_bytes
-from workflow.planning.expected import image_counts, image_shape, label_names
+from workflow.planning.expected import image_counts
 from workflow.planning.jobs import jobs_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +113,7 @@ def data(config: Config, dataset: str, results: Path) -> str:
         return f"{dataset}: {_celeba(Path(folder))}"
     if reader == "chexpert":
         return f"{dataset}: {_chexpert(Path(folder), options)}"
-    if READERS[reader].stand_in:
+    if READERS[reader].spec.stand_in:
         return f"{dataset}: will be drawn, {sum(image_counts(settings).values())} images"
     return f"{dataset}: {_idx(Path(folder or Path(config.values['raw_data'], reader)), folder)}"
 
@@ -180,7 +180,7 @@ def labelled_images(config: Config, dataset: str) -> Iterator[Finding]:
     total = image_counts(settings)["train"]
     if reader is None or not total:
         return
-    least = 10 if reader.kind == "multi_class" else 1
+    least = 10 if reader.spec.kind == "multi_class" else 1
     for rate in config.rates:
         labelled = round(float(rate) * total)
         if labelled < least:
@@ -206,9 +206,9 @@ def models(config: Config, dataset: str) -> Iterator[Finding]:
             continue
         seen.add(run.model)
         settings = config.run_settings(run)
-        labels = LABEL_SPACES[reader.kind](label_names(reader))
+        labels = LABEL_SPACES[reader.spec.kind](reader.spec.labels)
         try:
-            build_model(settings, labels, image_shape(reader))
+            build_model(settings, labels, reader.spec.image_shape)
         except InputError as error:
             yield Finding("models", f"{run.model} on {dataset}: {error}", is_problem=True)
 

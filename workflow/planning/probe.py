@@ -13,7 +13,6 @@ from ccvae.training import Batches, Trainer, read_training
 from datasets.readers import READERS
 from workflow.config import Config
 from workflow.models import build_model
-from workflow.planning.expected import image_shape, label_names
 from workflow.planning.jobs import Job, training_effort
 
 WARM_UP, STEPS = 5, 20
@@ -62,12 +61,12 @@ class TrainingProbe:
     def _trainer(self, settings: dict[str, Any], images: int) -> Trainer:
         torch.manual_seed(settings["torch_seed"])
         reader = READERS[self._config.data_settings(settings["dataset"])["reader"]]
-        names = label_names(reader)
-        space = LABEL_SPACES[reader.kind](names)
-        values, factors = (2, len(names)) if reader.kind == "multi_label" else (len(names), 1)
-        labels = torch.randint(values, (IMAGES, factors))
+        names = reader.spec.labels
+        space = LABEL_SPACES[reader.spec.kind](names)
+        values = 2 if reader.spec.kind == "multi_label" else len(names)
+        labels = torch.randint(values, (IMAGES, reader.spec.factors))
         space.fit_prior(labels)
-        shape = image_shape(reader)
+        shape = reader.spec.image_shape
         schedule, numerics = read_training(settings["training"])
         numerics.allow_tf32()
         model = build_model(settings, space, shape, numerics).to(self._device)

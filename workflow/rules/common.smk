@@ -77,7 +77,7 @@ def answers_of(wildcards):
     """Drawings of a perfect model's answers, which only a stand-in has."""
     reader = READERS[CONFIG.data_settings(wildcards.dataset)["reader"]]
     path = f"<results>/judges/{wildcards.dataset}/answers.npz"
-    return [path] if reader.stand_in else []
+    return [path] if reader.spec.stand_in else []
 
 
 def others_of_its_kind(wildcards):
