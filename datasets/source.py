@@ -28,19 +28,23 @@ class Source(ABC):
     spec: StoreSpec
     found: tuple[str, ...] = field(default=(), kw_only=True)
 
-    def check(self) -> None:
-        """Look at what `write` will read, as far as a look is cheap.
+    def check(self) -> tuple[str, ...]:
+        """Look at what `write` will read, as far as a look is cheap, and say what there is to say.
 
         Raises
         ------
         InputError
             If `write` would fail.
         """
-        return None
+        return ()
 
     def store(self, folder: Path) -> Store | None:
         """Return the store in `folder` if it is whole and made from this source."""
         return finished(folder, self.spec)
+
+    def stamps(self) -> np.ndarray | None:
+        """Return what each row is made from, where that may change; see `StoreWriter`."""
+        return None
 
     @abstractmethod
     def fill(self, writer: StoreWriter, workers: int) -> None:
@@ -54,7 +58,7 @@ class Source(ABC):
         InputError
             If the data cannot be used; the rows before the trouble are kept for the next try.
         """
-        with StoreWriter(folder, self.spec) as writer:
+        with StoreWriter(folder, self.spec, self.stamps()) as writer:
             self.fill(writer, workers)
         return Store.open(folder)
 

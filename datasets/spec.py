@@ -110,6 +110,11 @@ class StoreSpec:
         return sum(self.counts[split] for split in SPLITS)
 
     @property
+    def in_words(self) -> str:
+        """Numbers of images for people."""
+        return ", ".join(f"{self.counts[split]} {split}" for split in SPLITS) + " images"
+
+    @property
     def factors(self) -> int:
         """Number F of label factors, the columns of `labels.npy`."""
         return len(self.labels) if self.kind == "multi_label" else 1

@@ -20,6 +20,7 @@ from ccvae.files import atomic_path, read_json, write_json
 from datasets.spec import SPLITS, StoreSpec
 from datasets.store import ARRAYS, IMAGES, LABELS, SPLIT, file_digest
 
+STAMPS = "stamps.npy"
 KEEP_EVERY_S = 1.0
 """Seconds of work that a killed preparation may have to do again. Every wait for the disk costs
 about as long as decoding a hundred images."""
@@ -85,6 +86,9 @@ class StoreWriter:
         The store's folder.
     spec
         What the store will be.
+    stamps
+        int64 (N, S) that say what each row is made from, the size of it first: the work continues
+        before the first row whose stamps have changed. None where `spec` says it all.
 
     Raises
     ------
@@ -92,9 +96,15 @@ class StoreWriter:
         On entering, if the disk has too little room.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], spec: StoreSpec) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        spec: StoreSpec,
+        stamps: np.ndarray | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.spec = spec
+        self._stamps = np.empty((spec.total, 0), dtype=np.int64) if stamps is None else stamps
         self.partial = self.folder.with_name(f".{self.folder.name}.partial")
         self.done = 0
         self._digest, self._digested = hashlib.sha256(), 0
@@ -114,12 +124,20 @@ class StoreWriter:
                 return False
             images = open_memmap(self.partial / IMAGES, mode="r+")
             labels = open_memmap(self.partial / LABELS, mode="r+")
+            stamps = np.load(self.partial / STAMPS, allow_pickle=False)
+            done = int(progress["done"])
         except (OSError, ValueError, KeyError, TypeError):
             return False
         if images.shape != (self.spec.total, *self.spec.image_shape):
             return False
-        self._images, self._labels, self.done = images, labels, int(progress["done"])
-        self._kept = time.monotonic()
+        if stamps.shape != self._stamps.shape:
+            return False
+        changed = np.flatnonzero((stamps != self._stamps).any(axis=1))
+        self._images, self._labels = images, labels
+        self.done = min(done, int(changed[0])) if len(changed) else done
+        # The count comes first: rows before it have the same stamps then and now.
+        self._keep_progress()
+        self._keep_stamps()
         return True
 
     def _start(self) -> None:
@@ -142,6 +160,7 @@ class StoreWriter:
             shape=(self.spec.total, self.spec.factors),
         )
         self.done = 0
+        self._keep_stamps()
         self._keep_progress()
 
     def _keep_progress(self) -> None:
@@ -150,6 +169,10 @@ class StoreWriter:
         self._labels.flush()
         write_json(self._progress(), {"key": self.spec.key, "done": self.done})
         self._kept = time.monotonic()
+
+    def _keep_stamps(self) -> None:
+        with atomic_path(self.partial / STAMPS) as temporary:
+            np.save(temporary, self._stamps, allow_pickle=False)
 
     def _digest_images(self) -> None:
         """Take the rows that are in the file into the checksum; others make the next meanwhile."""
@@ -220,6 +243,7 @@ class StoreWriter:
         content = {
             **self.spec.description(),
             "key": self.spec.key,
+            **({"sizes_sha256": sizes_digest(self._stamps)} if self._stamps.size else {}),
             "prevalence": _prevalence(self.spec, labels[: counts["train"]]),
             "sha256": {
                 IMAGES: self._digest.hexdigest(),
@@ -233,6 +257,11 @@ class StoreWriter:
             os.replace(self.partial / name, self.folder / name)
         write_json(self.folder / "store.json", content)
         shutil.rmtree(self.partial)
+
+
+def sizes_digest(stamps: np.ndarray) -> str:
+    """Digest of the sizes of what a store is made from, which stay when it moves."""
+    return hashlib.sha256(np.ascontiguousarray(stamps[:, :1]).tobytes()).hexdigest()
 
 
 def _check_rows(what: str, array: np.ndarray, target: np.ndarray, end: int) -> None:

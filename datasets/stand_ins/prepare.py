@@ -47,6 +47,10 @@ class Drawing(Source):
     generator: str
     seed: int
 
+    def check(self) -> tuple[str, ...]:
+        """There is nothing to look at."""
+        return ("will be drawn",)
+
     def fill(self, writer: StoreWriter, workers: int) -> None:
         """Draw what is not there yet."""
         draw = partial(_draw, self.generator, self.seed)
@@ -96,7 +100,7 @@ def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawi
     version = import_module(generator).VERSION
     options = {"seed": seed, "sizes": counts, "generator_version": version}
     spec = replace(spec, counts=counts, options=options)
-    return Drawing(spec, generator, seed, found=(f"will be drawn, {spec.total} images",))
+    return Drawing(spec, generator, seed)
 
 
 def _slices(counts: Mapping[str, int], done: int) -> Iterator[tuple[str, int, int]]:

@@ -15,8 +15,9 @@ import pytest
 from benchmarks import growth, imports, inputs, layers, pipeline, training_step
 from benchmarks.common import ROOT, machine, milliseconds, table
 from benchmarks.pipeline import PAGES, START, WAITING, Job, elapsed, lanes, overhead
-from datasets import decode
-from datasets.celeba import official_files, read_attributes, read_partition
+from datasets import image_files
+from datasets.decode import decode_image
+from datasets.readers import inspect
 from datasets.store import Store
 
 
@@ -78,18 +79,17 @@ def test_operations_of_table_3() -> None:
 
 def test_generated_celeba_is_in_the_official_format(tmp_path: Path) -> None:
     inputs.make_celeba(tmp_path, 12, distinct=2)
-    attributes, partition, images = official_files(tmp_path)
-    names, labels = read_attributes(attributes)
-    assert labels.shape == (12, 18)
-    assert (
-        sorted(path.name for path in images.iterdir()) == names == sorted(read_partition(partition))
-    )
+    options = {"folder": str(tmp_path), "official_validation": True}
+    source = inspect("celeba", options, raw=tmp_path)
+    assert source.labels.shape == (12, 18)
+    images = sorted((tmp_path / "img_align_celeba").iterdir())
+    assert sorted(source.paths) == list(map(str, images))
 
 
 def test_timed_rows_are_those_of_the_store_and_note_the_decoder_of_every_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode, "CHUNK", 8)
+    monkeypatch.setattr(image_files, "CHUNK", 8)
     inputs.make_celeba(tmp_path / "celeba", 20, distinct=2)
     turn = inputs.time_turn(tmp_path, tmp_path / "timed", 20, workers=1)
     assert len(list((tmp_path / ".timed.seconds").iterdir())) == 3
@@ -98,7 +98,7 @@ def test_timed_rows_are_those_of_the_store_and_note_the_decoder_of_every_chunk(
     first = tmp_path / "celeba" / "img_align_celeba" / "000001.jpg"
     store = Store.open(tmp_path / "timed")
     store.verify()
-    np.testing.assert_array_equal(store.images[0], decode.decode_image(first, 64))
+    np.testing.assert_array_equal(store.images[0], decode_image(first, 64))
 
 
 def test_input_page_compares_with_decoding() -> None:

@@ -5,55 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ccvae.errors import InputError
 from datasets import readers
 from datasets.chexpert import patient_split
-from datasets.labels import FINDINGS as LABELS
 from datasets.store import SPLITS, Store
+from tests import folders
+from tests.folders import finding
 
-HEADER = (
-    "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,"
-    "Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,"
-    "Pleural Effusion,Pleural Other,Fracture,Support Devices"
-)
 PATIENTS = 40
-# Findings of an image by its number: each of blank, negative, positive, uncertain occurs.
-VALUES = ("", "0.0", "1.0", "-1.0")
-
-
-def finding(image: int, label: int) -> str:
-    return VALUES[(image // 4**label) % 4]
-
-
-def write_list(root: Path, name: str, patients: range, images: int = 2) -> list[str]:
-    """Write a list and its images; an image's grey says its number."""
-    rows, paths = [], []
-    for patient in patients:
-        for image in range(images):
-            number = len(paths)
-            view = ("Frontal", "Lateral")[image % 2]
-            inside = f"{name}/patient{patient:05d}/study1/view{image + 1}_{view.lower()}.jpg"
-            cells = dict.fromkeys(HEADER.split(","), "")
-            cells |= {"Sex": "Female", "Age": "68", "Frontal/Lateral": view, "AP/PA": "AP"}
-            cells["Path"] = f"CheXpert-v1.0-small/{inside}"
-            cells |= {label: finding(number, i) for i, label in enumerate(LABELS)}
-            rows.append(",".join(cells.values()))
-            paths.append(inside)
-            (root / inside).parent.mkdir(parents=True, exist_ok=True)
-            Image.new("L", (39, 32), 2 * number + 3).save(root / inside, quality=95)
-    (root / f"{name}.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-    return paths
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "CheXpert-v1.0-small"
-    folder.mkdir()
-    write_list(folder, "train", range(1, PATIENTS + 1))
-    write_list(folder, "valid", range(64_541, 64_545), images=1)
-    return folder
+    return folders.chexpert(tmp_path / "CheXpert-v1.0-small", PATIENTS)
 
 
 def prepare(root: Path, store: str = "store", **options: Any) -> Store:
@@ -65,8 +30,7 @@ def prepare(root: Path, store: str = "store", **options: Any) -> Store:
 
 
 def numbers(store: Store, split: str) -> list[int]:
-    values = store.images[store.indices(split)].mean(axis=(1, 2, 3))
-    return [round((value - 3) / 2) for value in values]
+    return folders.shown(store.images[store.indices(split)])
 
 
 def expected(split: str, images: int = 2) -> list[int]:
@@ -157,15 +121,22 @@ def edit(root: Path, line: int, old: str, new: str) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
+def test_illegal_view(root: Path) -> None:
+    edit(root, 2, "Frontal,", "Oblique,")
+    # What is not used is not looked at.
+    prepare(root)
+    with pytest.raises(InputError, match="line 2 has the value 'Oblique' for Frontal/Lateral"):
+        prepare(root, views="frontal")
+
+
 @pytest.mark.parametrize(
     ("line", "old", "new", "sentence"),
     [
         (1, "Edema", "Oedema", "has no column 'Edema' among its 19 columns"),
         (3, "0.0", "0.5", "line 3 has the value '0.5' for Cardiomegaly, where 1, 0, -1 or nothing"),
         (4, ",1.0,", ",yes,", "line 4 has the value 'yes' for"),
-        (2, "Frontal,", "Oblique,", "line 2 has the value 'Oblique' for Frontal/Lateral"),
         (5, "patient", "person", "line 5 has the path .*person00002.*, where one like"),
-        (5, "train/patient", "../patient", "line 5 has the path"),
+        (5, "study1", "..", "line 5 has the path"),
         (6, ",Female", "", "line 6 does not have as many entries as the header"),
         (6, ",Female", ",Female,x", "line 6 does not have as many entries as the header"),
     ],
@@ -181,12 +152,12 @@ def test_missing_files(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"The CheXpert folder .*nowhere does not exist"):
         prepare(tmp_path / "nowhere")
     (root / "valid.csv").unlink()
-    with pytest.raises(InputError, match=r"valid.csv is missing"):
+    with pytest.raises(InputError, match=r"holds no valid.csv"):
         prepare(root, test="official_valid")
     first = root / "train/patient00001/study1/view1_frontal.jpg"
     content = first.read_bytes()
     first.unlink()
-    with pytest.raises(InputError, match=r"view1_frontal.jpg is missing \(1 of 80 files"):
+    with pytest.raises(InputError, match=r"view1_frontal.jpg is missing \(1 of the 80 images"):
         prepare(root)
     first.write_bytes(content[:-200])
     with pytest.raises(

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ccvae.errors import InputError
-from datasets.decode import decode_image, require_files
+from datasets.decode import decode_image
 from datasets.parallel import ordered_map
 
 
@@ -46,14 +46,6 @@ def test_the_whole_image_is_squeezed_not_cropped(tmp_path: Path) -> None:
     found = decode_image(tmp_path / "a.png", 64)
     assert found[:, :31].max() == 0
     assert found[:, 33:].min() == 255
-
-
-def test_a_folder_is_no_image_file(tmp_path: Path) -> None:
-    scene(20, 20).save(tmp_path / "a.jpg")
-    (tmp_path / "b.jpg").mkdir()
-    paths = [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "none/c.jpg")]
-    with pytest.raises(InputError, match=r"b.jpg is missing \(2 of 3 files"):
-        require_files(paths)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])

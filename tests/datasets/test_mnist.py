@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
-import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,15 +15,13 @@ import pytest
 from ccvae.errors import InputError
 from datasets import mnist
 from datasets.download import SourceError
-from datasets.mnist import FILES, IdxDataset, parse_idx
+from datasets.idx import parse_idx
+from datasets.mnist import FILES, IdxDataset
 from datasets.readers import READERS, Reader, prepare
 from datasets.store import Store
+from tests.folders import idx
 
 LIMIT = {"train": 30, "validation": 20, "test": 10}
-
-
-def idx(array: np.ndarray) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
 def no_package(folder: Path) -> None:
@@ -50,7 +47,7 @@ def dataset(content: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> IdxDa
     # None in sys.modules makes the import fail, as on a machine without torchvision.
     monkeypatch.setitem(sys.modules, "torchvision", None)
     md5 = {name: hashlib.md5(data).hexdigest() for name, data in content.items()}
-    tiny = IdxDataset("tiny", "MNIST", md5, no_package, "the package")
+    tiny = IdxDataset("MNIST", md5, no_package, "the package")
     spec = dataclasses.replace(READERS["mnist"].spec, name="tiny")
     monkeypatch.setitem(READERS, "tiny", Reader("datasets.mnist:find_idx", spec))
     monkeypatch.setitem(mnist.DATASETS, "tiny", tiny)
@@ -75,7 +72,7 @@ def test_values_order_and_split(
     folder = fill(tmp_path / "mine", content)
     store = prepare_idx(dataset, tmp_path / "store", raw=tmp_path / "raw", folder=str(folder))
     assert store.meta["counts"] == {"train": 50_000, "validation": 10_000, "test": 10_000}
-    train, test = (parse_idx(FILES[i], content[FILES[i]]) for i in (0, 2))
+    train, test = (parse_idx(Path(FILES[i]), content[FILES[i]]) for i in (0, 2))
     assert store.images.shape == (70_000, 1, 28, 28)
     assert np.array_equal(store.images[:50_000, 0], train[:50_000])
     assert np.array_equal(store.images[50_000:60_000, 0], train[50_000:])
@@ -90,7 +87,7 @@ def test_limit_takes_the_first_of_each_split(
 ) -> None:
     folder = fill(tmp_path / "mine" / "MNIST" / "raw", packed, ".gz").parents[1]
     store = prepare_idx(dataset, tmp_path / "s", raw=tmp_path, folder=str(folder), limit=LIMIT)
-    train = parse_idx(FILES[0], content[FILES[0]])
+    train = parse_idx(Path(FILES[0]), content[FILES[0]])
     assert np.array_equal(store.images[:30, 0], train[:30])
     assert np.array_equal(store.images[30:50, 0], train[50_000:50_020])
     with pytest.raises(InputError, match="asks for 60000 images for 'train', but there are only"):
@@ -115,9 +112,7 @@ def test_cache_serves_and_a_second_run_reads_nothing(
 def test_named_folder_must_exist_and_be_complete(
     tmp_path: Path, dataset: IdxDataset, packed: dict[str, bytes]
 ) -> None:
-    with pytest.raises(
-        InputError, match=r"from the folder .*nowhere: there is no such folder; put"
-    ):
+    with pytest.raises(InputError, match=r"The MNIST folder .*nowhere does not exist"):
         prepare_idx(dataset, tmp_path / "s", raw=tmp_path, folder=str(tmp_path / "nowhere"))
     fill(tmp_path / "mine", packed, ".gz")
     (tmp_path / "mine" / f"{FILES[1]}.gz").unlink()
@@ -133,7 +128,7 @@ def test_changed_and_truncated_files_are_refused(
     fill(tmp_path / "mine", packed, ".gz")
     changed = content[name][:-1] + b"\x00"
     (tmp_path / "mine" / f"{name}.gz").write_bytes(gzip.compress(changed))
-    with pytest.raises(InputError, match=f"content of {name}.gz has the MD5 .* was expected"):
+    with pytest.raises(InputError, match=f"content of .*{name}.gz has the MD5 .* was expected"):
         prepare_idx(dataset, tmp_path / "s", raw=tmp_path, folder=str(tmp_path / "mine"))
     (tmp_path / "mine" / f"{name}.gz").write_bytes(packed[name][:500])
     with pytest.raises(InputError, match=f"{name}.gz cannot be read"):
@@ -190,7 +185,7 @@ def test_mirror_with_other_content_is_refused_and_the_package_serves(
     message = str(refused.value)
     for part in (
         "raw cache",
-        "there is no such folder",
+        f"{FILES[0]} is missing",
         "torchvision's mirrors: http://dead.example/train-images-idx3-ubyte.gz has the MD5",
         "http://alive.example/train-images-idx3-ubyte.gz has the MD5",
         "the package: no package here",
@@ -231,10 +226,10 @@ def test_packages_ask_for_the_right_members(
 
 def test_parse_idx() -> None:
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    assert np.array_equal(parse_idx("x", idx(array)), array)
-    with pytest.raises(InputError, match="x does not begin like an idx file"):
-        parse_idx("x", b"\x00\x00\x0d\x01" + bytes(8))
-    with pytest.raises(InputError, match="x does not begin like an idx file"):
-        parse_idx("x", b"\x00\x00\x08\x03" + bytes(4))
-    with pytest.raises(InputError, match=r"x holds 23 bytes of data where .* \(2, 3, 4\)"):
-        parse_idx("x", idx(array)[:-1])
+    assert np.array_equal(parse_idx(Path("x"), idx(array)), array)
+    with pytest.raises(SourceError, match="x does not begin like an idx file"):
+        parse_idx(Path("x"), b"\x00\x00\x0d\x01" + bytes(8))
+    with pytest.raises(SourceError, match="x does not begin like an idx file"):
+        parse_idx(Path("x"), b"\x00\x00\x08\x03" + bytes(4))
+    with pytest.raises(SourceError, match=r"x holds 23 bytes of data where .* \(2, 3, 4\)"):
+        parse_idx(Path("x"), idx(array)[:-1])

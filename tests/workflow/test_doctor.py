@@ -12,19 +12,15 @@ import torch
 import yaml
 
 from ccvae.errors import InputError
+from tests import folders
 from workflow.config import Config
 from workflow.planning import preflight
 from workflow.planning.overlay import DEFAULT, merged_config
-from workflow.planning.preflight import SAMPLE, examine
+from workflow.planning.preflight import examine
 from workflow.steps.doctor import screen, work
 
 ROOT = Path(__file__).parents[2]
-CELEBA = (
-    "Arched_Eyebrows Bags_Under_Eyes Bangs Black_Hair Blond_Hair Brown_Hair Bushy_Eyebrows "
-    "Chubby Eyeglasses Heavy_Makeup Male No_Beard Pale_Skin Receding_Hairline Smiling "
-    "Wavy_Hair Wearing_Necktie Young"
-)
-CHEXPERT = "Cardiomegaly,Edema,Consolidation,Atelectasis,Pleural Effusion"
+SMALL = "data={celeba: {options: {validation_size: 3}}}"
 
 
 def config(*settings: str) -> Config:
@@ -35,42 +31,19 @@ def problems(config: Config, root: Path) -> list[str]:
     return [finding.sentence for finding in examine(config, root) if finding.is_problem]
 
 
-def celeba(folder: Path, images: int = 3) -> Path:
-    (folder / "img_align_celeba").mkdir(parents=True)
-    names = [f"{i:06d}.jpg" for i in range(3)]
-    for name in names[:images]:
-        (folder / "img_align_celeba" / name).touch()
-    rows = "\n".join(f"{name} " + " ".join(["1"] * 18) for name in names)
-    (folder / "list_attr_celeba.txt").write_text(f"3\n{CELEBA}\n{rows}\n")
-    (folder / "list_eval_partition.txt").write_text("".join(f"{n} 0\n" for n in names))
-    return folder
-
-
-def chexpert(folder: Path, there: bool = True) -> Path:
-    for name in ("train", "valid"):
-        path = f"{name}/patient00001/study1/view1_frontal.jpg"
-        (folder / path).parent.mkdir(parents=True)
-        if there:
-            (folder / path).touch()
-        header = f"Path,Frontal/Lateral,{CHEXPERT}"
-        row = f"CheXpert-v1.0-small/{path},Frontal,1,,0,-1,1"
-        (folder / f"{name}.csv").write_text(f"{header}\n{row}\n")
-    return folder
-
-
 def test_a_drawn_data_set_has_no_problem(tmp_path):
     findings = list(examine(config(), tmp_path))
     assert [f.sentence for f in findings if f.is_problem] == []
     assert {"data", "weights", "device", "memory", "disk", "versions"} == {
         f.topic for f in findings
     }
-    assert "22000 images" in findings[0].sentence
+    assert "16000 train, 2000 validation, 4000 test images" in findings[0].sentence
 
 
 def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path):
-    folders = {"celeba": celeba(tmp_path / "a"), "chexpert": chexpert(tmp_path / "b")}
-    text = ", ".join(f"{name}: {folder}" for name, folder in folders.items())
-    chosen = config("datasets=[celeba, chexpert]", f"folders={{{text}}}")
+    folders.celeba(tmp_path / "a"), folders.chexpert(tmp_path / "b")
+    text = f"celeba: {tmp_path / 'a'}, chexpert: {tmp_path / 'b'}"
+    chosen = config("datasets=[celeba, chexpert]", f"folders={{{text}}}", SMALL)
     findings = list(examine(chosen, tmp_path))
     assert [f.sentence for f in findings if f.is_problem] == []
     licences = " ".join(f.sentence for f in findings if f.topic == "licence")
@@ -83,10 +56,17 @@ def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path)
     ("settings", "words"),
     [
         (["datasets=[celeba]"], ["celeba needs the option 'folder'", "folders={celeba: PATH}"]),
-        (["datasets=[celeba]", "folders={celeba: TMP}"], ["neither list_attr_celeba.txt"]),
-        (["datasets=[celeba]", "folders={celeba: TMP/faces}"], ["lacks 1 of 3", "000002.jpg"]),
-        (["datasets=[chexpert]", "folders={chexpert: TMP}"], ["holds no train.csv"]),
-        (["datasets=[chexpert]", "folders={chexpert: TMP/xrays}"], ["lacks 2 of 2"]),
+        (["datasets=[celeba]", "folders={celeba: TMP/xrays}"], ["neither list_attr_celeba.txt"]),
+        (
+            ["datasets=[celeba]", "folders={celeba: TMP/faces}", SMALL],
+            ["000002.jpg is missing", "1 of the 19 images"],
+        ),
+        (["datasets=[celeba]", "folders={celeba: TMP/faces}"], ["'validation_size' is 10000"]),
+        (["datasets=[chexpert]", "folders={chexpert: TMP/faces}"], ["holds no train.csv"]),
+        (
+            ["datasets=[chexpert]", "folders={chexpert: TMP/xrays}"],
+            ["patient00001", "80 of 80 images"],
+        ),
         (["datasets=[mnist]", "folders={mnist: TMP}"], ["train-images-idx3-ubyte"]),
         (["inception_weights=TMP/none.pth"], ["none.pth", "no file"]),
         (["supervision_rates=['0.00001']"], ["labels 0", "at least 1", "raise the rate"]),
@@ -105,8 +85,10 @@ def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path)
     ],
 )
 def test_each_problem_is_one_sentence(settings, words, tmp_path):
-    celeba(tmp_path / "faces", images=2)
-    chexpert(tmp_path / "xrays", there=False)
+    folders.celeba(tmp_path / "faces")
+    (tmp_path / "faces" / "img_align_celeba" / "000002.jpg").unlink()
+    folders.chexpert(tmp_path / "xrays")
+    shutil.rmtree(tmp_path / "xrays" / "train")
     chosen = config(*(setting.replace("TMP", str(tmp_path)) for setting in settings))
     try:
         found = problems(chosen, tmp_path / "results")
@@ -156,7 +138,7 @@ def test_the_command_prints_one_sentence_per_problem_and_fails(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     sentences = done.stderr.strip().splitlines()
-    assert [line.split()[1] for line in sentences] == ["celeba", "chexpert"]
+    assert [line.split()[1] for line in sentences] == ["celeba:", "chexpert:"]
     assert all(line.startswith("error: ") for line in sentences)
     assert done.stdout.startswith("preset mine")
     assert "nothing stops" not in done.stdout
@@ -178,7 +160,6 @@ def test_planning_and_preflight_load_torch_only_when_they_need_it():
 def test_a_topic_is_named_once():
     lines = screen([preflight.Finding("data", "one"), preflight.Finding("data", "two")])
     assert lines == ["data      one", "          two"]
-    assert SAMPLE > 0
 
 
 @pytest.mark.parametrize("name", ["smoke.yaml", "paper.yaml"])

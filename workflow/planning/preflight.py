@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import platform
 import shutil
@@ -11,16 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from ccvae.errors import InputError
-from datasets import celeba, chexpert, mnist
-from datasets.readers import READERS
-from datasets.store import Store
+from datasets.readers import READERS, inspect
 from workflow.config import Config
 from workflow.planning.costs import disk_bytes
 from workflow.planning.expected import image_counts
@@ -29,8 +25,6 @@ from workflow.planning.jobs import jobs_of
 ROOT = Path(__file__).resolve().parents[2]
 JOB_MB = 3000
 """What the rules ask for per job."""
-SAMPLE = 1000
-"""How many of CheXpert's images are looked for."""
 
 LICENCES = {
     "celeba": "CelebA is for non-commercial research only and must not be redistributed; ask for "
@@ -90,7 +84,7 @@ def _data(config: Config, dataset: str, results: Path) -> Finding:
     try:
         return Finding("data", data(config, dataset, results))
     except InputError as error:
-        return Finding("data", str(error), is_problem=True)
+        return Finding("data", f"{dataset}: {error}", is_problem=True)
 
 
 def data(config: Config, dataset: str, results: Path) -> str:
@@ -102,75 +96,13 @@ def data(config: Config, dataset: str, results: Path) -> str:
         If it is not there, or not complete.
     """
     settings = config.data_settings(dataset)
-    store = results / "data" / dataset
-    if (store / "store.json").exists():
-        images = sum(Store.open(store).meta["counts"].values())
-        return f"{dataset}: prepared in {store}, {images} images"
-    reader, options = settings["reader"], settings["options"]
-    _check_options(dataset, reader, options)
-    folder = options.get("folder")
-    if reader == "celeba":
-        return f"{dataset}: {_celeba(Path(folder))}"
-    if reader == "chexpert":
-        return f"{dataset}: {_chexpert(Path(folder), options)}"
-    if READERS[reader].spec.stand_in:
-        return f"{dataset}: will be drawn, {sum(image_counts(settings).values())} images"
-    return f"{dataset}: {_idx(Path(folder or Path(config.values['raw_data'], reader)), folder)}"
-
-
-def _check_options(dataset: str, name: str, options: dict[str, Any]) -> None:
-    if name not in READERS:
-        raise InputError(
-            f"data.{dataset}.reader is '{name}'; the known ones are {', '.join(sorted(READERS))}"
-        )
-    known = READERS[name].options()
-    if unknown := sorted(set(options) - set(known)):
-        raise InputError(
-            f"data.{dataset}.options has no option '{unknown[0]}'; known are "
-            f"{', '.join(sorted(known))}"
-        )
-    required = [key for key, value in known.items() if value is inspect.Parameter.empty]
-    for key in required:
-        if options.get(key) is None:
-            where = f'--config "folders={{{dataset}: PATH}}"' if key == "folder" else "the options"
-            raise InputError(f"{dataset} needs the option '{key}'; give it with {where}")
-
-
-def _celeba(folder: Path) -> str:
-    attributes, partition, images = celeba.official_files(folder)
-    listed = set(celeba.read_partition(partition))
-    names, _ = celeba.read_attributes(attributes)
-    there = {entry.name for entry in os.scandir(images)}
-    missing = sorted((listed | set(names)) - there)
-    if missing:
-        raise InputError(
-            f"{images} lacks {len(missing)} of {len(listed)} listed images, first {missing[0]}; "
-            "unpack img_align_celeba.zip again"
-        )
-    return f"{len(names)} images in {images}"
-
-
-def _chexpert(folder: Path, options: dict[str, Any]) -> str:
-    root = chexpert.official_folder(folder)
-    lists = [root / "train.csv", root / "valid.csv"]
-    rows = [
-        row for path in lists for row in chexpert.read_list(path, uncertain="zeros", views="all")
-    ]
-    sample = rows[:: max(1, len(rows) // SAMPLE)]
-    missing = [row.path for row in sample if not (root / row.path).is_file()]
-    if missing:
-        raise InputError(
-            f"{root} lacks {len(missing)} of {len(sample)} images looked for, first {missing[0]}; "
-            "unpack CheXpert-v1.0-small again"
-        )
-    return f"{len(rows)} images in {root}, {len(sample)} looked for and found"
-
-
-def _idx(place: Path, folder: str | None) -> str:
-    missing = [name for name in mnist.FILES if not any(place.rglob(f"{name}*"))]
-    if folder is not None and missing:
-        raise InputError(f"{place} lacks {missing[0]}; put the four files there or name no folder")
-    return f"will be downloaded to {place}" if missing else f"the four files are in {place}"
+    source = inspect(
+        settings["reader"],
+        settings["options"],
+        raw=config.values["raw_data"],
+        store=results / "data" / dataset,
+    )
+    return f"{dataset}: {'; '.join(source.found)}"
 
 
 def labelled_images(config: Config, dataset: str) -> Iterator[Finding]:

@@ -1,0 +1,126 @@
+"""Find what a data set consists of in the folder that a user names, however it is laid out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccvae.errors import InputError
+
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".001")
+DEPTH = 4
+"""Folders below the one that a user names in which is looked."""
+MANY = 1000
+"""Folders are not looked into once so many have been: it is not the data set's that was named."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One folder: where it is, the names of its files, and those of the folders in it."""
+
+    path: Path
+    files: frozenset[str]
+    folders: tuple[str, ...]
+
+    def archives(self) -> list[str]:
+        """Names of files that somebody has yet to unpack."""
+        return sorted(name for name in self.files if name.lower().endswith(_ARCHIVES))
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of that name should be an image."""
+    return name.lower().endswith(_IMAGES)
+
+
+def named_folder(folder: object, owner: str) -> Path:
+    """Return the absolute path of the folder that an option names, `~` and `$VARIABLES` expanded.
+
+    Parameters
+    ----------
+    folder
+        The option's value.
+    owner
+        The data set, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is no path, names a variable that is not set, or is no folder that may be read.
+    """
+    if not isinstance(folder, str | os.PathLike) or not str(folder).strip():
+        raise InputError(f"option 'folder' is {folder!r}, but the path of {owner} was expected.")
+    written = str(folder).strip()
+    path = Path(os.path.abspath(os.path.expandvars(os.path.expanduser(written))))
+    said = f"The {owner} folder {path}" + ("" if str(path) == written else f" ({written})")
+    try:
+        with os.scandir(path):
+            return path
+    except NotADirectoryError:
+        what = (
+            "unpack it, and name the folder"
+            if path.name.lower().endswith(_ARCHIVES)
+            else "name one"
+        )
+        raise InputError(f"{said} is a file and no folder; {what}.") from None
+    except FileNotFoundError:
+        if unset := re.search(r"\$(\w+|{\w+})", str(path)):
+            raise InputError(
+                f"option 'folder' is {written!r}, but the variable {unset[0]} is not set; set it, "
+                "or write the path out."
+            ) from None
+        raise InputError(f"{said} does not exist; correct the option 'folder'.") from None
+    except OSError as error:
+        raise InputError(f"{said} cannot be read ({error.strerror}); change its rights.") from None
+
+
+def walk(
+    root: Path, *, enter: Callable[[str], bool] = lambda name: True, depth: int = DEPTH
+) -> Iterator[Folder]:
+    """Yield `root` and the folders below it, nearer ones first, each read once.
+
+    Hidden folders and files, and what macOS puts into archives, are passed over.
+
+    Parameters
+    ----------
+    root
+        Where to begin.
+    enter
+        Whether to look into a folder of that name.
+    depth
+        How far below `root`.
+    """
+    queue, seen = deque([(root, 0)]), 0
+    while queue and seen < MANY:
+        path, level = queue.popleft()
+        seen += 1
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.name == "__MACOSX":
+                        continue
+                    (folders if entry.is_dir() else files).append(entry.name)
+        except OSError:
+            continue
+        folders.sort()
+        yield Folder(path, frozenset(files), tuple(folders))
+        if level < depth:
+            queue.extend((path / name, level + 1) for name in folders if enter(name))
+
+
+def find_file(folders: Iterable[Folder], pattern: str) -> Path | None:
+    """Return the file whose name matches, whatever its case, in the first folder that has one.
+
+    Of several the last by name is taken: `a.txt` rather than a browser's `a (1).txt`.
+    """
+    matches = re.compile(pattern, re.IGNORECASE).fullmatch
+    for folder in folders:
+        if names := [name for name in folder.files if matches(name)]:
+            return folder.path / max(names)
+    return None
