@@ -17,7 +17,7 @@ import numpy as np
 
 from ccvae.errors import InputError
 from datasets.celeba_lists import read_attributes, read_partition
-from datasets.finding import Folder, find_file, is_image, named_folder, walk
+from datasets.finding import Folder, find_file, named_folder, walk
 from datasets.image_files import ImageFiles, listing_digest
 from datasets.spec import SPLITS, StoreSpec, split_counts
 
@@ -81,7 +81,7 @@ def find_celeba(
     )
     order = np.concatenate([rows[split][: counts[split]] for split in SPLITS])
     labels, chosen = labels[order], [names[row] for row in order]
-    images = os.path.join(_find_images(root, folders, chosen), "")
+    images = _find_images(root, folders, chosen)
     spec = replace(
         spec,
         counts=counts,
@@ -98,7 +98,8 @@ def find_celeba(
         ),
     )
     found = (f"lists {attributes} and {partition}", f"images in {images}")
-    return ImageFiles(spec, [images + name for name in chosen], labels, found=found)
+    paths = [f"{images}{os.sep}{name}" for name in chosen]
+    return ImageFiles(spec, paths, labels, found=found)
 
 
 def _splits(names: Sequence[str], partition: Mapping[str, str], path: Path) -> np.ndarray:
@@ -138,10 +139,9 @@ def _rows(splits: np.ndarray, validation_size: int | None) -> dict[str, np.ndarr
 def _layout(root: Path) -> list[Folder]:
     """Return the data set's folders, nearest to `root` first, also if `root` is a part only."""
     folders = list(walk(root))
-    named = [name.lower() for place in folders for name in place.files]
-    images = any(map(is_image, named))
-    whole = images and all(any(name.startswith(stem) for name in named) for stem in _LISTS)
-    is_part = _PARTS.fullmatch(root.name) or any(map(is_image, folders[0].files))
+    images = any(place.images for place in folders)
+    whole = images and all(find_file(folders, f"{stem}.*") for stem in _LISTS)
+    is_part = _PARTS.fullmatch(root.name) or any(place.images for place in folders[:1])
     return folders if whole or not is_part else folders + _layout(root.parent)
 
 
@@ -157,20 +157,26 @@ def _find_list(root: Path, folders: Sequence[Folder], stem: str) -> Path:
 
 def _find_images(root: Path, folders: Sequence[Folder], names: Sequence[str]) -> Path:
     """Return the folder with most of the images, whatever it is called."""
-    wanted = set(names)
-    stems = {name.rpartition(".")[0] for name in names}
+    wanted = frozenset(names)
+    stems = frozenset(map(_stem, names))
 
     def there(place: Folder) -> tuple[int, int]:
-        """How many images, with any suffix and with that of the list."""
-        images = {name.rpartition(".")[0] for name in place.files if is_image(name)}
-        return len(images & stems), len(place.files & wanted)
+        """How many images, whatever their suffix, and how many with that of the list."""
+        exactly = len(place.images & wanted)
+        if exactly == len(wanted):
+            return exactly, exactly
+        return len(stems.intersection(map(_stem, place.images))), exactly
 
     aligned = [place for place in folders if not _IN_THE_WILD.fullmatch(place.path.name)]
     best = max(aligned, key=there)
     if there(best) > (0, 0):
         return best.path
-    packed = find_file(folders, r"img_align_celeba.*\.(zip|7z|7z\.001|rar|tar|tar\.gz)")
+    packed = find_file(folders, r"img_align_celeba.*")
     raise InputError(
         f"Neither the CelebA folder {root} nor one below it has {names[0]} or another of the "
         f"aligned images that the lists name; unpack {packed or 'img_align_celeba.zip there'}."
     )
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]

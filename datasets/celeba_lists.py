@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -15,6 +15,7 @@ from datasets.labels import ATTRIBUTES
 from datasets.lists import read_rows
 
 PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
+_SIGNS = {"1": 1, "-1": 0}
 
 
 def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
@@ -52,7 +53,7 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
     header = [""] * (len(top[1]) == len(header) + 1) + header
     place = next((place for place, cell in enumerate(top[1]) if is_image(cell.strip())), 0)
     pick = itemgetter(place, *(header.index(label) for label in ATTRIBUTES))
-    on, labels, lines = {"1": 1, "-1": 0}, [], dict[str, int]()
+    labels, lines = [], dict[str, int]()
     for line, cells in chain([top], rows):
         if len(cells) != len(header):
             raise InputError(
@@ -61,9 +62,9 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
             )
         name, *values = pick(cells)
         try:
-            labels.append([on[value] for value in values])
+            labels.append(bytes(map(_SIGNS.__getitem__, values)))
         except KeyError:
-            labels.append(_signs(path, line, name, values))
+            labels.append(bytes(_signs(path, line, name, values)))
         name = _file_name(name)
         if lines.setdefault(name, line) != line:
             raise InputError(
@@ -74,19 +75,20 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
         raise InputError(
             f"{path} announces {announced} images but lists {len(labels)}; get the list again."
         )
-    return list(lines), np.array(labels, dtype=np.uint8).reshape(-1, len(ATTRIBUTES))
+    signs = np.frombuffer(b"".join(labels), dtype=np.uint8)
+    return list(lines), signs.reshape(-1, len(ATTRIBUTES))
 
 
-def _signs(path: Path, line: int, name: str, values: Sequence[str]) -> list[int]:
-    """Read values that are not written as in the official list."""
-    on = {"1": 1, "-1": 0, "+1": 1, "1.0": 1, "-1.0": 0}
+def _signs(path: Path, line: int, name: str, values: Sequence[str]) -> Iterator[int]:
+    """Read values of which some are not written as in the official list."""
     for label, value in zip(ATTRIBUTES, values, strict=True):
-        if value.strip() not in on:
+        written = value.strip().removesuffix(".0")
+        if written not in _SIGNS:
             raise InputError(
                 f"{path} line {line} ({name}) has the value {value!r} for {label}, where -1 or 1 "
                 "was expected; get the list again."
             )
-    return [on[value.strip()] for value in values]
+        yield _SIGNS[written]
 
 
 def read_partition(path: Path) -> dict[str, str]:
@@ -100,15 +102,16 @@ def read_partition(path: Path) -> dict[str, str]:
     partition: dict[str, str] = {}
     lines: dict[str, int] = {}
     for line, cells in read_rows(path):
-        names, last = [cell for cell in cells if is_image(cell.strip())], cells[-1].strip()
-        if not names and not partition:
+        name = next(filter(is_image, map(_file_name, cells)), None)
+        split = PARTITIONS.get(cells[-1].strip())
+        if name is None and not partition:
+            # The head of a table, or the number of images.
             continue
-        if len(names) != 1 or last not in PARTITIONS:
+        if name is None or split is None:
             raise InputError(
                 f"{path} line {line} reads {' '.join(cells)!r}, where a file name and 0, 1 or 2 "
                 "were expected; get the list again."
             )
-        name, split = _file_name(names[0]), PARTITIONS[last]
         if lines.setdefault(name, line) != line:
             raise InputError(
                 f"{path} line {line} puts {name} into the {split} partition, where line "

@@ -83,8 +83,9 @@ def find_chexpert(
     folders = _layout(root)
     lists = dict.fromkeys(SPLITS, _find_list(root, folders, "train.csv"))
     rows: dict[str, list[Radiograph]] = {split: [] for split in SPLITS}
+    split_of = cache(patient_split)
     for radiograph in read_list(lists["train"], uncertain=uncertain, views=views):
-        rows[patient_split(radiograph.patient)].append(radiograph)
+        rows[split_of(radiograph.patient)].append(radiograph)
     if test == "official_valid":
         lists["test"] = _find_list(root, folders, "valid.csv")
         rows["test"] = read_list(lists["test"], uncertain=uncertain, views=views)
@@ -111,7 +112,10 @@ def find_chexpert(
             "listing_sha256": listing_digest([row.image for row in listed], labels),
         },
     )
-    found = (f"lists {' and '.join(map(str, dict.fromkeys(lists.values())))}",)
+    found = (
+        f"lists {' and '.join(map(str, dict.fromkeys(lists.values())))}",
+        f"images such as {paths[0]}",
+    )
     return ImageFiles(spec, paths, labels, found=found)
 
 
@@ -145,7 +149,9 @@ def _layout(root: Path) -> list[Folder]:
 
 
 def _find_list(root: Path, folders: Sequence[Folder], name: str) -> Path:
-    if (path := find_file(folders, rf"{name}(\.gz)?")) is not None:
+    # Both versions show the same images, and the small one is read sooner.
+    small_first = sorted(folders, key=lambda place: not place.path.name.endswith("-small"))
+    if (path := find_file(small_first, re.escape(name) + r"(\.gz)?")) is not None:
         return path
     raise InputError(
         f"The CheXpert folder {root} holds no {name}, and no folder below it does; name the folder "
@@ -185,7 +191,7 @@ def _find_images(
             if home is None:
                 lost.append((lists[split], row))
             else:
-                paths.append(os.path.join(home, row.image))
+                paths.append(f"{home}{os.sep}{row.image}")
     if lost:
         path, row = lost[0]
         raise InputError(

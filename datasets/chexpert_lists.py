@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,11 @@ from datasets.labels import FINDINGS
 from datasets.lists import read_rows
 
 _VIEW = "Frontal/Lateral"
-_VALUES = {"": 0, "1.0": 1, "0.0": 0, "-1.0": -1}
+_VALUES = {"": 0, "0.0": 0, "1.0": 1, "-1.0": 0}
 _PATH = re.compile(r"(.*/)?(patient(\d+)/(?:.*/)?[^/]+)")
 
 
-@dataclass(frozen=True)
-class Radiograph:
+class Radiograph(NamedTuple):
     """One row of a list.
 
     Attributes
@@ -56,15 +55,15 @@ def read_list(path: Path, *, uncertain: str, views: str) -> list[Radiograph]:
     """
     rows = read_rows(path)
     _, header = next(rows)
-    columns = {name.strip().replace("_", " "): place for place, name in enumerate(header)}
-    if missing := [name for name in ("Path", *FINDINGS) if name not in columns]:
+    columns = {_plain(name): place for place, name in enumerate(header)}
+    if missing := [name for name in ("Path", *FINDINGS) if _plain(name) not in columns]:
         raise InputError(
             f"{path} has no column {missing[0]!r} among its {len(header)} columns; use the "
             "official list."
         )
-    pick = itemgetter(columns["Path"], *(columns[name] for name in FINDINGS))
-    view = columns.get(_VIEW)
-    stand_for = {1: 1, 0: 0, -1: 1 if uncertain == "ones" else 0}
+    pick = itemgetter(*(columns[_plain(name)] for name in ("Path", *FINDINGS)))
+    view = columns.get(_plain(_VIEW))
+    stand_for = _VALUES | {"-1.0": 1 if uncertain == "ones" else 0}
     found, lines = [], dict[str, int]()
     for line, cells in rows:
         if len(cells) != len(header):
@@ -72,26 +71,28 @@ def read_list(path: Path, *, uncertain: str, views: str) -> list[Radiograph]:
                 f"{path} line {line} does not have as many entries as the header; get the list "
                 "again."
             )
-        place, *texts = pick(cells)
+        place, *values = pick(cells)
         prefix, image, patient = _split_path(path, line, place)
         if lines.setdefault(image, line) != line:
             raise InputError(
                 f"{path} line {line} has {image}, which line {lines[image]} has already; get the "
                 "list again."
             )
-        try:
-            values = [_VALUES[text] for text in texts]
-        except KeyError:
-            values = [_value(path, line, *pair) for pair in zip(FINDINGS, texts, strict=True)]
-        if uncertain == "drop" and -1 in values:
+        if not _VALUES.keys() >= set(values):
+            values = [_value(path, line, *pair) for pair in zip(FINDINGS, values, strict=True)]
+        if uncertain == "drop" and "-1.0" in values:
             continue
-        if views == "frontal" and not _is_frontal(
-            path, line, image if view is None else cells[view]
-        ):
+        said = image if view is None else cells[view]
+        if views == "frontal" and not _is_frontal(path, line, said):
             continue
-        labels = tuple(stand_for[value] for value in values)
+        labels = tuple([stand_for[value] for value in values])
         found.append(Radiograph(line, prefix, image, patient, labels))
     return found
+
+
+def _plain(column: str) -> str:
+    """Return a column's name as people may write it."""
+    return column.strip().replace("_", " ").casefold()
 
 
 def _split_path(path: Path, line: int, place: str) -> tuple[str, str, str]:
@@ -106,15 +107,17 @@ def _split_path(path: Path, line: int, place: str) -> tuple[str, str, str]:
     return matched[1] or "", matched[2], matched[3]
 
 
-def _value(path: Path, line: int, label: str, text: str) -> int:
-    """Read a finding that is not written as in the official lists."""
+def _value(path: Path, line: int, label: str, text: str) -> str:
+    """Return a finding as the official lists write it."""
     try:
-        value = float(text.strip() or 0)
+        value = float(text.strip() or "nan")
     except ValueError:
-        value = np.nan
+        value = np.inf
+    if np.isnan(value):
+        return ""
     if value not in (-1, 0, 1):
         raise _illegal(path, line, label, text, "1, 0, -1 or nothing")
-    return int(value)
+    return str(value + 0)
 
 
 def _is_frontal(path: Path, line: int, text: str) -> bool:

@@ -44,7 +44,8 @@ def decode_image(path: str | os.PathLike[str], size: int, *, white: int = 2**16 
         if image.mode in DEEP:
             image = _levels(path, image, white)
         elif image.mode not in ("L", "RGB"):
-            image = image.convert("RGB")
+            # Pillow warns of transparent colours in a palette unless it is asked to keep them.
+            image = (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
         array = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     if array.dtype != np.uint8:
         array = np.rint(array * (255 / white)).astype(np.uint8)

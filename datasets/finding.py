@@ -21,15 +21,12 @@ MANY = 1000
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder: where it is, the names of its files, and those of the folders in it."""
+    """One folder: where it is, and the names of its images, of other files, and of folders."""
 
     path: Path
+    images: frozenset[str]
     files: frozenset[str]
     folders: tuple[str, ...]
-
-    def archives(self) -> list[str]:
-        """Names of files that somebody has yet to unpack."""
-        return sorted(name for name in self.files if name.lower().endswith(_ARCHIVES))
 
 
 def is_image(name: str) -> bool:
@@ -98,18 +95,15 @@ def walk(
     while queue and seen < MANY:
         path, level = queue.popleft()
         seen += 1
-        files: list[str] = []
-        folders: list[str] = []
         try:
             with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.name.startswith(".") or entry.name == "__MACOSX":
-                        continue
-                    (folders if entry.is_dir() else files).append(entry.name)
+                kept = [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
+                folders = sorted(entry.name for entry in kept if entry.is_dir())
         except OSError:
             continue
-        folders.sort()
-        yield Folder(path, frozenset(files), tuple(folders))
+        files = frozenset(entry.name for entry in kept).difference(folders)
+        images = frozenset(filter(is_image, files))
+        yield Folder(path, images, files - images, tuple(folders))
         if level < depth:
             queue.extend((path / name, level + 1) for name in folders if enter(name))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -139,16 +138,15 @@ def find_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
     files : list of str
         The paths, with another suffix where only that is there.
     stamps : numpy.ndarray
-        int64 (N, 4): size in bytes, a digest of the path, times of the last change of content and
-        of the file, in nanoseconds.
+        int64 (N, 4): size in bytes, place on the disk, and when content and file last changed, in
+        nanoseconds.
 
     Raises
     ------
     InputError
         With the first file that cannot be used, and how many those are.
     """
-    files, bad = list(paths), []
-    stamps = np.empty((len(paths), 4), dtype=np.int64)
+    files, stamps, bad = list(paths), [], []
     siblings = cache(_images_by_stem)
     for row, path in enumerate(paths):
         stamp = _stamp(path)
@@ -158,14 +156,13 @@ def find_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
             stamp = _stamp(files[row])
         if stamp is None:
             bad.append(path)
-        else:
-            stamps[row] = stamp
+        stamps.append(stamp)
     if bad:
         raise InputError(
             f"The image {bad[0]} {_trouble(bad[0])} ({len(bad)} of the {len(paths)} images that "
             "are used are missing or empty); complete the data set."
         )
-    return files, stamps
+    return files, np.array(stamps, dtype=np.int64)
 
 
 def _stamp(path: str) -> tuple[int, int, int, int] | None:
@@ -176,7 +173,7 @@ def _stamp(path: str) -> tuple[int, int, int, int] | None:
         return None
     if not stat.S_ISREG(info.st_mode) or info.st_size == 0:
         return None
-    return info.st_size, zlib.crc32(os.fsencode(path)), info.st_mtime_ns, info.st_ctime_ns
+    return info.st_size, info.st_ino % 2**63, info.st_mtime_ns, info.st_ctime_ns
 
 
 def _images_by_stem(folder: str) -> dict[str, str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from ccvae.errors import InputError
+from datasets.readers import inspect, prepare
+from datasets.store import Store
 
 CELEBA_HEADER = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose "
@@ -23,12 +28,6 @@ CHEXPERT_HEADER = (
     "Pleural Effusion,Pleural Other,Fracture,Support Devices"
 )
 FINDINGS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
-IDX_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 
 
 def grey(row: int) -> int:
@@ -128,25 +127,46 @@ def idx(array: np.ndarray) -> bytes:
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def idx_contents(seed: int = 0) -> dict[str, bytes]:
-    """Return four idx files of MNIST's sizes, of which each image has one random level."""
+def idx_files(train: int, test: int, seed: int = 0) -> dict[str, bytes]:
+    """Return four idx files of random images, by their published names."""
     random = np.random.default_rng(seed)
-    contents = {}
-    for part, n in (("train", 60_000), ("t10k", 10_000)):
-        levels = random.integers(0, 256, (n, 1, 1), dtype=np.uint8)
-        contents[f"{part}-images-idx3-ubyte"] = idx(np.broadcast_to(levels, (n, 28, 28)).copy())
-        contents[f"{part}-labels-idx1-ubyte"] = idx((np.arange(n) % 10).astype(np.uint8))
-    return contents
+    files = {}
+    for part, n in (("train", train), ("t10k", test)):
+        images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        files[f"{part}-images-idx3-ubyte"] = idx(images)
+        files[f"{part}-labels-idx1-ubyte"] = idx((np.arange(n) % 10).astype(np.uint8))
+    return files
 
 
-def packed(contents: dict[str, bytes]) -> dict[str, bytes]:
-    """Compress files, under the names of those that are published."""
-    return {f"{name}.gz": gzip.compress(data, 1) for name, data in contents.items()}
-
-
-def fill(folder: Path, files: dict[str, bytes]) -> Path:
+def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Write files to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     return folder
+
+
+def look_and_prepare(name: str, options: Mapping[str, Any], place: Path) -> Store | str:
+    """Look at a data set as `make doctor` does and prepare it: the store, or both's sentence.
+
+    Parameters
+    ----------
+    name, options
+        The data set.
+    place
+        A folder that is not there yet.
+    """
+    said = ""
+    try:
+        inspect(name, options, raw=place / "raw", store=place / "store")
+    except InputError as error:
+        said = str(error)
+    if not said:
+        return prepare(name, options, place / "store", raw=place / "raw", workers=1)
+    with pytest.raises(InputError) as refused:
+        prepare(name, options, place / "store", raw=place / "raw", workers=1)
+    assert str(refused.value) == said, "doctor and the data step disagree"
+    assert not place.exists(), "something is left half-written"
+    assert "\n" not in said
+    assert said.endswith(".")
+    return said

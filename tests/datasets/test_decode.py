@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 
 from ccvae.errors import InputError
-from datasets.decode import decode_image
+from datasets.decode import decode_image, white_level
 from datasets.parallel import ordered_map
 
 
@@ -48,14 +50,108 @@ def test_the_whole_image_is_squeezed_not_cropped(tmp_path: Path) -> None:
     assert found[:, 33:].min() == 255
 
 
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
-def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str) -> None:
-    scene(80, 70, mode).save(tmp_path / "a.png")
-    found = decode_image(tmp_path / "a.png", 64)
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("L", "png"),
+        ("1", "png"),
+        ("P", "png"),
+        ("P", "gif"),
+        ("LA", "png"),
+        ("RGBA", "png"),
+        ("CMYK", "jpg"),
+        ("CMYK", "tif"),
+        ("YCbCr", "jpg"),
+        ("L", "jpg"),
+    ],
+)
+def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str, suffix: str) -> None:
+    right = scene(80, 70).convert("RGB" if mode not in ("L", "LA", "1") else "L")
+    right.convert(mode).save(tmp_path / f"a.{suffix}")
+    found = decode_image(tmp_path / f"a.{suffix}", 64)
     assert found.shape == (3, 64, 64)
-    if mode == "L":
+    expected = np.asarray(right.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))
+    # Black and white, and few colours, are right in the mean.
+    apart = np.abs(found.transpose(1, 2, 0).astype(int) - expected)
+    assert apart.mean() < (40 if mode == "1" else 8)
+    if mode in ("L", "LA", "1"):
         assert np.array_equal(found[0], found[2])
-        assert found[0].std() > 10
+
+
+def test_transparency_is_ignored(tmp_path: Path) -> None:
+    image = scene(64, 64)
+    image.save(tmp_path / "opaque.png")
+    image.putalpha(Image.linear_gradient("L").resize((64, 64)))
+    image.save(tmp_path / "a.png")
+    assert np.array_equal(
+        decode_image(tmp_path / "a.png", 64), decode_image(tmp_path / "opaque.png", 64)
+    )
+
+
+def deep(path: Path, bits: int, dtype: str = "uint16") -> np.ndarray:
+    """Write a grey gradient in a file of 16 bits or more; returns it with 8."""
+    levels = np.linspace(0, 2**bits - 1, 64 * 64).reshape(64, 64)
+    Image.fromarray(levels.astype(dtype)).save(path)
+    return np.rint(levels * (255 / (2**bits - 1))).astype(int)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_grey_of_sixteen_bits_is_scaled_by_the_depth_that_is_used(
+    tmp_path: Path, bits: int, suffix: str
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    expected = deep(path, bits)
+    white = white_level([str(path)])
+    assert white == 2**bits - 1
+    found = decode_image(path, 64, white=white)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_the_depth_is_that_of_all_images_and_nothing_is_clipped(tmp_path: Path) -> None:
+    bright, dark, shallow = (tmp_path / name for name in ("bright.png", "dark.png", "shallow.png"))
+    deep(bright, 12), deep(dark, 9)
+    scene(20, 20, "L").save(shallow)
+    assert white_level([str(path) for path in (shallow, dark, bright)]) == 4095
+    assert decode_image(dark, 64, white=4095).max() == round(511 * 255 / 4095)
+    with pytest.raises(InputError, match=r"bright.png has the level 4095, where .* from 0 to 1023"):
+        decode_image(bright, 64, white=white_level([str(dark)]))
+    assert np.array_equal(decode_image(shallow, 64, white=1023), decode_image(shallow, 64))
+
+
+def test_levels_below_black_and_decimals_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), -1, dtype=np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=r"a.tif has the level -1, where"):
+        decode_image(tmp_path / "a.tif", 64)
+    Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(InputError, match=r"b.tif has pixels with decimals, .*; convert"):
+        decode_image(tmp_path / "b.tif", 64)
+
+
+def png(channels: np.ndarray) -> bytes:
+    """A PNG of 16 bits a colour, which Pillow reads and does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    height, width, _ = channels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in channels)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+def test_colours_of_sixteen_bits(tmp_path: Path) -> None:
+    levels = np.linspace(0, 255, 64 * 64 * 3).astype(int).reshape(64, 64, 3)
+    path = tmp_path / "a.png"
+    path.write_bytes(png(levels * 257))
+    assert white_level([str(path)]) == 255
+    assert np.array_equal(decode_image(path, 64).transpose(1, 2, 0), levels)
+    path.write_bytes(png(levels * 16))
+    with pytest.raises(InputError, match="16 bits for each colour, of which the highest is never"):
+        white_level([str(path)])
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
