@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,12 @@ CHEXPERT_HEADER = (
     "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,"
     "Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,"
     "Pleural Effusion,Pleural Other,Fracture,Support Devices"
+)
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
 )
 FINDINGS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
 
@@ -127,21 +134,26 @@ def idx(array: np.ndarray) -> bytes:
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def idx_files(train: int, test: int, seed: int = 0) -> dict[str, bytes]:
-    """Return four idx files of random images, by their published names."""
+def idx_contents(train: int = 60_000, test: int = 10_000, seed: int = 0) -> dict[str, bytes]:
+    """Return four idx files by their published names; each image has one random level."""
     random = np.random.default_rng(seed)
-    files = {}
-    for part, n in (("train", train), ("t10k", test)):
-        images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-        files[f"{part}-images-idx3-ubyte"] = idx(images)
-        files[f"{part}-labels-idx1-ubyte"] = idx((np.arange(n) % 10).astype(np.uint8))
-    return files
+    contents = []
+    for n in (train, test):
+        levels = random.integers(0, 256, (n, 1, 1), dtype=np.uint8)
+        contents += [idx(levels.repeat(28, axis=1).repeat(28, axis=2))]
+        contents += [idx((np.arange(n) % 10).astype(np.uint8))]
+    return dict(zip(IDX_FILES, contents, strict=True))
+
+
+def packed(contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Compress files as they are published."""
+    return {f"{name}.gz": gzip.compress(content, 1) for name, content in contents.items()}
 
 
 def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """Write files to a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write files to a folder, or to folders below it."""
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from datasets.download import SourceError
 from datasets.mnist import FILES, IdxDataset
 from datasets.readers import READERS, inspect
 from datasets.store import Store
-from tests.folders import fill, idx_files, look_and_prepare
+from tests.folders import fill, idx_contents, look_and_prepare, packed
 
 Files = dict[str, bytes]
 COUNTS = {"train": 50, "validation": 10, "test": 20}
@@ -23,13 +22,13 @@ COUNTS = {"train": 50, "validation": 10, "test": 20}
 
 @pytest.fixture(scope="module")
 def files() -> Files:
-    return idx_files(60, 20, seed=0)
+    return idx_contents(60, 20)
 
 
 @pytest.fixture(scope="module")
 def others() -> Files:
     """What another data set has under the same names."""
-    return idx_files(60, 20, seed=1)
+    return idx_contents(60, 20, seed=1)
 
 
 @pytest.fixture(autouse=True)
@@ -50,130 +49,100 @@ def small_data_sets(files: Files, others: Files, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setitem(READERS, name, dataclasses.replace(READERS[name], spec=spec))
 
 
-def renamed(change: Callable[[str], str], files: Mapping[str, bytes]) -> Files:
-    return {change(name): data for name, data in files.items()}
+def renamed(change: Callable[[str], str], files: Files) -> Files:
+    return {change(name): content for name, content in files.items()}
 
 
-def packed(files: Mapping[str, bytes]) -> Files:
-    return {f"{name}.gz": gzip.compress(data) for name, data in files.items()}
+def below(folder: str, files: Files) -> Files:
+    return renamed(lambda name: f"{folder}/{name}", files)
 
 
-def plain(folder: Path, files: Files, others: Files) -> None:
-    fill(folder, files)
-
-
-LAYOUTS: dict[str, Callable[[Path, Files, Files], object]] = {
-    "as published": lambda folder, files, _: fill(folder, packed(files)),
-    "unpacked": plain,
-    "dots": lambda folder, files, _: fill(
-        folder, renamed(lambda n: n.replace("-idx", ".idx"), files)
-    ),
-    "unpacked, name kept": lambda folder, files, _: fill(
-        folder, renamed(lambda n: f"{n}.gz", files)
-    ),
-    "packed, suffix lost": lambda folder, files, _: fill(
-        folder, renamed(lambda n: n.removesuffix(".gz"), packed(files))
-    ),
-    "packed twice": lambda folder, files, _: fill(folder, packed(packed(files))),
-    "a folder each": lambda folder, files, _: [
-        fill(folder / name, {name: data}) for name, data in files.items()
-    ],
-    "torchvision": lambda folder, files, _: fill(folder / "MNIST" / "raw", packed(files)),
-    "torchvision, too high": lambda folder, files, _: fill(
-        folder / "datasets" / "MNIST" / "raw", files
-    ),
-    "both of torchvision": lambda folder, files, others: (
-        fill(folder / "MNIST" / "raw", files),
-        fill(folder / "FashionMNIST" / "raw", others),
-    ),
-    "downloaded twice": lambda folder, files, _: fill(
-        folder, renamed(lambda n: f"{n} (1).gz", {n: gzip.compress(d) for n, d in files.items()})
-    ),
-    "capitals": lambda folder, files, _: fill(folder, renamed(str.upper, files)),
-    "other names": lambda folder, files, _: fill(folder, renamed(lambda n: f"my {n}.bin", files)),
-    "names exchanged": lambda folder, files, _: fill(
-        folder, dict(zip(files, reversed(files.values()), strict=True))
-    ),
-    "a damaged copy beside": lambda folder, files, _: (
-        fill(folder / "b", files),
-        fill(folder / "a", {name: data[:-1] for name, data in files.items()}),
-    ),
-    "other files beside": lambda folder, files, _: fill(
-        folder, {**files, "mnist.npz": b"PK\3\4", "README.md": b"MNIST", "empty": b""}
-    ),
+# From the files of MNIST and of FashionMNIST to what is in the folder.
+Layout = Callable[[Files, Files], Files]
+LAYOUTS: dict[str, Layout] = {
+    "as published": lambda files, _: packed(files),
+    "unpacked": lambda files, _: files,
+    "dots": lambda files, _: renamed(lambda name: name.replace("-idx", ".idx"), files),
+    "unpacked, name kept": lambda files, _: renamed(lambda name: f"{name}.gz", files),
+    "packed, suffix lost": lambda files, _: renamed(lambda name: name[:-3], packed(files)),
+    "packed twice": lambda files, _: packed(packed(files)),
+    "a folder each": lambda files, _: renamed(lambda name: f"{name}/{name}", files),
+    "torchvision": lambda files, _: below("MNIST/raw", packed(files)),
+    "torchvision, too high": lambda files, _: below("datasets/MNIST/raw", files),
+    "both of torchvision": lambda files, others: {
+        **below("FashionMNIST/raw", others),
+        **below("MNIST/raw", files),
+    },
+    "downloaded twice": lambda files, _: renamed(lambda name: f"{name[:-3]} (1).gz", packed(files)),
+    "capitals": lambda files, _: renamed(str.upper, files),
+    "other names": lambda files, _: renamed(lambda name: f"my {name}.bin", files),
+    "names exchanged": lambda files, _: dict(zip(files, reversed(files.values()), strict=True)),
+    "damaged copies beside": lambda files, _: {
+        **below("a", {name: content[:-1] for name, content in files.items()}),
+        **below("b", files),
+    },
+    "other files beside": lambda files, _: {
+        **files,
+        "mnist.npz": b"PK\3\4",
+        "README.md": b"MNIST",
+        "empty": b"",
+    },
 }
 
 
-@pytest.mark.parametrize("lay", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_files_are_known_by_their_content(
-    tmp_path: Path, files: Files, others: Files, lay: Callable[[Path, Files, Files], object]
+    tmp_path: Path, files: Files, others: Files, layout: Layout
 ) -> None:
-    right = look_and_prepare(
-        "mnist", {"folder": str(fill(tmp_path / "ok", files))}, tmp_path / "right"
-    )
-    lay(tmp_path / "mine", files, others)
-    store = look_and_prepare("mnist", {"folder": str(tmp_path / "mine")}, tmp_path / "made")
-    assert isinstance(store, Store), store
-    assert isinstance(right, Store)
-    assert store.checksum == right.checksum
+    def made(name: str, contents: Files) -> Store:
+        folder = fill(tmp_path / name, contents)
+        store = look_and_prepare("mnist", {"folder": str(folder)}, tmp_path / f"{name} made")
+        assert isinstance(store, Store), store
+        return store
+
+    store = made("mine", layout(files, others))
     assert store.meta["counts"] == COUNTS
+    assert store.checksum == made("right", files).checksum
 
 
 FIRST = FILES[0]
-TROUBLE: dict[str, tuple[Callable[[Path, Files, Files], object], tuple[str, ...]]] = {
+TROUBLE: dict[str, tuple[Layout, str]] = {
     "web page": (
-        lambda folder, files, _: fill(folder, packed(files) | {f"{FIRST}.gz": b"<!DOCTYPE html>"}),
-        (f"{FIRST}.gz is a web page",),
+        lambda files, _: packed(files) | {f"{FIRST}.gz": b"<!DOCTYPE html>"},
+        f"{FIRST}.gz is a web page",
     ),
-    "Fashion": (
-        lambda folder, _, others: fill(folder, packed(others)),
-        (f"{FIRST}.gz is FashionMNIST's", "MNIST cannot be read from the folder"),
-    ),
+    "Fashion": (lambda _, others: packed(others), f"{FIRST}.gz is FashionMNIST's"),
     "one of Fashion's": (
-        lambda folder, files, others: fill(folder, files | {FIRST: others[FIRST]}),
-        (f"{FIRST} is FashionMNIST's",),
+        lambda files, others: files | {FIRST: others[FIRST]},
+        f"{FIRST} is FashionMNIST's",
     ),
     "truncated": (
-        lambda folder, files, _: fill(
-            folder, packed(files) | {f"{FIRST}.gz": packed(files)[f"{FIRST}.gz"][:-3]}
-        ),
-        (f"{FIRST}.gz cannot be read", "end-of-stream"),
+        lambda files, _: {name: content[:-3] for name, content in packed(files).items()},
+        f"{FIRST}.gz cannot be read (Compressed file ended",
     ),
     "truncated, unpacked": (
-        lambda folder, files, _: fill(folder, files | {FIRST: files[FIRST][:-3]}),
-        (f"{FIRST} holds 47037 bytes of data where its header announces (60, 28, 28)",),
+        lambda files, _: files | {FIRST: files[FIRST][:-3]},
+        f"{FIRST} holds 47037 bytes of data where its header announces (60, 28, 28)",
     ),
-    "changed": (
-        lambda folder, files, _: fill(folder, files | {FIRST: files[FIRST][:-1] + b"x"}),
-        ("the content of", f"{FIRST} has the MD5", "was expected"),
-    ),
-    "empty": (
-        lambda folder, files, _: fill(folder, files | {FIRST: b""}),
-        (f"{FIRST} does not begin like an idx file",),
-    ),
-    "one missing": (
-        lambda folder, files, _: fill(folder, {n: d for n, d in files.items() if n != FIRST}),
-        (f"{FIRST} is missing", "leave the option 'folder' out to download them"),
-    ),
+    "changed": (lambda files, _: files | {FIRST: files[FIRST][:-1] + b"x"}, f"{FIRST} has the MD5"),
+    "empty": (lambda files, _: files | {FIRST: b""}, f"{FIRST} does not begin like an idx file"),
+    "one missing": (lambda files, _: {n: files[n] for n in FILES[1:]}, f"{FIRST} is missing"),
     "other format": (
-        lambda folder, files, _: fill(folder, {"mnist.npz": b"PK\3\4", "mnist_train.csv": b"5,0"}),
-        (f"{FIRST} is missing",),
+        lambda *_: {"mnist.npz": b"PK\3\4", "mnist_train.csv": b"5,0"},
+        f"{FIRST} is missing",
     ),
 }
 
 
-@pytest.mark.parametrize(("lay", "words"), TROUBLE.values(), ids=TROUBLE)
+@pytest.mark.parametrize(("layout", "words"), TROUBLE.values(), ids=TROUBLE)
 def test_files_in_trouble_are_named(
-    tmp_path: Path,
-    files: Files,
-    others: Files,
-    lay: Callable[[Path, Files, Files], object],
-    words: tuple[str, ...],
+    tmp_path: Path, files: Files, others: Files, layout: Layout, words: str
 ) -> None:
-    lay(tmp_path / "mine", files, others)
-    said = look_and_prepare("mnist", {"folder": str(tmp_path / "mine")}, tmp_path / "made")
-    for word in words:
-        assert word in str(said)
+    folder = fill(tmp_path / "mine", layout(files, others))
+    said = str(look_and_prepare("mnist", {"folder": str(folder)}, tmp_path / "made"))
+    assert words in said
+    assert f"MNIST cannot be read from the folder {folder}: " in said
+    assert "leave the option 'folder' out to download them" in said
 
 
 def test_what_will_be_downloaded_is_said_and_what_is_there_is_not(
