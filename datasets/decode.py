@@ -17,7 +17,9 @@ BITS = (8, 10, 12, 14, 16)
 """Depths that grey levels are recorded with, in files of 16 bits."""
 
 
-def decode_image(path: str | os.PathLike[str], size: int, *, white: int = 2**16 - 1) -> np.ndarray:
+def decode_image(
+    path: str | os.PathLike[str], size: int, *, white: int | None = None
+) -> np.ndarray:
     """Read one image file: uint8 (3, size, size), squeezed to a square without cropping.
 
     The image is resized by Pillow's bilinear filter; a grey image gets three equal channels, and
@@ -32,13 +34,14 @@ def decode_image(path: str | os.PathLike[str], size: int, *, white: int = 2**16 
     size
         Pixels along each side.
     white
-        What is white in a grey image of 16 bits, from `white_level`.
+        What is white in a grey image of 16 bits, from `white_level`; None for their largest number.
 
     Raises
     ------
     InputError
         If the file is missing, truncated or no image, or has levels below black or above white.
     """
+    white = white or 2 ** BITS[-1] - 1
     with _opened(path) as image:
         image.draft(None, (2 * size, 2 * size))
         if image.mode in DEEP:
@@ -54,18 +57,23 @@ def decode_image(path: str | os.PathLike[str], size: int, *, white: int = 2**16 
     return array.transpose(2, 0, 1)
 
 
-def white_level(paths: Sequence[str]) -> int:
-    """Return the level of white in grey images of 16 bits, from some that belong together.
+def white_level(paths: Sequence[str]) -> int | None:
+    """Return the level of white in grey images of 16 bits; None where no image is one.
 
     Twelve bits are often stored in sixteen, so that the depth is not that of the format: it is the
-    smallest of `BITS` that no image exceeds. Images of eight bits have no say.
+    smallest of `BITS` that none of these images exceeds.
+
+    Parameters
+    ----------
+    paths
+        Images that belong together.
 
     Raises
     ------
     InputError
         If an image cannot be read, or has levels that cannot be known to be used in full.
     """
-    highest, upper_bits, coloured = 0, 0, ""
+    highest, upper_bits, coloured = -1, 0, ""
     for path in paths:
         with _opened(path) as image:
             if image.mode in DEEP:
@@ -79,6 +87,8 @@ def white_level(paths: Sequence[str]) -> int:
             f"The image {coloured} has 16 bits for each colour, of which the highest is never "
             "used; convert the images to 8 bits."
         )
+    if highest < 0:
+        return None
     return next((2**bits - 1 for bits in BITS if highest < 2**bits), 2 ** BITS[-1] - 1)
 
 
@@ -95,6 +105,8 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError as error:
         raise InputError(f"The image {path} is missing; complete the data set.") from error
+    except PermissionError as error:
+        raise InputError(f"The image {path} may not be read; change its rights.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(
             f"The image {path} cannot be decoded ({error}); replace the file by a whole one."

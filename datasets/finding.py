@@ -14,9 +14,9 @@ from ccvae.errors import InputError
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".001")
 DEPTH = 4
-"""Folders below the one that a user names in which is looked."""
+"""How far below the folder that a user names is looked."""
 MANY = 1000
-"""Folders are not looked into once so many have been: it is not the data set's that was named."""
+"""How many folders are looked into: a data set has fewer, and somebody may name the whole disk."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,9 @@ def named_folder(folder: object, owner: str) -> Path:
         with os.scandir(path):
             return path
     except NotADirectoryError:
-        what = (
-            "unpack it, and name the folder"
-            if path.name.lower().endswith(_ARCHIVES)
-            else "name one"
-        )
-        raise InputError(f"{said} is a file and no folder; {what}.") from None
+        packed = path.name.lower().endswith(_ARCHIVES)
+        remedy = "unpack it, and name the folder" if packed else "name one"
+        raise InputError(f"{said} is a file and no folder; {remedy}.") from None
     except FileNotFoundError:
         if unset := re.search(r"\$(\w+|{\w+})", str(path)):
             raise InputError(

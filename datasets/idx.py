@@ -50,7 +50,7 @@ def find_contents(
     for place in walk(folder):
         for path in (place.path / name for name in sorted(place.files)):
             meant = next((name for name in wanted if _looks_like(path.name, name)), None)
-            if meant is None and not _begins_like_idx(path):
+            if not path.is_file() or (meant is None and not _begins_like_idx(path)):
                 continue
             try:
                 content = read_content(path)

@@ -32,7 +32,7 @@ ALIKE = 8
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles(Source):
-    """Images in files, each of which becomes a row of the store.
+    """Images in files, each of which becomes a row of the store, (3, size, size) by its `spec`.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class ImageFiles(Source):
         return {row: self._files[0][row] for row in rows.tolist()}
 
     @cached_property
-    def _white(self) -> int:
+    def _white(self) -> int | None:
         return white_level(list(self._sample.values()))
 
     def _decode(self, path: str) -> np.ndarray:
@@ -73,7 +73,7 @@ class ImageFiles(Source):
         """
         for path in self._sample.values():
             self._decode(path)
-        return ()
+        return (f"grey of 16 bits, with white at {self._white}",) if self._white else ()
 
     def store(self, folder: Path) -> Store | None:
         """Return the finished store, unless it was made from other images of the same names.
@@ -95,7 +95,7 @@ class ImageFiles(Source):
     def stamps(self) -> np.ndarray:
         """Return int64 (N, 5): the files' sizes, where they are and since when, and white."""
         _, stamps = self._files
-        return np.column_stack([stamps, np.full(len(stamps), self._white)])
+        return np.column_stack([stamps, np.full(len(stamps), self._white or 0)])
 
     def fill(self, writer: StoreWriter, workers: int) -> None:
         """Decode what is not there yet, in processes that write what they decode themselves."""
@@ -116,7 +116,7 @@ class ImageFiles(Source):
                 bar.update(n)
 
 
-def _decode_chunk(task: tuple[int, Sequence[str]], rows: ImageRows, white: int) -> int:
+def _decode_chunk(task: tuple[int, Sequence[str]], rows: ImageRows, white: int | None) -> int:
     """Decode files into the rows from the given one on; return how many."""
     start, paths = task
     rows.put(start, (decode_image(path, rows.shape[-1], white=white) for path in paths))
@@ -160,7 +160,7 @@ def find_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
     if bad:
         raise InputError(
             f"The image {bad[0]} {_trouble(bad[0])} ({len(bad)} of the {len(paths)} images that "
-            "are used are missing or empty); complete the data set."
+            "are used cannot be read); complete the data set."
         )
     return files, np.array(stamps, dtype=np.int64)
 
@@ -193,5 +193,5 @@ def _trouble(path: str) -> str:
             return f"is a link to {os.readlink(path)}, which is not there"
         return "is missing"
     except OSError as error:
-        return f"cannot be reached ({error.strerror})"
+        return f"cannot be reached: {error.strerror}"
     return "is empty" if stat.S_ISREG(info.st_mode) else "is a folder and no file"

@@ -61,8 +61,8 @@ def _text(path: Path) -> str:
 def _separator(lines: Iterator[str]) -> str | None:
     """Return what separates the cells of the first line that has several; None for blanks."""
     for line in lines:
-        if mark := max(",;\t", key=line.count) if any(map(line.count, ",;\t")) else "":
-            return mark
+        if any(mark in line for mark in ",;\t"):
+            return max(",;\t", key=line.count)
         if len(line.split()) > 1:
-            break
+            return None
     return None

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,12 @@ import pytest
 
 from ccvae.errors import InputError
 from datasets import readers
-from datasets.readers import READERS, prepare
+from datasets.readers import READERS, inspect, prepare
+from datasets.source import Arrays
 from datasets.stand_ins import faces
 from datasets.stand_ins import prepare as stand_ins
 from datasets.store import Store
+from datasets.writer import StoreWriter
 
 SIZES = {"train": 20, "validation": 9, "test": 3}
 
@@ -33,6 +39,55 @@ def test_every_reader_loads_and_says_its_options() -> None:
         "synthetic_faces": ["seed", "sizes"],
         "synthetic_xrays": ["seed", "sizes"],
     }
+
+
+@pytest.mark.parametrize("name", ["synthetic_faces", "synthetic_xrays"])
+def test_labels_are_those_that_are_drawn(name: str) -> None:
+    generator = import_module(stand_ins.GENERATORS[name])
+    assert READERS[name].spec.labels == generator.LABELS
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("mnist", {}, [50_000, 10_000, 10_000]),
+        ("mnist", {"limit": {"train": 100}}, [100, 10_000, 10_000]),
+        ("celeba", {"folder": "x"}, [152_770, 10_000, 19_962]),
+        ("synthetic_xrays", {"sizes": SIZES}, [20, 9, 3]),
+        ("synthetic_xrays", {}, [0, 0, 0]),
+    ],
+)
+def test_expected_counts(name: str, options: dict[str, Any], expected: list[int]) -> None:
+    assert list(READERS[name].expected_counts(options).values()) == expected
+
+
+@pytest.mark.parametrize("options", [{"sizes": 3}, {"limit": {"train": "many"}}, {"limit": 5}])
+def test_expected_counts_of_nonsense(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="mnist give no number of train images"):
+        READERS["mnist"].expected_counts(options)
+
+
+def test_a_look_says_what_will_be_drawn_and_what_is_there(tmp_path: Path) -> None:
+    options = {"seed": 4, "sizes": SIZES}
+    look = partial(inspect, "synthetic_xrays", options, raw=tmp_path, store=tmp_path / "store")
+    assert look().found == ("will be drawn", "20 train, 9 validation, 3 test images")
+    assert not (tmp_path / "store").exists()
+    store = drawn(tmp_path)
+    assert look().found[0] == f"prepared in {store.folder}"
+    assert look().spec.counts == SIZES
+
+
+def test_arrays_continue_where_they_were(tmp_path: Path) -> None:
+    spec = dataclasses.replace(READERS["mnist"].spec, counts=SIZES)
+    images = np.arange(32 * 784, dtype=np.uint8).reshape(32, 1, 28, 28)
+    source = Arrays(spec, images, np.arange(32, dtype=np.uint8)[:, None] % 10)
+    with suppress(KeyboardInterrupt), StoreWriter(tmp_path / "store", spec) as writer:
+        writer.write(images[:5], source.labels[:5])
+        raise KeyboardInterrupt
+    assert source.store(tmp_path / "store") is None
+    store = source.write(tmp_path / "store")
+    assert np.array_equal(store.images, images)
+    assert source.store(tmp_path / "store") is not None
 
 
 def test_reading_needs_no_torch() -> None:

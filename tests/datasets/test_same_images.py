@@ -197,6 +197,9 @@ def test_images_of_sixteen_bits_make_the_store_of_eight(tmp_path: Path) -> None:
             path.unlink()
             Image.fromarray(levels * factor).save(path.with_suffix(".png"))
         # Their names in the lists end in .jpg, as before.
+        white = {257: 65535, 16: 4095, 1: 255}[factor]
+        told = inspect("chexpert", options, raw=tmp_path).found
+        assert f"grey of 16 bits, with white at {white}" in told
         found = made(f"times{factor}")
         assert np.abs(found.images.astype(int) - expected.images).max() <= 1, factor
         for path in list(root.rglob("view*")):
