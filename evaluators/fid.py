@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ccvae.errors import InputError
+from evaluators import inception
 from evaluators.classifier import Judge
 from evaluators.measuring import device_of, measurement
 
@@ -97,50 +98,6 @@ def to_inception_input(batches: Iterable[Tensor], size: int = BATCH) -> Iterator
         yield waiting
 
 
-def inception(weights: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
-    """Load torch-fidelity's InceptionV3: uint8 (B, 3, H, W) -> features float32 (B, 2048).
-
-    The network runs in float32. torch-fidelity 0.4 also takes a request for float64 but computes
-    in float32 all the same, hence there is no such option here.
-
-    Parameters
-    ----------
-    weights
-        State dictionary of `weights-inception-2015-12-05`, as torch-fidelity publishes it.
-    device
-        Where to run it.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not such a state dictionary.
-    """
-    # Imported here because it takes seconds, and only this measure needs it.
-    from torch_fidelity.utils import create_feature_extractor
-
-    if not weights.is_file():
-        raise InputError(
-            f"the Inception weights {weights} do not exist; download them or leave FID out"
-        )
-    try:
-        # torch-fidelity unpickles anything, so the file must first pass as tensors alone.
-        torch.load(weights, map_location="cpu", weights_only=True)
-        extractor = create_feature_extractor(
-            "inception-v3-compat",
-            [FEATURE_LAYER],
-            cuda=False,
-            feature_extractor_weights_path=str(weights),
-            verbose=False,
-        )
-    except Exception as error:
-        raise InputError(
-            f"{weights} does not hold the InceptionV3 weights that torch-fidelity publishes "
-            f"({str(error).splitlines()[0]}); download the file again"
-        ) from error
-    extractor = extractor.to(device)
-    return lambda batch: extractor(batch.to(device))[0]
-
-
 def distances(
     features: Callable[[Tensor], Tensor],
     sets: Mapping[str, Iterable[Tensor]],
@@ -186,7 +143,7 @@ def inception_fid(
         Batches of images (B, 1 or 3, H, W) in [0, 1], of one size, the sets by name; grey ones
         become RGB by repetition.
     weights
-        See `inception`.
+        See `evaluators.inception.verify`.
     device
         Where Inception runs.
 
@@ -199,9 +156,9 @@ def inception_fid(
     Raises
     ------
     InputError
-        If the weights cannot be used, or a side has fewer than two images.
+        If the weights are not InceptionV3's, or a side has fewer than two images.
     """
-    features = inception(weights, device)
+    features = inception.load(weights, FEATURE_LAYER, device)
     inputs = {name: to_inception_input(batches) for name, batches in sets.items()}
     found, counts = distances(features, inputs, to_inception_input(reference))
     return {

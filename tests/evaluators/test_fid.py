@@ -18,6 +18,7 @@ from evaluators.fid import (
     judge_frechet_distance,
     to_inception_input,
 )
+from tests.inception import random_weights
 
 
 def covariance(seed: int, size: int = 6, rank: int | None = None) -> np.ndarray:
@@ -90,18 +91,6 @@ def test_colours_keep_their_channels():
     assert batch.flatten().tolist() == [0, 51, 255]
 
 
-def test_weights_must_exist_and_hold_inception(tmp_path):
-    two = [torch.rand(2, 3, 8, 8)]
-    with pytest.raises(InputError, match="do not exist"):
-        inception_fid({"": two}, two, tmp_path / "absent.pth")
-    torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="does not hold"):
-        inception_fid({"": two}, two, tmp_path / "other.pth")
-    torch.save(nn.Linear(1, 1), tmp_path / "pickle.pth")
-    with pytest.raises(InputError, match="does not hold"):
-        inception_fid({"": two}, two, tmp_path / "pickle.pth")
-
-
 class Pictures(Dataset):
     """uint8 pictures as torch-fidelity wants them."""
 
@@ -117,19 +106,8 @@ class Pictures(Dataset):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A state dictionary in the published format, with random weights."""
-    import torch_fidelity.feature_extractor_inceptionv3 as source
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "load_state_dict_from_url", lambda *_, **__: {})
-        patch.setattr(source.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-        network = source.FeatureExtractorInceptionV3("random", ["2048"])
-    torch.manual_seed(0)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
     path = tmp_path_factory.mktemp("inception") / "weights.pth"
-    torch.save(network.state_dict(), path)
+    torch.save(random_weights(), path)
     return path
 
 

@@ -68,7 +68,10 @@ def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path)
             ["patient00001", "80 of 80 images"],
         ),
         (["datasets=[mnist]", "folders={mnist: TMP}"], ["train-images-idx3-ubyte"]),
-        (["inception_weights=TMP/none.pth"], ["none.pth", "no file"]),
+        (
+            ["inception_weights=TMP/none.pth"],
+            ["none.pth does not exist", "torch-fidelity publishes"],
+        ),
         (["supervision_rates=['0.00001']"], ["labels 0", "at least 1", "raise the rate"]),
         (
             ["datasets=[mnist]", "supervision_rates=['0.0001']"],

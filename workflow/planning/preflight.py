@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 from ccvae.errors import InputError
 from datasets.readers import READERS, inspect
+from evaluators.inception import verify
 from workflow.config import Config
 from workflow.planning.costs import disk_bytes
 from workflow.planning.expected import image_counts
@@ -153,14 +154,11 @@ def weights(config: Config) -> Iterator[Finding]:
             "weights",
             "no InceptionV3: Table 4 reports the Fréchet distance in the judge's features, not FID",
         )
-    elif Path(path).is_file() and Path(path).stat().st_size > 0:
-        yield Finding("weights", f"InceptionV3 from {path}")
-    else:
-        yield Finding(
-            "weights",
-            f"inception_weights names {path}, which is no file; correct the path or leave it empty",
-            is_problem=True,
-        )
+        return
+    try:
+        yield Finding("weights", verify(Path(path)))
+    except InputError as error:
+        yield Finding("weights", str(error), is_problem=True)
 
 
 def device(config: Config) -> Iterator[Finding]:

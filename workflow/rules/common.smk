@@ -10,6 +10,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from ccvae.errors import InputError
 from datasets.readers import READERS
+from evaluators.inception import look_at, verify
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
 from workflow.reporting.names import STAND_INS
@@ -113,6 +114,21 @@ TABLE_CODE = [
 INCEPTION = (
     [CONFIG.values["inception_weights"]] if CONFIG.values["inception_weights"] else []
 )
+
+
+def examine_weights(examine):
+    """Call on the weights of InceptionV3, if any, what raises InputError where they are wrong."""
+    try:
+        for path in INCEPTION:
+            examine(Path(path))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    except ModuleNotFoundError:
+        # Only the jobs have torch, in their container; `evaluate` looks again.
+        pass
+
+
+examine_weights(look_at)
 PLAN = json.dumps(CONFIG.plan())
 # Tables that the chosen data sets have something to say about.
 TABLES_HERE = [

@@ -1,6 +1,12 @@
 # All measures of one trained model, in one process.
 
 
+onstart:
+    # No job may depend on this, or naming weights would train every model again. A wrong file would
+    # be found when the first model is measured, after its training.
+    examine_weights(verify)
+
+
 rule draw_answers:
     input:
         description="<results>/data/{dataset}/store.json",

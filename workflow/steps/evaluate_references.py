@@ -9,9 +9,10 @@ import torch
 
 from ccvae.files import write_json
 from datasets.stand_ins.truth import Truth
-from datasets.store import Store
+from datasets.store import Store, file_digest
 from evaluators.answers import load_answers
 from evaluators.images import ImageSet
+from evaluators.inception import is_published
 from evaluators.references import Constant, Copier
 from evaluators.uncertainty import mutual_information
 from workflow.load import load_gp, load_judge
@@ -83,6 +84,8 @@ def work(given: Namespace) -> None:
     }
     metrics["test_images"] = {"mutual_information": information.pop("real")}
     warnings = []
+    if given.inception and not is_published(file_digest(given.inception)):
+        warnings.append(f"FID was computed with {given.inception}, which is not the published file")
     if information:
         foreign = min(information.values())
         metrics["other_data"] = {"mutual_information": foreign}
