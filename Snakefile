@@ -13,7 +13,7 @@ include: "workflow/rules/common.smk"
 
 
 pathvars:
-    results=f"results/{config['preset']}",
+    results=f"results/{CONFIG.preset}",
 
 
 report: "workflow/report/workflow.rst"

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ccvae.errors import InputError
+from ccvae.errors import InputError, known_instead
 from workflow.models import SYSTEMS
 
 RECIPE = 1
@@ -27,6 +29,7 @@ models from before there was a choice keep their hash."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
+VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
 
@@ -83,7 +86,7 @@ class Config:
     def __init__(self, raw: dict[str, Any]) -> None:
         import jsonschema
 
-        schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+        schema = _schema()
         values = _as_types(raw, schema, schema)
         error = jsonschema.exceptions.best_match(
             jsonschema.Draft202012Validator(schema).iter_errors(values)
@@ -91,6 +94,8 @@ class Config:
         if error is not None:
             raise InputError(f"configuration: {_where(error.absolute_path)}{_sentence(error)}")
         self.values: dict[str, Any] = values
+        for key in ("raw_data", "inception_weights"):
+            values[key] = _expanded(key, values[key])
         self._check_names()
 
     def _check_names(self) -> None:
@@ -110,6 +115,8 @@ class Config:
             _known(f"data.{name}.settings", entry["settings"], values["settings"])
         for name, entry in values["model_settings"].items():
             _known(f"model_settings.{name}.system", entry["system"], SYSTEMS)
+            for dataset in entry.get("datasets", []):
+                _known(f"model_settings.{name}.datasets", dataset, values["data"])
         studies = values["studies"]
         gradients, alpha = studies["gradients"], studies["alpha"]
         several = [alpha, *studies["variants"].values()]
@@ -168,6 +175,10 @@ class Config:
         """Name of the entry of `settings` that a data set uses."""
         return self.values["data"][dataset]["settings"]
 
+    def reader_of(self, dataset: str) -> str:
+        """Name of the reader that prepares a data set."""
+        return self.values["data"][dataset].get("reader", dataset)
+
     def seeds_of(self, dataset: str) -> int:
         """Number of seeds of a data set: its own, or that of all."""
         return self.values["data"][dataset].get("seeds", self.values["seeds"])
@@ -203,12 +214,18 @@ class Config:
         }
 
     def data_settings(self, dataset: str) -> dict[str, Any]:
-        """What preparing a data set depends on."""
-        entry = self.values["data"][dataset]
-        options = dict(entry["options"])
-        if dataset in self.values["folders"]:
-            options["folder"] = self.values["folders"][dataset]
-        return {"name": dataset, "reader": entry.get("reader", dataset), "options": options}
+        """What preparing a data set depends on.
+
+        Raises
+        ------
+        InputError
+            If its folder names a variable that is not set.
+        """
+        options = dict(self.values["data"][dataset]["options"])
+        folder = self.values["folders"].get(dataset) or options.pop("folder", None)
+        if folder:
+            options["folder"] = _expanded(f"folders.{dataset}", str(folder))
+        return {"name": dataset, "reader": self.reader_of(dataset), "options": options}
 
     def judge_settings(self, dataset: str) -> dict[str, Any]:
         """What training a data set's judge depends on."""
@@ -257,11 +274,27 @@ def subset_seed(dataset: str, rate: str, seed: int) -> int:
     return seed_of(dataset, "labelled", rate, seed)
 
 
+def _expanded(where: str, path: str) -> str:
+    """Path with `~` and `$VARIABLES` expanded.
+
+    Raises
+    ------
+    InputError
+        If a variable is not set, or a user is not known.
+    """
+    found = os.path.expandvars(os.path.expanduser(path))
+    unset = VARIABLE.search(found)
+    if (unset or found.startswith("~")) and not Path(found).exists():
+        what = f"the variable {unset[0]} is not set" if unset else "there is no such home folder"
+        raise InputError(f"configuration: {where} is '{path}', but {what}; write the path out")
+    return found
+
+
 def _known(where: str, name: str, known: dict[str, Any]) -> None:
     if name not in known:
         raise InputError(
-            f"configuration: {where} names '{name}', which is not known; known are "
-            f"{', '.join(sorted(known))}"
+            f"configuration: {where} names '{name}', which is not known; "
+            f"{known_instead(name, known)}"
         )
 
 
@@ -273,7 +306,7 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     """
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    if not schema:
+    if not schema or "anyOf" in schema:
         return _plain(value)
     kind = schema.get("type")
     if kind == "object" and isinstance(value, dict):
@@ -286,6 +319,11 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 def _schema_of(key: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -320,4 +358,6 @@ def _sentence(error: Any) -> str:
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known))
         return f"unknown key {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
+    if error.validator == "pattern" and "description" in error.schema:
+        return f"{error.instance!r} is no {error.schema['description']}"
     return error.message

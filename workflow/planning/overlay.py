@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def merged_config(overlays: Iterable[Path], settings: Iterable[str]) -> dict[str
         If a file cannot be read, is no mapping, or a setting is not `key=value`.
     """
     values: dict[str, Any] = {}
+    overlays, settings = list(overlays), list(settings)
     for path in (DEFAULT, *overlays):
         values = _laid_over(values, _read(path))
     for setting in settings:
@@ -36,12 +37,35 @@ def merged_config(overlays: Iterable[Path], settings: Iterable[str]) -> dict[str
         if not separator or not key.isidentifier():
             raise InputError(f"--config takes key=value, but was given '{setting}'")
         values = _laid_over(values, {key: _value(text)})
-    return values
+    return with_preset_as_written(values, overlays, settings)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def with_preset_as_written(
+    values: Mapping[str, Any], overlays: Iterable[Path], settings: Iterable[str]
+) -> dict[str, Any]:
+    """Put back the text of a preset that was taken for a number, a date or a truth value.
+
+    `2024_11_25` names a folder, and is an integer to YAML and to Snakemake.
+
+    Parameters
+    ----------
+    values
+        The merged configuration.
+    overlays, settings
+        What it was merged from, as for `merged_config`.
+    """
+    if isinstance(values.get("preset"), str):
+        return dict(values)
+    texts = [_read(path, as_text=True).get("preset") for path in (DEFAULT, *overlays)]
+    texts += [text for key, _, text in (s.partition("=") for s in settings) if key == "preset"]
+    return {**values, "preset": [text for text in texts if text is not None][-1]}
+
+
+def _read(path: Path, as_text: bool = False) -> dict[str, Any]:
+    """Read a file; `as_text` leaves every value in it a string."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=yaml.BaseLoader) if as_text else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the configuration {path} cannot be read ({error})") from error
     except yaml.YAMLError as error:

@@ -13,11 +13,15 @@ from datasets.readers import READERS
 from evaluators.inception import look_at, verify
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
+from workflow.planning.checks import check
+from workflow.planning.overlay import with_preset_as_written
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 
 try:
-    CONFIG = Config(config)
+    given = workflow.overwrite_configfiles, workflow.config_settings.config_args
+    CONFIG = Config(with_preset_as_written(config, *given))
+    check(CONFIG)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

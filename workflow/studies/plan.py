@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ccvae.errors import InputError
@@ -116,6 +117,18 @@ def named_variants(config: Config, name: str) -> list[Variant]:
                     settings["torch_seed"] = seed_of(*same)
                     variants.append(Variant(name, value, run, value, settings))
     return variants
+
+
+def variants_of(config: Config) -> list[Variant]:
+    """List the trainings of all studies.
+
+    Raises
+    ------
+    InputError
+        See `gradient_variants`.
+    """
+    named = (named_variants(config, name) for name in config.values["studies"]["variants"])
+    return [*gradient_variants(config), *alpha_variants(config), *chain.from_iterable(named)]
 
 
 def classifier_weight(weight: float | str, rate: str) -> float:
