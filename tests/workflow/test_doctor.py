@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from ccvae.errors import InputError
 from tests import folders
 from workflow.config import Config
 from workflow.planning import preflight
-from workflow.planning.overlay import DEFAULT, merged_config
+from workflow.planning.overlay import merged_config
 from workflow.planning.preflight import examine
 from workflow.steps.doctor import screen, work
 
@@ -43,7 +42,8 @@ def test_a_drawn_data_set_has_no_problem(tmp_path):
 def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path):
     folders.celeba(tmp_path / "a"), folders.chexpert(tmp_path / "b")
     text = f"celeba: {tmp_path / 'a'}, chexpert: {tmp_path / 'b'}"
-    chosen = config("datasets=[celeba, chexpert]", f"folders={{{text}}}", SMALL)
+    few = ["settings={attributes: {gaussian_process: {inducing: 5}}}", "supervision_rates=['1.0']"]
+    chosen = config("datasets=[celeba, chexpert]", f"folders={{{text}}}", SMALL, *few)
     findings = list(examine(chosen, tmp_path))
     assert [f.sentence for f in findings if f.is_problem] == []
     licences = " ".join(f.sentence for f in findings if f.topic == "licence")
@@ -79,11 +79,30 @@ def test_complete_folders_have_no_problem_and_their_licences_are_named(tmp_path)
         ),
         (["data={synthetic_xrays: {options: {size: 3}}}"], ["no option 'size'"]),
         (["data={synthetic_xrays: {reader: drawings}}"], ["'drawings'", "known ones"]),
-        (["data={synthetic_xrays: {options: {sizes: {train: many}}}}"], ["number of train images"]),
-        (["model_settings={m2: {attributes: {latent: 3}}}"], ["m2 on", "no option 'latent'"]),
+        (
+            ["data={synthetic_xrays: {options: {sizes: {train: many}}}}"],
+            ["'many' images for 'train'"],
+        ),
+        (
+            ["model_settings={m2: {attributes: {latent: 3}}}"],
+            ["m2.attributes has no option 'latent'"],
+        ),
         (
             ["datasets=[mnist]", "settings={classes: {architecture: {name: table3}}}"],
-            ["m2 on mnist", "(3, 64, 64)", "(1, 28, 28)"],
+            ["'table3' is for images (3, 64, 64)", "mnist has (1, 28, 28)"],
+        ),
+        (
+            ["model_settings={m2: {attributes: {label_estimator: exact}}}"],
+            ["m2 on synthetic_xrays", "no label_estimator 'exact'"],
+        ),
+        (
+            ["studies={variants: {choices: {variants: {another: {unsupervised: none}}}}}"],
+            ["ccvae on mnist", "no unsupervised 'none'"],
+        ),
+        (["figures={seed: 1}"], ["figures.seed is 1"]),
+        (
+            ["figures={traversals: {chexpert: [[Pleural_Effusion, Edema]]}}"],
+            ["no label of chexpert", "did you mean 'Pleural Effusion'?"],
         ),
     ],
 )
@@ -163,45 +182,3 @@ def test_planning_and_preflight_load_torch_only_when_they_need_it():
 def test_a_topic_is_named_once():
     lines = screen([preflight.Finding("data", "one"), preflight.Finding("data", "two")])
     assert lines == ["data      one", "          two"]
-
-
-@pytest.mark.parametrize("name", ["smoke.yaml", "paper.yaml"])
-def test_overlays_merge_as_snakemake_merges_them(name):
-    from snakemake.cli import parse_config
-    from snakemake.utils import update_config
-
-    overlay = ROOT / "config" / name
-    settings = [
-        "seeds=3",
-        "device=cpu",
-        "supervision_rates=0.06",
-        "models=[m2, 'ccvae']",
-        "settings={classes: {training: {steps: 7, one_cycle: false}}}",
-        "folders={celeba: /data/celeba}",
-        "inception_weights=",
-        "preset=True",
-    ]
-    expected = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
-    update_config(expected, yaml.safe_load(overlay.read_text(encoding="utf-8")))
-    update_config(expected, parse_config(settings))
-    assert merged_config([overlay], settings) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "settings", "words"),
-    [
-        (None, [], "cannot be read"),
-        ("a: [", [], "is not YAML"),
-        ("- 1", [], "holds no keys"),
-        ("", [], "holds no keys"),
-        ("seeds: 1", ["seeds"], "key=value"),
-        ("seeds: 1", ["no key=1"], "key=value"),
-    ],
-)
-def test_an_unusable_overlay_is_named(content, settings, words, tmp_path):
-    path = tmp_path / "overlay.yaml"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(InputError, match=words) as caught:
-        merged_config([path], settings)
-    assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +43,17 @@ def check(config: Config) -> None:
     InputError
         With the first mistake.
     """
-    for mistake in (*data_mistakes(config), *mistakes(config)):
+    for mistake in chain(data_mistakes(config), mistakes(config), _drawn_too_few(config)):
         raise InputError(f"configuration: {mistake}")
 
 
 def mistakes(config: Config) -> Iterator[str]:
-    """Sentences about everything but the options of readers."""
+    """Sentences about everything but data."""
     yield from _run_nothing(config)
     yield from _labels(config)
     yield from _figures(config)
     yield from _studies(config)
     yield from _models(config)
-    for dataset in config.datasets:
-        spec = spec_of(config, dataset)
-        if spec is not None and (spec.stand_in or spec.kind == "multi_class"):
-            # The numbers of others depend on what is in their folders.
-            options = config.data_settings(dataset)["options"]
-            yield from too_few(config, dataset, READERS[spec.name].expected_counts(options))
 
 
 def data_mistakes(config: Config) -> Iterator[str]:
@@ -118,6 +113,15 @@ def too_few(config: Config, dataset: str, counts: Mapping[str, int]) -> Iterator
         )
     if test < 2:
         yield f"{dataset} has {test} test image, but a swap takes two; give it more"
+
+
+def _drawn_too_few(config: Config) -> Iterator[str]:
+    """`too_few`, where the number of images does not depend on what is in a folder."""
+    for dataset in config.datasets:
+        spec = spec_of(config, dataset)
+        if spec is not None and (spec.stand_in or spec.kind == "multi_class"):
+            options = config.data_settings(dataset)["options"]
+            yield from too_few(config, dataset, READERS[spec.name].expected_counts(options))
 
 
 def _run_nothing(config: Config) -> Iterator[str]:

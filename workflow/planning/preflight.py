@@ -16,16 +16,20 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from ccvae.errors import InputError
-from datasets.readers import READERS, inspect
+from datasets.readers import inspect
 from evaluators.inception import verify
 from workflow.config import Config
+from workflow.planning.checks import mistakes, spec_of, too_few
 from workflow.planning.costs import disk_bytes
-from workflow.planning.expected import image_counts
 from workflow.planning.jobs import jobs_of
+from workflow.studies.plan import variants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB_MB = 3000
 """What the rules ask for per job."""
+
+OF_TEST_IMAGES = ("intervention_images", "probe_images", "counterfactual_images")
+"""Amounts of the evaluation that take the first so many test images, or all."""
 
 LICENCES = {
     "celeba": "CelebA is for non-commercial research only and must not be redistributed; ask for "
@@ -65,85 +69,67 @@ def examine(config: Config, root: Path) -> Iterator[Finding]:
         Folder of all presets' results.
     """
     results = root / config.preset
+    found = list(mistakes(config))
+    for mistake in found:
+        yield Finding("mistakes", f"configuration: {mistake}", is_problem=True)
     for dataset in config.datasets:
-        yield _data(config, dataset, results)
-        yield from labelled_images(config, dataset)
-    for dataset in config.datasets:
-        yield from models(config, dataset)
+        yield from data(config, dataset, results)
+    if not found:
+        yield from models(config)
     yield from weights(config)
     yield from device(config)
     yield memory()
     yield disk(config, results)
-    for dataset in config.datasets:
-        reader = config.data_settings(dataset)["reader"]
+    for reader in map(config.reader_of, config.datasets):
         if reader in LICENCES:
             yield Finding("licence", LICENCES[reader])
     yield from versions()
 
 
-def _data(config: Config, dataset: str, results: Path) -> Finding:
+def data(config: Config, dataset: str, results: Path) -> Iterator[Finding]:
+    """Where a data set will come from, and whether it is enough."""
+    store = results / "data" / dataset
     try:
-        return Finding("data", data(config, dataset, results))
+        settings = config.data_settings(dataset)
+        folder = settings["options"].get("folder")
+        if (store / "store.json").exists() and folder and not Path(folder).exists():
+            told = f"prepared in {store}; {folder} is gone, so it could not be prepared again"
+            yield Finding("data", f"{dataset}: {told}")
+            return
+        raw = config.values["raw_data"]
+        source = inspect(settings["reader"], settings["options"], raw=raw, store=store)
     except InputError as error:
-        return Finding("data", f"{dataset}: {error}", is_problem=True)
-
-
-def data(config: Config, dataset: str, results: Path) -> str:
-    """Where a data set will come from.
-
-    Raises
-    ------
-    InputError
-        If it is not there, or not complete.
-    """
-    settings = config.data_settings(dataset)
-    source = inspect(
-        settings["reader"],
-        settings["options"],
-        raw=config.values["raw_data"],
-        store=results / "data" / dataset,
-    )
-    return f"{dataset}: {'; '.join(source.found)}"
-
-
-def labelled_images(config: Config, dataset: str) -> Iterator[Finding]:
-    """Problems of supervision rates that are too small for a data set."""
-    settings = config.data_settings(dataset)
-    reader = READERS.get(settings["reader"])
-    total = image_counts(settings)["train"]
-    if reader is None or not total:
+        yield Finding("data", f"{dataset}: {error}", is_problem=True)
         return
-    least = 10 if reader.spec.kind == "multi_class" else 1
-    for rate in config.rates:
-        labelled = round(float(rate) * total)
-        if labelled < least:
-            yield Finding(
-                "labels",
-                f"{dataset} has {total} training images, of which f = {rate} labels {labelled}; "
-                f"at least {least} are needed: raise the rate",
-                is_problem=True,
-            )
+    yield Finding("data", f"{dataset}: {'; '.join(source.found)}")
+    counts = source.spec.counts
+    for sentence in too_few(config, dataset, counts):
+        yield Finding("data", sentence, is_problem=True)
+    amounts = config.values["settings"][config.kind_of(dataset)]["evaluation"]
+    if fewer := [key for key in OF_TEST_IMAGES if amounts[key] > counts["test"]]:
+        names, test = ", ".join(fewer), counts["test"]
+        yield Finding("data", f"{dataset}: {names} will take the {test} test images that there are")
 
 
-def models(config: Config, dataset: str) -> Iterator[Finding]:
-    """Problems of models that cannot be built for a data set."""
+def models(config: Config) -> Iterator[Finding]:
+    """Problems of models that cannot be built for a data set, in runs and in studies."""
     from ccvae.labels import LABEL_SPACES
     from workflow.models import build_model
 
-    reader = READERS.get(config.data_settings(dataset)["reader"])
-    if reader is None:
-        return
-    seen = set()
-    for run in config.runs():
-        if run.dataset != dataset or run.model in seen:
+    trainings = [config.run_settings(run) for run in config.runs()]
+    trainings += [variant.settings for variant in variants_of(config)]
+    said = set()
+    for settings in trainings:
+        spec = spec_of(config, settings["dataset"])
+        if spec is None:
             continue
-        seen.add(run.model)
-        settings = config.run_settings(run)
-        labels = LABEL_SPACES[reader.spec.kind](reader.spec.labels)
         try:
-            build_model(settings, labels, reader.spec.image_shape)
+            build_model(settings, LABEL_SPACES[spec.kind](spec.labels), spec.image_shape)
         except InputError as error:
-            yield Finding("models", f"{run.model} on {dataset}: {error}", is_problem=True)
+            if (of := (settings["model"], str(error))) not in said:
+                said.add(of)
+                sentence = f"{settings['model']} on {settings['dataset']}: {error}"
+                yield Finding("models", sentence, is_problem=True)
 
 
 def weights(config: Config) -> Iterator[Finding]:
@@ -205,8 +191,12 @@ def disk(config: Config, results: Path) -> Finding:
             f"{place} cannot be written; change its permissions or run where it can be",
             is_problem=True,
         )
-    _, missing = disk_bytes(config, list(jobs_of(config)), results, os.cpu_count() or 1)
     free = shutil.disk_usage(place).free
+    try:
+        _, missing = disk_bytes(config, list(jobs_of(config)), results, os.cpu_count() or 1)
+    except InputError:
+        # A problem of the data, which is named there.
+        return Finding("disk", f"{free / 1e9:.1f} GB free")
     if missing > free:
         return Finding(
             "disk",
