@@ -22,7 +22,7 @@ def cited(text: str) -> set[str]:
 
 
 def sources() -> list[Path]:
-    packages = ("ccvae", "baselines", "evaluators", "workflow")
+    packages = ("ccvae", "baselines", "datasets", "evaluators", "workflow")
     code = [path for folder in packages for path in (ROOT / folder).rglob("*.py")]
     rules = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
     return [*code, *rules, *(ROOT / "config").glob("*.yaml")]
@@ -51,7 +51,7 @@ def test_entries_are_whole_and_named_once():
     for entry in entries:
         missing = {field for field in FIELDS if entry.get(field) in (None, "")}
         assert missing == set(), entry["id"]
-        assert set(entry) <= FIELDS | {"effect"}, entry["id"]
+        assert set(entry) <= FIELDS | {"effect", "data"}, entry["id"]
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["id"])
 
 

@@ -160,8 +160,8 @@ class Gallery:
     def facts(self, figures: list[Figure], dataset: str, models: list[str]) -> dict[str, str]:
         """Words for captions.
 
-        `where` is its last sentences, of which data, models, f and seed a figure is; `deviations`
-        how far traversals go.
+        `where` is its last sentences, of which data, models, f and seed a figure is; `drawn` is
+        empty for real images; `deviations` is how far traversals go.
         """
         described = self._config.values["model_settings"]
         scope = figures[0].scope
@@ -188,5 +188,6 @@ class Gallery:
         about.append(f"Preset: {self._config.preset}.")
         return {
             "where": " ".join(about),
+            "drawn": "drawn" if dataset in STAND_INS else "",
             "deviations": str(self._config.values["figures"]["traversal_deviations"]),
         }

@@ -118,8 +118,11 @@ def models(config: Config) -> Iterator[Finding]:
 
     trainings = [config.run_settings(run) for run in config.runs()]
     trainings += [variant.settings for variant in variants_of(config)]
+    # Most differ in f, seed and schedule alone.
+    keys = ("dataset", "model", "architecture", "options")
+    distinct = {repr([settings[key] for key in keys]): settings for settings in trainings}
     said = set()
-    for settings in trainings:
+    for settings in distinct.values():
         spec = spec_of(config, settings["dataset"])
         if spec is None:
             continue

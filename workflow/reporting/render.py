@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
 MISSING = "missing"
 
 
-def deviations_of(table: Table) -> list[dict[str, Any]]:
-    """Entries of the deviations register that touch a table."""
+def deviations_of(table: Table, datasets: Sequence[str]) -> list[dict[str, Any]]:
+    """Entries of the deviations register that touch a table of these data sets."""
     register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
     name = table.name if table.number is None else table.number
-    return [entry for entry in register if name in entry["tables"]]
+    return [
+        entry
+        for entry in register
+        if name in entry["tables"] and not set(entry.get("data", datasets)).isdisjoint(datasets)
+    ]
 
 
 def row_name(model: str, plan: Plan) -> str:
@@ -61,7 +66,7 @@ def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
             lines += [f"**{dataset_name(dataset)}, {metric.heading}**", ""]
             lines += _markdown_block(metric, block, plan)
             lines.append("")
-    lines += [_origin(frame), "", *_decisions(table)]
+    lines += [_origin(frame), "", *_decisions(table, frame)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -132,8 +137,8 @@ def _best(metric: Metric, block: pd.DataFrame) -> set[tuple[str, str]]:
     return best
 
 
-def _decisions(table: Table) -> list[str]:
-    entries = deviations_of(table)
+def _decisions(table: Table, frame: pd.DataFrame) -> list[str]:
+    entries = deviations_of(table, _datasets(frame))
     if not entries:
         return []
     lines = [
