@@ -1,6 +1,7 @@
 """InceptionV3 for FID: which file of weights is wanted, and whether a file is that one.
 
-Cheap to import: the file is looked at before anything is trained, torch only reads it.
+FID's network is not named in the paper (deviation: inception-weights). This module is cheap to
+import: the file is looked at before anything is trained, torch only reads it.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 
 
 def checked(*settings: str) -> None:
-    check(Config(merged_config([], settings)))
+    check(Config(merged_config([], settings)), Path("nowhere"))
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -143,7 +143,19 @@ def test_a_mistake_is_found_before_anything_runs(name):
 
 @pytest.mark.parametrize("overlay", [[], ["smoke.yaml"], ["paper.yaml"], ["reference.yaml"]])
 def test_every_configuration_of_ours_passes(overlay):
-    check(Config(merged_config([ROOT / "config" / name for name in overlay], [FOLDERS])))
+    overlays = [ROOT / "config" / name for name in overlay]
+    check(Config(merged_config(overlays, [FOLDERS])), Path("nowhere"))
+
+
+def test_a_store_with_other_labels_is_noticed_before_its_figures_fail(tmp_path):
+    config = Config(merged_config([], ["datasets=[synthetic_xrays]"]))
+    path = tmp_path / "data" / "synthetic_xrays" / "store.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"labels": list(READERS["synthetic_xrays"].spec.labels)}))
+    check(config, tmp_path)
+    path.write_text(json.dumps({"labels": ["Edema", "Pleural_Effusion"]}))
+    with pytest.raises(InputError, match=r"xrays was prepared with a label 'Pleural_Effusion'"):
+        check(config, tmp_path)
 
 
 def test_a_folder_that_names_an_unset_variable_matters_only_where_it_is_used():
@@ -157,7 +169,8 @@ def test_checking_loads_no_torch_and_finds_a_mistake_in_the_planning_of_snakemak
         "from workflow.config import Config\n"
         "from workflow.planning.checks import check\n"
         "from workflow.planning.overlay import merged_config\n"
-        f"check(Config(merged_config([], {settings!r})))"
+        "from pathlib import Path\n"
+        f"check(Config(merged_config([], {settings!r})), Path('nowhere'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ccvae.errors import InputError, known_instead
+from ccvae.files import read_json
 from datasets.readers import READERS
 from datasets.spec import StoreSpec
 from workflow.config import Config
@@ -35,8 +36,15 @@ NEEDED = {
 """What each kind of training schedule must be told."""
 
 
-def check(config: Config) -> None:
+def check(config: Config, results: Path) -> None:
     """Hold a configuration against all that is known without looking at data.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    results
+        Folder of its preset.
 
     Raises
     ------
@@ -45,6 +53,8 @@ def check(config: Config) -> None:
     """
     for mistake in chain(data_mistakes(config), mistakes(config), _drawn_too_few(config)):
         raise InputError(f"configuration: {mistake}")
+    for sentence in renamed(config, results):
+        raise InputError(sentence)
 
 
 def mistakes(config: Config) -> Iterator[str]:
@@ -74,6 +84,27 @@ def data_mistakes(config: Config) -> Iterator[str]:
             yield (
                 f"{dataset} has to be fetched by you, and no folder is named; give it with "
                 f'--config "folders={{{dataset}: PATH}}"'
+            )
+
+
+def renamed(config: Config, results: Path) -> Iterator[str]:
+    """Sentences about stores whose labels have had other names since; figures would not find them.
+
+    Nothing prepares a finished store again because a name has changed.
+    """
+    for dataset in config.datasets:
+        folder, spec = results / "data" / dataset, spec_of(config, dataset)
+        if spec is None or not (folder / "store.json").exists():
+            continue
+        try:
+            there = read_json(folder / "store.json")["labels"]
+        except (ValueError, KeyError):
+            # Whoever reads the store says what is wrong with it.
+            continue
+        if other := [name for name in there if name not in spec.labels]:
+            yield (
+                f"{folder} was prepared with a label '{other[0]}', which is now none of "
+                f"{dataset}; remove the folder, and all that rests on it is made again"
             )
 
 

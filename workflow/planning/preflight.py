@@ -19,7 +19,7 @@ from ccvae.errors import InputError
 from datasets.readers import inspect
 from evaluators.inception import verify
 from workflow.config import Config
-from workflow.planning.checks import mistakes, spec_of, too_few
+from workflow.planning.checks import mistakes, renamed, spec_of, too_few
 from workflow.planning.costs import disk_bytes
 from workflow.planning.jobs import jobs_of
 from workflow.studies.plan import variants_of
@@ -72,6 +72,8 @@ def examine(config: Config, root: Path) -> Iterator[Finding]:
     found = list(mistakes(config))
     for mistake in found:
         yield Finding("mistakes", f"configuration: {mistake}", is_problem=True)
+    for sentence in renamed(config, results):
+        yield Finding("data", sentence, is_problem=True)
     for dataset in config.datasets:
         yield from data(config, dataset, results)
     if not found:

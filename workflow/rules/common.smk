@@ -21,7 +21,7 @@ from workflow.reporting.paper import TABLES
 try:
     given = workflow.overwrite_configfiles, workflow.config_settings.config_args
     CONFIG = Config(with_preset_as_written(config, *given))
-    check(CONFIG)
+    check(CONFIG, Path("results", CONFIG.preset))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
