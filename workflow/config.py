@@ -318,6 +318,8 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
         return yaml.safe_load(value)
     if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
+    if kind == "string" and value is None:
+        return ""
     return value
 
 
@@ -357,7 +359,7 @@ def _sentence(error: Any) -> str:
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known))
-        return f"unknown key {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
+        return f"unknown key {', '.join(map(repr, unknown))}; {known_instead(unknown[0], known)}"
     if error.validator == "pattern" and "description" in error.schema:
         return f"{error.instance!r} is no {error.schema['description']}"
     return error.message

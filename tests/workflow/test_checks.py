@@ -16,7 +16,7 @@ from evaluators.classifier import NETWORKS
 from workflow.config import SCHEMA, Config
 from workflow.models import SYSTEMS
 from workflow.planning import signatures
-from workflow.planning.checks import check
+from workflow.planning.checks import check, settings_of_asked_for
 from workflow.planning.overlay import merged_config
 from workflow.planning.signatures import constant_of, members_of, options_of
 
@@ -94,11 +94,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["data={synthetic_xrays: {options: {size: 3}}}"],
         "has no option 'size'; did you mean 'sizes'?",
     ),
-    "a folder": (["datasets=[celeba]"], 'give it with --config "folders={celeba: PATH}"'),
-    "a variable in a folder": (
-        ["datasets=[celeba]", "folders={celeba: $NOT_SET/celeba}"],
-        "folders.celeba is '$NOT_SET/celeba', but the variable $NOT_SET is not set",
-    ),
     "a study's option": (
         ["studies={variants: {choices: {variants: {another: {priorspread: 1}}}}}"],
         "choices, another of ccvae has no option 'priorspread'; did you mean 'prior_spread'?",
@@ -158,8 +153,34 @@ def test_a_store_with_other_labels_is_noticed_before_its_figures_fail(tmp_path):
         check(config, tmp_path)
 
 
-def test_a_folder_that_names_an_unset_variable_matters_only_where_it_is_used():
-    checked("datasets=[mnist]", "folders={celeba: $NOT_SET/celeba}")
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("folders={}", 'no folder is named; give it with --config "folders={celeba: PATH}"'),
+        ("folders={celeba: ''}", "no folder is named"),
+        ("folders={celeba: $NOT_SET/celeba}", "the variable $NOT_SET is not set"),
+    ],
+)
+def test_a_folder_matters_only_where_it_is_asked_for(setting, sentence):
+    checked(setting)
+    config = Config(merged_config([], ["datasets=[mnist, celeba]", setting]))
+    check(config, Path("nowhere"))
+    with pytest.raises(InputError) as caught:
+        settings_of_asked_for(config, "celeba")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(("target", "code"), [("table6", 0), ("table1", 1)])
+def test_who_asks_for_other_data_needs_no_folder(target, code):
+    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules"]
+    command += ["--config", "datasets=[mnist, celeba]", "preset=unmade", "--", target]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("no folder is named" in done.stdout + done.stderr) == bool(code)
+
+
+def test_nothing_is_a_text_that_is_empty():
+    assert Config(merged_config([], ["inception_weights="])).values["inception_weights"] == ""
 
 
 def test_checking_loads_no_torch_and_finds_a_mistake_in_the_planning_of_snakemake():

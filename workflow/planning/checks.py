@@ -69,22 +69,32 @@ def mistakes(config: Config) -> Iterator[str]:
 def data_mistakes(config: Config) -> Iterator[str]:
     """Sentences about readers and the names of their options; values are the readers' business."""
     for dataset in config.datasets:
-        settings = config.data_settings(dataset)
-        name, given = settings["reader"], settings["options"]
-        if name not in READERS:
+        if (name := config.reader_of(dataset)) not in READERS:
             yield f"data.{dataset}.reader: {_unknown(name, READERS, 'reader')}"
             continue
-        options = options_of(READERS[name].function, leading=1) or {}
-        known = set(options) - {"raw"}
-        for option in sorted(set(given) - known):
-            yield (
-                f"data.{dataset}.options has no option '{option}'; {known_instead(option, known)}"
-            )
-        if "folder" in known and options["folder"].required and not given.get("folder"):
-            yield (
-                f"{dataset} has to be fetched by you, and no folder is named; give it with "
-                f'--config "folders={{{dataset}: PATH}}"'
-            )
+        known = (options_of(READERS[name].function, leading=1) or {}).keys() - {"raw"}
+        for option in sorted(config.values["data"][dataset]["options"].keys() - known):
+            yield f"data.{dataset}.options has no option '{option}'; {known_instead(option, known)}"
+
+
+def settings_of_asked_for(config: Config, dataset: str) -> dict[str, Any]:
+    """Settings of a data set that will be prepared.
+
+    Only who asks for something of a data set has to say where it is.
+
+    Raises
+    ------
+    InputError
+        If its reader needs a folder and none is named, or a variable in its path is not set.
+    """
+    settings = config.data_settings(dataset)
+    options = options_of(READERS[settings["reader"]].function, leading=1) or {}
+    if "folder" in options and options["folder"].required and "folder" not in settings["options"]:
+        raise InputError(
+            f"configuration: {dataset} has to be fetched by you, and no folder is named; give it "
+            f'with --config "folders={{{dataset}: PATH}}"'
+        )
+    return settings
 
 
 def renamed(config: Config, results: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from datasets.readers import READERS
 from evaluators.inception import look_at, verify
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
-from workflow.planning.checks import check
+from workflow.planning.checks import check, settings_of_asked_for
 from workflow.planning.overlay import with_preset_as_written
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
@@ -63,7 +63,10 @@ def run_settings(wildcards):
 
 
 def data_settings(wildcards):
-    return json.dumps(CONFIG.data_settings(wildcards.dataset))
+    try:
+        return json.dumps(settings_of_asked_for(CONFIG, wildcards.dataset))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def judge_settings(wildcards):
