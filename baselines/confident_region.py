@@ -23,6 +23,9 @@ from ccvae.networks import Diagonal
 CANDIDATES = 65_536
 """Draws of the prior that the rejection loop holds at a time."""
 
+ROWS, TRIES = 256, 1000
+"""Rows over which the rate of acceptance of a class is pooled, and most draws of each."""
+
 PROJECTION_STEPS = 200
 
 
@@ -145,15 +148,22 @@ class ConfidentRegion:
         normal = sign.unsqueeze(-1) * (weight / norm.unsqueeze(-1))
         return normal, (self._logit - sign * bias) / norm
 
-    def acceptance(self, y: Tensor) -> Tensor:
-        """Probability that a draw of the prior is accepted, Phi(-threshold): (B, L) -> (B, L).
+    def at(self, confidence: float) -> ConfidentRegion:
+        """The regions of another confidence under the same classifier."""
+        return ConfidentRegion(self.labels, self.classifier, confidence, self.max_tries)
 
-        Raises
-        ------
-        InputError
-            If the labels are classes; `rejection_sample(y).rate` estimates it for them.
+    @torch.no_grad()
+    def acceptance(self) -> Tensor:
+        """Probability that a draw of the prior is accepted, by label and value: (F, V).
+
+        Phi(-threshold) for binary labels; for classes the rate of the loop over `ROWS` rows.
         """
-        return torch.special.ndtr(-self.half_spaces(y)[1])
+        values = torch.arange(self.labels.n_values, device=self.classifier.weight.device)
+        every = values.unsqueeze(1).expand(-1, self.labels.n_factors)
+        if isinstance(self.labels, MultiLabel):
+            return torch.special.ndtr(-self.half_spaces(every)[1]).T
+        rates = [self.rejection_sample(y.expand(ROWS, -1), TRIES).rate for y in every]
+        return torch.stack(rates, dim=1)
 
     @torch.no_grad()
     def rejection_sample(self, y: Tensor, max_tries: int | None = None) -> Rejection:

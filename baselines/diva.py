@@ -114,13 +114,13 @@ class DIVA(ConditionalPriorVAE):
         """U(x), with the expectation over y exact: p, q and log-densities factorise over labels."""
         log_q = self.label_log_probs(z_c)
         q = log_q.exp()
-        log_p_z_c = (q * self.conditional_prior.log_density(z_c)).sum((-1, -2))
-        divergence = style_kl + characteristic.log_prob(z_c.flatten(1)) - log_p_z_c
+        log_p_z_c_given_y = self.log_p_z_c_given_y(z_c, q)
+        latent_divergence = style_kl + characteristic.log_prob(z_c.flatten(1)) - log_p_z_c_given_y
         label_divergence = (q * (log_q - self.labels.log_prior)).sum((-1, -2))
         label_weight = self.beta if self.label_beta else 1.0
         return Bound.of(
-            reconstruction - self.beta * divergence - label_weight * label_divergence,
+            reconstruction - self.beta * latent_divergence - label_weight * label_divergence,
             reconstruction=reconstruction,
-            divergence=divergence,
+            divergence=latent_divergence + label_divergence,
             label_divergence=label_divergence,
         )

@@ -161,6 +161,9 @@ class M2(LabelledVAE):
             noise = torch.logit(u.clamp(1e-6, 1 - 1e-6))
             code = ((logits + noise) / RELAXATION_TEMPERATURE).sigmoid()
             return self._unsupervised(*self._image_bound(x, features, code), log_q)
+        # DisARM: with a the logits, u uniform, b = 1[u > sigmoid(-a)], c = 1[1 - u > sigmoid(-a)],
+        #   d/da_i E f(y) = E 1/2 (f(b) - f(c)) (-1)^{c_i} 1[b_i != c_i] sigmoid(|a_i|),
+        # and (-1)^{c_i} 1[b_i != c_i] = b_i - c_i.
         threshold = (-logits).sigmoid()
         first, second = (u > threshold).float(), (1 - u > threshold).float()
         reconstruction, kl = self._image_bound(x, features.repeat(2, 1), torch.cat([first, second]))
@@ -178,7 +181,7 @@ class M2(LabelledVAE):
         return Bound.of(
             reconstruction - kl - label_kl,
             reconstruction=reconstruction,
-            divergence=kl,
+            divergence=kl + label_kl,
             label_divergence=label_kl,
         )
 

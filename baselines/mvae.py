@@ -127,7 +127,7 @@ class MVAE(LabelledVAE):
             joint_elbo + image_elbo + label_elbo,
             **image_terms,
             **{f"joint_{name}": term for name, term in joint_terms.items()},
-            **{f"label_{name}": term for name, term in label_terms.items()},
+            **{f"labels_only_{name}": term for name, term in label_terms.items()},
         )
 
     def _elbo(

@@ -15,6 +15,9 @@ see `baselines.confident_region`. Its three interventions are `intervene`, `clos
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -43,7 +46,7 @@ class VAEClassifier(CharacteristicVAE):
     Attributes
     ----------
     region
-        Where the classifier is confident: exact draws, rejection, acceptance rates.
+        Where the classifier is confident: exact draws, rejection, acceptance.
 
     Raises
     ------
@@ -102,6 +105,16 @@ class VAEClassifier(CharacteristicVAE):
         labels that change.
         """
         return self.region.sample(y)
+
+    @contextmanager
+    def confident(self, confidence: float) -> Iterator[None]:
+        """Draw and intervene with another lambda inside the block."""
+        own = self.region
+        self.region = own.at(confidence)
+        try:
+            yield
+        finally:
+            self.region = own
 
     def within_class(self, x: Tensor) -> Tensor:
         """Draw all characteristics anew while the predicted labels stay (App. A).

@@ -171,6 +171,14 @@ class ConditionalPriorVAE(CharacteristicVAE):
         self.prior_rate = prior_rate
         self.conditional_prior = ConditionalPrior(labels, self.width, prior_spread)
 
+    def log_p_z_c_given_y(self, z_c: Tensor, y: Tensor) -> Tensor:
+        """log p(z_c | y) at (B, F, d), or its mean over y: (B,).
+
+        `y` are probabilities (B, F, V): indicators where the labels are known, q(y|z_c) where
+        they are not.
+        """
+        return (y * self.conditional_prior.log_density(z_c)).sum((-1, -2))
+
     def sample_characteristics(self, y: Tensor) -> Tensor:
         """z_c ~ p(z_c | y)."""
         loc, scale = self.conditional_prior.parameters_given(self.labels.one_hot(y))

@@ -26,7 +26,19 @@ class Bound:
     objective
         What training maximises, (B,), in nats.
     terms
-        Named parts for histories and tests, each (B,) and detached from the graph.
+        Named parts for histories and tests, each (B,) and detached from the graph. A name means
+        the same in every model:
+
+        `reconstruction`
+            log p(x|z), of M2 log p(x|z,y).
+        `divergence`
+            From the prior to the posterior of all that the images did not come with, without its
+            weight: log q(z|x) - log p(z|y), or its mean, where the labels are given, and where
+            they are not, the labels too. So `reconstruction` - `divergence` bounds log p(x).
+        `label_divergence`
+            The share of `divergence` that y has: from p(y) to q(y|x), or to q(y|z_c).
+        `log_q_y_given_x`, `log_q_y_given_z`, `log_p_y_given_z`
+            What a classifier on x or on latents, or a decoder, says of the given labels.
     """
 
     objective: Tensor

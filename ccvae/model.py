@@ -1,8 +1,15 @@
-"""CCVAE: the characteristic capturing VAE (Joy et al., ICLR 2021), sections 4.1 and 4.2.
+r"""CCVAE: the characteristic capturing VAE (Joy et al., ICLR 2021), sections 4.1 and 4.2.
 
-Notation of the code: `log_ratio` is log p(x|z) p(z|y) / (q(y|z_c) q(z|x)), `weight` the
-Radon-Nikodym derivative q(y|z_c) / q(y|x), so that equation (4) reads
-weight * log_ratio + log q(y|x) + log p(y).
+With one draw of z from q(z|x), the bounds of labelled and of unlabelled images are
+
+    (4)  w [log p(x|z) + log p(z|y) - log q(y|z_c) - log q(z|x)] + log q(y|x) + log p(y)
+    (5)     log p(x|z) - log q(z|x) + log p(z_\c)
+            + E_q(y|z_c) [log p(z_c|y) + log p(y) - log q(y|z_c)]
+
+where w = q(y|z_c) / q(y|x) turns draws of q(z|x) into those of q(z|x,y), and p(z|y) is
+p(z_c|y) p(z_\c). Names of the code are the paper's: `log_q_y_given_z` is log q(y|z_c). What (5)
+adds in its last line is a bound of log p(z_c) and called `log_p_z_c`. `divergence` is defined in
+`ccvae.interface.Bound`; in (4) it is log q(z|x) - log p(z|y).
 """
 
 from __future__ import annotations
@@ -46,6 +53,27 @@ class SupervisedGradient:
     inner: str
     analytic_kl: bool = False
 
+    def resolve(
+        self, attached: Tensor, latent_stopped: Tensor, log_q_y_given_x: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Numerator and denominator of the weight, and the inner term, all logarithms (B,).
+
+        Parameters
+        ----------
+        attached, latent_stopped
+            log q(y | z_c), of z_c and of z_c without its gradient.
+        log_q_y_given_x
+            log q(y | x).
+        """
+        log_q_y_given_z = {
+            "attached": attached,
+            "latent_stopped": latent_stopped,
+            "detached": latent_stopped.detach(),
+        }
+        constant = self.weight == "detached"
+        denominator = log_q_y_given_x.detach() if constant else log_q_y_given_x
+        return log_q_y_given_z[self.weight], denominator, log_q_y_given_z[self.inner]
+
 
 SUPERVISED_GRADIENTS = {
     "paper_eq8": SupervisedGradient("latent_stopped", "latent_stopped"),
@@ -78,11 +106,15 @@ class CCVAE(ConditionalPriorVAE):
         `enum`: equation (5) with the expectation over y computed exactly, which the
         factorisation makes cheap (deviation: enumerated-y); `exact`: log p(z_c) marginalised over
         y, the tighter bound that section 4.2 calls prohibitively expensive; `sampled`: one draw
-        of y per image and no score-function term, as in the released torch code.
+        of y per image and no score-function term, as in the released torch code, whose bound
+        differs in its KL, which is analytic (deviation: analytic-kl).
     label_estimator
         How q(y|x) is estimated from k draws of z_c: `joint` averages q(y|z_c) over draws (the
         released codes), `factorised` averages per label, `inclusive` adds the decoded z to
-        the draws of the joint average, which bounds the weight by k + 1.
+        the draws of the joint average, which bounds the weight by k + 1. All underestimate
+        log q(y|x); with many labels and an untrained encoder `joint` does by so much that the
+        weight's mean is well above 1 and the objective hundreds of nats below equation (4), and
+        `factorised` by less at the same cost (deviation: label-samples).
     label_samples
         k.
     classifier_weight
@@ -136,56 +168,54 @@ class CCVAE(ConditionalPriorVAE):
         """Equation (4)/(8) with labels, equation (5)/(7) without; one draw of z per image."""
         posterior = self.posterior(x)
         z = posterior.rsample()
-        reconstruction = self.log_likelihood(x, self.decoder(z))
+        log_p_x_given_z = self.log_likelihood(x, self.decoder(z))
         if y is None:
-            return self._unsupervised(posterior, z, reconstruction)
-        return self._supervised(posterior, z, reconstruction, self.labels.one_hot(y))
+            return self._unsupervised(posterior, z, log_p_x_given_z)
+        return self._supervised(posterior, z, log_p_x_given_z, self.labels.one_hot(y))
 
     def _supervised(
-        self, posterior: Gaussian, z: Tensor, reconstruction: Tensor, one_hot: Tensor
+        self, posterior: Gaussian, z: Tensor, log_p_x_given_z: Tensor, one_hot: Tensor
     ) -> Bound:
+        """Equation (4), with the gradient that `self.gradient` reads into it."""
         z_c = self.characteristics(z)
-        attached = self._log_q_y(z_c, one_hot)
-        stopped = self._log_q_y(z_c.detach(), one_hot)
-        readings = {
-            "attached": attached,
-            "latent_stopped": stopped,
-            "detached": stopped.detach(),
-        }
+        attached = self._log_q_y_given_z(z_c, one_hot)
+        latent_stopped = self._log_q_y_given_z(z_c.detach(), one_hot)
         log_q_y_given_x = self._log_q_y_given_x(posterior, attached, one_hot)
-        weight_is_constant = self.gradient.weight == "detached"
-        denominator = log_q_y_given_x.detach() if weight_is_constant else log_q_y_given_x
-        weight = (readings[self.gradient.weight] - denominator).exp()
-        divergence = self._log_posterior_over_prior(posterior, z, z_c, one_hot)
-        log_ratio = reconstruction - divergence - readings[self.gradient.inner]
+        numerator, denominator, log_q_y_given_z = self.gradient.resolve(
+            attached, latent_stopped, log_q_y_given_x
+        )
+        w = (numerator - denominator).exp()
+        divergence = self._divergence(posterior, z, z_c, one_hot)
         log_p_y = (one_hot * self.labels.log_prior).sum((-1, -2))
-        classifier = self.classifier_weight * log_q_y_given_x
+        a = self.classifier_weight
+        bound = w * (log_p_x_given_z - divergence - log_q_y_given_z) + a * log_q_y_given_x + log_p_y
         return Bound.of(
-            weight * log_ratio + classifier + log_p_y,
-            reconstruction=reconstruction,
+            bound,
+            reconstruction=log_p_x_given_z,
             divergence=divergence,
             log_q_y_given_x=log_q_y_given_x,
-            weight=weight,
+            weight=w,
         )
 
-    def _unsupervised(self, posterior: Gaussian, z: Tensor, reconstruction: Tensor) -> Bound:
+    def _unsupervised(self, posterior: Gaussian, z: Tensor, log_p_x_given_z: Tensor) -> Bound:
+        """Equation (5), or with log p(z_c) itself."""
         z_c = self.characteristics(z)
-        log_q = self.label_log_probs(z_c)
+        log_q_y_given_z = self.label_log_probs(z_c)
         log_joint = self.conditional_prior.log_density(z_c) + self.labels.log_prior
         if self.unsupervised == "exact":
             log_p_z_c = log_joint.logsumexp(-1).sum(-1)
         else:
-            probabilities = log_q.exp()
+            q = log_q_y_given_z.exp()
             if self.unsupervised == "sampled":
-                drawn = torch.multinomial(probabilities.detach().flatten(0, 1), 1)
-                probabilities = self.labels.one_hot(drawn.view(log_q.shape[:2]))
-            log_p_z_c = (probabilities * (log_joint - log_q)).sum((-1, -2))
+                drawn = torch.multinomial(q.detach().flatten(0, 1), 1)
+                q = self.labels.one_hot(drawn.view(q.shape[:2]))
+            log_p_z_c = (q * (log_joint - log_q_y_given_z)).sum((-1, -2))
         divergence = posterior.log_prob(z) - log_p_z_c - self._log_p_style(z)
         return Bound.of(
-            reconstruction - divergence, reconstruction=reconstruction, divergence=divergence
+            log_p_x_given_z - divergence, reconstruction=log_p_x_given_z, divergence=divergence
         )
 
-    def _log_q_y(self, z_c: Tensor, one_hot: Tensor) -> Tensor:
+    def _log_q_y_given_z(self, z_c: Tensor, one_hot: Tensor) -> Tensor:
         """log q(y | z_c), (B,)."""
         return (self.label_log_probs(z_c) * one_hot).sum((-1, -2))
 
@@ -205,18 +235,16 @@ class CCVAE(ConditionalPriorVAE):
             joint = torch.cat([joint, log_q_y_given_z[None]])
         return joint.logsumexp(0) - math.log(len(joint))
 
-    def _log_posterior_over_prior(
-        self, posterior: Gaussian, z: Tensor, z_c: Tensor, one_hot: Tensor
-    ) -> Tensor:
-        """log q(z|x) / p(z|y) at z, or its expectation over q(z|x): (B,)."""
+    def _divergence(self, posterior: Gaussian, z: Tensor, z_c: Tensor, one_hot: Tensor) -> Tensor:
+        """log q(z|x) - log p(z|y) at z, or its expectation over q(z|x): (B,)."""
         if self.gradient.analytic_kl:
             loc, scale = self.conditional_prior.parameters_given(one_hot)
             characteristic = posterior.slice(None, self.characteristic_latents)
             style = posterior.slice(self.characteristic_latents, None)
             kl_c = characteristic.kl(loc.flatten(1), scale.flatten(1)).sum(-1)
             return kl_c + style.kl().sum(-1)
-        log_p_z_c = (self.conditional_prior.log_density(z_c) * one_hot).sum((-1, -2))
-        return posterior.log_prob(z) - log_p_z_c - self._log_p_style(z)
+        log_p_z_c_given_y = self.log_p_z_c_given_y(z_c, one_hot)
+        return posterior.log_prob(z) - log_p_z_c_given_y - self._log_p_style(z)
 
     def _log_p_style(self, z: Tensor) -> Tensor:
         r"""log p(z_\c), (B,)."""

@@ -1,5 +1,12 @@
 """The semi-supervised training loop of every model.
 
+Equation (6) sums the bounds over all images, so its mean is f mean_S + (1 - f) mean_U, with f the
+share of images that have labels, and mean_S, mean_U the mean bounds of images with and without.
+The schedule `interleaved` sees every image once an epoch and maximises that. The schedule `mixed`
+maximises rho mean_S + (1 - rho) mean_U, with rho the share of labelled images in a step, whatever
+f is: a labelled image counts rho (1 - f) / (f (1 - rho)) times as much as an unlabelled one
+(deviation: objective-weights). Its weights `equation6`, f / rho and (1 - f) / (1 - rho), undo that.
+
 One step is a pure function of the settings, the seed, and how many steps went before, so a
 training that was cut off and resumed equals one that never stopped, bit for bit on a CPU.
 """
@@ -18,6 +25,8 @@ from ccvae.errors import InputError
 from ccvae.feeding import feed
 from ccvae.interface import Bound, LabelledVAE
 from ccvae.numerics import Numerics
+
+WEIGHTS = ("batch", "equation6")
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,9 @@ class Schedule:
         For `interleaved`.
     gradient_clip
         Largest norm of a step's gradient; 0 for none.
+    weights
+        For `mixed`, what the bounds of a step are weighed with: `batch`, all alike, or
+        `equation6`, so that labelled and unlabelled images count as often as they are there.
     """
 
     kind: str
@@ -53,6 +65,7 @@ class Schedule:
     epochs: int = 0
     batch_size: int = 0
     gradient_clip: float = 0.0
+    weights: str = "batch"
 
 
 def read_training(training: dict[str, Any]) -> tuple[Schedule, Numerics]:
@@ -83,10 +96,17 @@ class Batches:
     seed
         Seed of the order of images.
 
+    Attributes
+    ----------
+    total
+        Number of steps.
+    weights
+        Of the bounds of labelled, and of unlabelled images.
+
     Raises
     ------
     InputError
-        If the kind is unknown, or there is no labelled image.
+        If the kind or the weights are unknown, or images are missing that they need.
     """
 
     def __init__(self, schedule: Schedule, labelled: Tensor, unlabelled: Tensor, seed: int) -> None:
@@ -106,6 +126,25 @@ class Batches:
             raise InputError(
                 f"unknown training schedule '{schedule.kind}'; use 'mixed' or 'interleaved'"
             )
+        if schedule.weights not in WEIGHTS:
+            raise InputError(
+                f"training.weights is '{schedule.weights}', which is not known; use one of "
+                f"{list(WEIGHTS)}"
+            )
+        self.weights = self._equation6() if schedule.weights == "equation6" else (1.0, 1.0)
+
+    def _equation6(self) -> tuple[float, float]:
+        if self._schedule.kind == "interleaved" or len(self._unlabelled) == 0:
+            return 1.0, 1.0
+        n_labelled, n_unlabelled = self._mixed_sizes()
+        if 0 in (n_labelled, n_unlabelled):
+            raise InputError(
+                "training.weights is 'equation6', which weighs labelled against unlabelled images, "
+                "but a step has none of one kind; raise labelled_batch or unlabelled_batch"
+            )
+        f = len(self._labelled) / (len(self._labelled) + len(self._unlabelled))
+        rho = n_labelled / (n_labelled + n_unlabelled)
+        return f / rho, (1 - f) / (1 - rho)
 
     def __getitem__(self, step: int) -> Step:
         """Images of step number `step`."""
@@ -163,9 +202,13 @@ class Batches:
 
 
 def step_loss(
-    model: LabelledVAE, x: Tensor, y: Tensor, n_labelled: int
+    model: LabelledVAE,
+    x: Tensor,
+    y: Tensor,
+    n_labelled: int,
+    weights: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[Tensor, dict[str, Bound]]:
-    """Loss of one step: minus the mean objective over all its images, equation (6).
+    """Loss of one step: minus the weighted mean objective over all its images.
 
     Parameters
     ----------
@@ -177,6 +220,8 @@ def step_loss(
         Labels of the first `n_labelled` images, (n_labelled, F).
     n_labelled
         How many of the images are labelled.
+    weights
+        Of the objective of labelled, and of unlabelled images.
 
     Returns
     -------
@@ -188,8 +233,9 @@ def step_loss(
         bounds["labelled"] = model.bound(x[:n_labelled], y)
     if n_labelled < len(x):
         bounds["unlabelled"] = model.bound(x[n_labelled:])
-    total = torch.stack([bound.objective.sum() for bound in bounds.values()]).sum()
-    return -total / len(x), bounds
+    weight_of = dict(zip(("labelled", "unlabelled"), weights, strict=True))
+    sums = [weight_of[subset] * bound.objective.sum() for subset, bound in bounds.items()]
+    return -torch.stack(sums).sum() / len(x), bounds
 
 
 class Trainer:
@@ -285,7 +331,7 @@ class Trainer:
         x = self.images.take(chosen)
         y = self._labels[step.labelled].long()
         self.model.set_progress(self.step / self.total)
-        loss, bounds = step_loss(self.model, x, y, len(step.labelled))
+        loss, bounds = step_loss(self.model, x, y, len(step.labelled), self._batches.weights)
         if not torch.isfinite(loss):
             raise InputError(self._blame(bounds))
         self._optimizer.zero_grad(set_to_none=True)

@@ -148,7 +148,7 @@ def intervention(
             before = predicted[rows].to(model.device)
             base = judge.log_probs(inferred.reconstruction[rows].to(model.device))
             for row, so_far in enumerate(changes):
-                wanted = _changed_labels(before, row, space)
+                wanted = changed_labels(before, row, space)
                 differs = (wanted != before).any(1)
                 if differs.any():
                     seen = judge.log_probs(model.intervene(x[differs], wanted[differs]))
@@ -190,8 +190,8 @@ def describe(matrix: Matrix, prefix: str) -> dict[str, float]:
     return metrics
 
 
-def _changed_labels(before: Tensor, row: int, space: LabelSpace) -> Tensor:
-    """Labels after intervention number `row`: (B, F) -> (B, F)."""
+def changed_labels(before: Tensor, row: int, space: LabelSpace) -> Tensor:
+    """Labels (B, F) after one is flipped, or after they are made one class: (B, F)."""
     if space.kind == "multi_class":
         return torch.full_like(before, row)
     after = before.clone()

@@ -23,8 +23,8 @@ from workflow.models import SYSTEMS
 RECIPE = 1
 """Version of the training recipe; raising it retrains every model, editing a comment does not."""
 
-PLAIN = {"precision": "fp32", "compile": "none"}
-"""How a training computes unless asked otherwise. A run's settings name only what differs, so that
+PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch"}
+"""What a training does unless asked otherwise. A run's settings name only what differs, so that
 models from before there was a choice keep their hash."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -178,6 +178,10 @@ class Config:
     def reader_of(self, dataset: str) -> str:
         """Name of the reader that prepares a data set."""
         return self.values["data"][dataset].get("reader", dataset)
+
+    def system_of(self, model: str) -> str:
+        """Name of the system that a model is."""
+        return self.values["model_settings"][model]["system"]
 
     def seeds_of(self, dataset: str) -> int:
         """Number of seeds of a data set: its own, or that of all."""

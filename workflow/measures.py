@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from baselines.vae_classifier import VAEClassifier
 from ccvae.interface import LabelledVAE
 from datasets.stand_ins.truth import Truth
 from evaluators.accuracy import accuracy
 from evaluators.answers import Answers
 from evaluators.classifier import Judge
+from evaluators.confident_region import confident_region
 from evaluators.counterfactual import counterfactual
 from evaluators.fid import inception_fid, judge_frechet_distance
 from evaluators.generation import generation
@@ -150,6 +152,8 @@ def measure(
         done = intervention(model, judge, images, inferred, n_images=n, seed=seed)
         metrics |= done.metrics
         matrices = done.matrices
+        if isinstance(model, VAEClassifier):
+            metrics |= confident_region(model, judge, images, inferred, n_images=n, seed=seed)
     has_latents = inferred.rest is not None
     if has_latents:
         progress("leakage")

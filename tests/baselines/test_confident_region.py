@@ -85,7 +85,7 @@ def test_acceptance_rate_is_that_of_the_loop(y: tuple[int, int]) -> None:
     many = torch.tensor(y).expand(20_000, -1)
     torch.manual_seed(2)
     rejected = region.rejection_sample(many)
-    expected = region.acceptance(many)[0]
+    expected = region.acceptance()[range(2), y]
     if y[0] == 1:
         assert expected[0].item() == pytest.approx(stats.norm.cdf(-(math.log(9) - 0.5) / 2))
     error = expected * torch.sqrt((1 - expected) / len(many))
@@ -112,9 +112,8 @@ def test_binary_label_with_several_latents_is_truncated_along_the_weight() -> No
 
 def test_classifier_that_ignores_a_label_gives_finite_draws() -> None:
     region = region_of(binary_labels(1), 1, torch.zeros(1, 1, 1), torch.zeros(1, 1))
-    y = torch.tensor([[0], [1]])
-    assert torch.isfinite(region.sample(y)).all()
-    assert (region.acceptance(y) == 0).all()
+    assert torch.isfinite(region.sample(torch.tensor([[0], [1]]))).all()
+    assert (region.acceptance() == 0).all()
 
 
 def triangle(confidence: float = 0.9, size: float = 2.0) -> ConfidentRegion:
@@ -241,4 +240,19 @@ def test_confidence_is_a_probability(confidence: float) -> None:
 
 def test_classes_have_no_half_spaces() -> None:
     with pytest.raises(InputError, match="rejection_sample"):
-        triangle().acceptance(torch.zeros(1, 1, dtype=torch.long))
+        triangle().half_spaces(torch.zeros(1, 1, dtype=torch.long))
+
+
+def test_acceptance_falls_with_the_confidence_and_sums_to_one_at_a_half() -> None:
+    """At 1/2 two regions share the line between them; the classifier stays the same."""
+    torch.manual_seed(8)
+    region = two_labels()
+    torch.testing.assert_close(region.at(0.5).acceptance().sum(1), torch.ones(2))
+    for each in (region, triangle()):
+        prices = torch.stack([each.at(c).acceptance() for c in (0.5, 0.9, 0.99)])
+        assert prices.shape == (3, each.labels.n_factors, each.labels.n_values)
+        assert (prices[:-1] > prices[1:]).all()
+        assert each.at(0.5).classifier is each.classifier
+    # Three regions that are images of each other by rotation, and most of the plane at 1/2.
+    assert prices[0].std() < 0.15 * prices[0].mean()
+    assert 0.5 < prices[0].sum() < 1

@@ -179,8 +179,8 @@ def test_terms_are_the_parts_of_the_objective(case: Case) -> None:
     x, y = case.batch
     t = model.bound(x, y).terms
     reconstruction = t["reconstruction"] + t["joint_reconstruction"]
-    log_p_y = t["joint_log_p_y_given_z"] + t["label_log_p_y_given_z"]
-    divergence = t["divergence"] + t["joint_divergence"] + t["label_divergence"]
+    log_p_y = t["joint_log_p_y_given_z"] + t["labels_only_log_p_y_given_z"]
+    divergence = t["divergence"] + t["joint_divergence"] + t["labels_only_divergence"]
     torch.testing.assert_close(
         t["objective"], reconstruction + 5 * log_p_y - 0.2 * divergence, rtol=1e-9, atol=0
     )

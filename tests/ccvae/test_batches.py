@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -141,3 +142,28 @@ def test_what_cannot_be_trained_on_is_refused() -> None:
         mixed(0, 10)
     with pytest.raises(InputError, match="unknown training schedule 'random'"):
         Batches(Schedule("random", 1e-3), *split(2, 2), 0)
+
+
+def test_images_weigh_alike_unless_equation_6_is_asked_for() -> None:
+    assert mixed(10, 90).weights == (1.0, 1.0)
+    schedule = Schedule("mixed", 1e-3, steps=1, labelled_batch=8, unlabelled_batch=12)
+    asked = replace(schedule, weights="equation6")
+    assert Batches(asked, *split(10, 90), 0).weights == pytest.approx((0.1 / 0.4, 0.9 / 0.6))
+    assert Batches(asked, *split(40, 60), 0).weights == pytest.approx((1.0, 1.0))
+    # There, every image is seen once an epoch, or has its label.
+    epochs = Schedule("interleaved", 1e-3, epochs=1, batch_size=20, weights="equation6")
+    assert Batches(epochs, *split(10, 90), 0).weights == (1.0, 1.0)
+    assert Batches(asked, *split(10, 0), 0).weights == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"weights": "equation7"}, "training.weights is 'equation7'.*'batch', 'equation6'"),
+        ({"weights": "equation6", "unlabelled_batch": 0}, "raise labelled_batch or unlabelled"),
+    ],
+)
+def test_unusable_weights(change: dict[str, object], sentence: str) -> None:
+    schedule = Schedule("mixed", 1e-3, steps=1, labelled_batch=8, unlabelled_batch=12)
+    with pytest.raises(InputError, match=sentence):
+        Batches(replace(schedule, **change), *split(10, 90), 0)

@@ -182,6 +182,36 @@ def test_step_loss_is_minus_the_mean_over_all_images() -> None:
     assert set(step_loss(model, x, y[:0], 0)[1]) == {"unlabelled"}
 
 
+def test_step_loss_weighs_each_subset() -> None:
+    model = Scripted()
+    x, y = torch.rand(5, 1, 2, 2), torch.tensor([[1, 1], [0, 1]])
+    loss, bounds = step_loss(model, x, y, 2, (0.5, 3.0))
+    labelled, unlabelled = (bounds[s].objective.sum() for s in ("labelled", "unlabelled"))
+    torch.testing.assert_close(loss, -(0.5 * labelled + 3.0 * unlabelled) / 5)
+
+
+@pytest.mark.parametrize("n_labelled", [5, 20, 59])
+def test_weights_of_equation_6_give_its_mean_over_all_images(n_labelled: int) -> None:
+    """Over steps that see every image of a kind equally often: the mean bound of the data."""
+    schedule = Schedule(
+        "mixed", 0.0, steps=n_labelled * (N - n_labelled), weights="equation6",
+        labelled_batch=1, unlabelled_batch=3,
+    )  # fmt: skip
+    model = Scripted()
+    images, y = images_and_labels()
+    x = images.float() / 255
+    batches = Batches(schedule, torch.arange(n_labelled), torch.arange(n_labelled, N), seed=1)
+    losses = []
+    for i in range(batches.total):
+        step = batches[i]
+        chosen = torch.cat([step.labelled, step.unlabelled])
+        loss, _ = step_loss(model, x[chosen], y[step.labelled].long(), 1, batches.weights)
+        losses.append(loss.item())
+    labelled = model.bound(x[:n_labelled], y[:n_labelled]).objective.sum()
+    unlabelled = model.bound(x[n_labelled:]).objective.sum()
+    assert sum(losses) / len(losses) == pytest.approx(-(labelled + unlabelled).item() / N, rel=1e-5)
+
+
 def test_history_is_the_mean_over_the_images_of_an_interval() -> None:
     model = Scripted()
     schedule = Schedule("mixed", 0.0, steps=10, labelled_batch=4, unlabelled_batch=6)

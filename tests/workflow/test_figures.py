@@ -50,6 +50,13 @@ def ccvae(labels=None, latents: int = 5, **options) -> CCVAE:
     return model
 
 
+def vae_classifier() -> VAEClassifier:
+    options = {"latents": 5, "latents_per_label": 1, "likelihood": "laplace"}
+    model = VAEClassifier(MultiLabel(LABELS), Tiny(), **options).eval()
+    scramble(model, 0)
+    return model
+
+
 def class_model(style: int = 2) -> CCVAE:
     return ccvae(MultiClass("01234"), latents=3 + style, latents_per_label=3)
 
@@ -169,9 +176,8 @@ def test_a_traversal_moves_its_two_latents_and_nothing_else():
 
 
 def test_moments_of_a_model_without_conditional_prior_come_from_its_draws():
-    labels = MultiLabel(LABELS)
-    options = {"latents": 5, "latents_per_label": 1, "likelihood": "laplace"}
-    model = VAEClassifier(labels, Tiny(), **options, confidence=0.5)
+    model = vae_classifier()
+    model.region = model.region.at(0.5)
     with torch.no_grad():
         model.classifier.weight.fill_(1.0)
         model.classifier.bias.zero_()

@@ -210,6 +210,18 @@ def _figures() -> Iterator[Figure]:
         task="intervene",
     )
     yield Figure(
+        "confident_region",
+        None,
+        "interventions of equation (2), by confidence",
+        "model",
+        "model",
+        "confidence:draw_confident_region",
+        kinds=attributes,
+        caption="confident_region",
+        systems=("vae_classifier",),
+        task="intervene",
+    )
+    yield Figure(
         "against_f",
         None,
         "measures against the supervision rate",

@@ -52,6 +52,8 @@ class Table:
         What a reader must know to read it.
     drawn_only
         Whether it can be filled for drawn stand-ins only.
+    systems
+        Which systems it is about; all when empty.
     """
 
     name: str
@@ -62,11 +64,17 @@ class Table:
     references: tuple[str, ...] = ()
     note: str = ""
     drawn_only: bool = False
+    systems: tuple[str, ...] = ()
+
+    def shows(self, system: str) -> bool:
+        """Whether a model of this system has a row in it."""
+        return not self.systems or system in self.systems
 
     @property
     def heading(self) -> str:
         """Name for readers."""
-        return self.name.capitalize() if self.number is None else f"Table {self.number}"
+        name = self.name.replace("_", " ").capitalize()
+        return name if self.number is None else f"Table {self.number}"
 
 
 _ACCURACY = Metric("accuracy", "accuracy", "accuracy")
@@ -237,6 +245,27 @@ TABLES = {
                 ),
             ),
             drawn_only=True,
+        ),
+        Table(
+            "confident_region",
+            None,
+            "Interventions of equation (2), which has no p(z_c | y) (Appendix A)",
+            "attributes",
+            (
+                Metric("region_acceptance_0.5", "draws of a label's z_c accepted, λ = 0.5"),
+                Metric("region_acceptance_0.9", "draws of a label's z_c accepted, λ = 0.9"),
+                Metric("region_acceptance_0.99", "draws of a label's z_c accepted, λ = 0.99"),
+                Metric("region_acceptance_all", "draws of all labels at once, the model's λ"),
+                Metric("region_redraw_success", "z_c drawn anew: flips that the judge sees"),
+                Metric("region_closest_success", "closest z_c: flips that the judge sees"),
+                Metric("region_within_success", "within the class: labels that stay as they were"),
+                Metric("region_redraw_change", "z_c drawn anew: change of pixels", None, None),
+                Metric("region_closest_change", "closest z_c: change of pixels", None, None),
+                Metric("region_within_change", "within the class: change of pixels", None, None),
+            ),
+            note="Draws of the prior are accepted where the classifier gives the labels a "
+            "probability above λ. Changes are from the reconstruction.",
+            systems=("vae_classifier",),
         ),
     )
 }

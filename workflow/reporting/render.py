@@ -215,6 +215,7 @@ def _escape(text: str) -> str:
                 character, "\\" + character
             )
             piece = piece.replace(character, replacement)
-        piece = piece.replace("±", r"$\pm$")
+        for character, symbol in (("±", r"$\pm$"), ("λ", r"$\lambda$")):
+            piece = piece.replace(character, symbol)
         escaped.append(rf"\texttt{{{piece}}}" if index % 2 else piece)
     return "".join(escaped)

@@ -72,6 +72,8 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             continue
         for dataset in datasets:
             for model, described in plan.models.items():
+                if not table.shows(described["system"]):
+                    continue
                 for rate in plan.rates:
                     expected = len(plan.runs(dataset, model, rate))
                     if expected:

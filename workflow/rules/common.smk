@@ -142,14 +142,15 @@ TABLES_HERE = [
     name
     for name, table in TABLES.items()
     if any(
-        run.dataset in STAND_INS or not table.drawn_only
+        table.shows(CONFIG.system_of(run.model))
+        and (run.dataset in STAND_INS or not table.drawn_only)
         for run in CONFIG.runs(table.kind)
     )
 ]
 
 
-def metrics_of(kind=None):
-    return [f"<results>/{run.folder}/metrics.json" for run in CONFIG.runs(kind)]
+def metrics_of(runs):
+    return [f"<results>/{run.folder}/metrics.json" for run in runs]
 
 
 def judges_of(kind=None):
@@ -164,7 +165,9 @@ def judges_of(kind=None):
 
 
 def metrics_of_table(wildcards):
-    return metrics_of(TABLES[wildcards.table].kind)
+    table = TABLES[wildcards.table]
+    runs = CONFIG.runs(table.kind)
+    return metrics_of(run for run in runs if table.shows(CONFIG.system_of(run.model)))
 
 
 def judges_of_table(wildcards):

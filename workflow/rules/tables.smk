@@ -3,7 +3,7 @@
 
 rule records:
     input:
-        metrics_of(),
+        metrics_of(CONFIG.runs()),
         judges_of(),
     output:
         report(
@@ -66,7 +66,7 @@ rule table:
 
 rule capabilities:
     input:
-        metrics=metrics_of(),
+        metrics=metrics_of(CONFIG.runs()),
         judges=judges_of(),
         code=[str(Path(workflow.basedir, "workflow", "reporting", "capabilities.py"))],
     output:

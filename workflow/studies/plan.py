@@ -65,7 +65,7 @@ def gradient_variants(config: Config) -> list[Variant]:
         If the model of the study is no CCVAE.
     """
     study = config.values["studies"]["gradients"]
-    if config.values["model_settings"][study["model"]]["system"] != "ccvae":
+    if config.system_of(study["model"]) != "ccvae":
         raise InputError(
             f"configuration: studies.gradients.model is '{study['model']}', but only a model of "
             "the system ccvae has readings of equation (4)"
