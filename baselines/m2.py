@@ -13,9 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from baselines.registry import SYSTEMS
 from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.errors import InputError
-from ccvae.interface import TASKS, Bound, Inferred, LabelledVAE
+from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.networks import Architecture, GaussianHead
 
@@ -54,7 +55,7 @@ class M2(LabelledVAE):
         If the estimator is unknown or does not fit the label space.
     """
 
-    supports = frozenset(TASKS) - {"diversify", "traverse"}
+    lacks = SYSTEMS["m2"].lacks
 
     def __init__(
         self,

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.annealing import linear_warm_up
+from baselines.registry import SYSTEMS
 from ccvae.distributions import LIKELIHOODS, Gaussian
-from ccvae.interface import TASKS, Bound, Inferred, LabelledVAE
+from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, GaussianHead
 
@@ -68,7 +69,7 @@ class MVAE(LabelledVAE):
         Share of training in which beta rises from 0 to 1 (deviation: mvae-annealing).
     """
 
-    supports = frozenset(TASKS) - {"diversify", "traverse"}
+    lacks = SYSTEMS["mvae"].lacks
 
     def __init__(
         self,

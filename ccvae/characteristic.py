@@ -17,6 +17,7 @@ from ccvae.errors import InputError
 from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, ConditionalPrior, Diagonal, GaussianHead
+from ccvae.tasks import lacking_without_style
 
 
 class CharacteristicVAE(LabelledVAE):
@@ -32,7 +33,7 @@ class CharacteristicVAE(LabelledVAE):
         m, the size of z.
     latents_per_label
         Latents of each label factor; together they are z_c, and the rest of z is z_\c, which may
-        be empty (App. D.6).
+        be empty (App. D.6); then there is no background to swap.
     likelihood
         Name in `ccvae.distributions.LIKELIHOODS`.
 
@@ -63,6 +64,7 @@ class CharacteristicVAE(LabelledVAE):
         self.width = latents_per_label
         self.characteristic_latents = characteristic_latents
         self.style_latents = latents - characteristic_latents
+        self.lacks = {**self.lacks, **lacking_without_style(latents, characteristic_latents)}
         self.trunk = architecture.trunk()
         self.head = GaussianHead(architecture.features, latents)
         self.decoder = architecture.decoder(latents)
@@ -133,6 +135,8 @@ class CharacteristicVAE(LabelledVAE):
 
     def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
         r"""z_c of one image with z_\c of another, both posterior means (section 6.4)."""
+        if "swap" in self.lacks:
+            raise self.refusal("swap")
         z_c = self.characteristics(self.posterior(characteristics).loc)
         style = self.style(self.posterior(background).loc)
         return self.decode(torch.cat([z_c.flatten(1), style], dim=1))

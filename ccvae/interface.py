@@ -8,7 +8,9 @@ that wants the same answer twice seeds it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -82,12 +84,21 @@ class LabelledVAE(nn.Module, ABC):
     ----------
     labels
         The label space.
-    supports
-        The tasks of `TASKS` that this model can do.
+    lacks
+        The tasks of `TASKS` that this model cannot do; for each a sentence that says why not.
     """
 
     labels: LabelSpace
-    supports: frozenset[str] = frozenset(TASKS)
+    lacks: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """The tasks of `TASKS` that this model can do."""
+        return frozenset(TASKS) - frozenset(self.lacks)
+
+    def refusal(self, task: str) -> NotImplementedError:
+        """Make the error that a method raises for a task which the model lacks."""
+        return NotImplementedError(f"{type(self).__name__} cannot {task}: {self.lacks[task]}")
 
     @abstractmethod
     def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:

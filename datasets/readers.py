@@ -136,7 +136,7 @@ READERS: dict[str, Reader] = {
                 image_shape=(3, 64, 64),
                 counts={},
                 source="Faces drawn by datasets.stand_ins.faces, in place of CelebA",
-                stand_in=True,
+                stands_for="celeba",
                 notes=("Drawings: no figure obtained on them is comparable with one on CelebA.",),
             ),
         ),
@@ -149,7 +149,7 @@ READERS: dict[str, Reader] = {
                 image_shape=(3, 64, 64),
                 counts={},
                 source="Chest X-rays drawn by datasets.stand_ins.xrays, in place of CheXpert",
-                stand_in=True,
+                stands_for="chexpert",
                 notes=(
                     "Drawings: no figure obtained on them is comparable with one on CheXpert.",
                     "Not for clinical use.",

@@ -86,8 +86,8 @@ class StoreSpec:
         Images in `train`, `validation` and `test`.
     source
         Where the images come from, in words.
-    stand_in
-        Whether drawn images take the place of real ones.
+    stands_for
+        The data set whose place drawn images take, by its name; empty for real images.
     options
         All that decides the content; a change of any makes another store.
     notes
@@ -100,9 +100,14 @@ class StoreSpec:
     image_shape: tuple[int, int, int]
     counts: Mapping[str, int]
     source: str
-    stand_in: bool = False
+    stands_for: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether drawn images take the place of real ones."""
+        return bool(self.stands_for)
 
     @property
     def total(self) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.feeding import as_floats
-from ccvae.interface import TASKS, Bound, LabelledVAE
+from ccvae.interface import Bound, LabelledVAE
 from ccvae.labels import LabelSpace
 from evaluators.images import ImageSet
 from evaluators.measuring import JudgeLike
@@ -30,7 +30,7 @@ class Reference(LabelledVAE):
         The label space.
     """
 
-    supports = frozenset(TASKS) - {"diversify", "traverse"}
+    lacks = dict.fromkeys(("diversify", "traverse"), "It has no latents.")
 
     def __init__(self, labels: LabelSpace) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from baselines.registry import SYSTEMS
 from ccvae.interface import Bound, LabelledVAE
 from ccvae.model import CCVAE
 from ccvae.networks import Architecture, Conv28, Table3
@@ -23,8 +24,8 @@ from evaluators.inferring import infer_all
 from evaluators.references import Constant, Copier
 from evaluators.swap import swap
 from evaluators.uncertainty import mutual_information
-from tests.baselines.test_every_model import MODELS
 from tests.card import CARD, OnCard, WrongDeviceError, card, from_card, to_card
+from tests.conformance import small_options
 from tests.tiny import binary_labels, classes
 from workflow.measures import Amounts, measure
 from workflow.studies.gradients import gradients_of_draws
@@ -32,7 +33,7 @@ from workflow.studies.gradients import gradients_of_draws
 N = 6
 SPACES = {"multi_label": lambda: binary_labels(3), "multi_class": lambda: classes(4)}
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
-    **{name: (name, {}) for name in MODELS},
+    **{name: (name, {}) for name in SYSTEMS},
     "ccvae, exact": ("ccvae", {"unsupervised": "exact", "label_estimator": "factorised"}),
     "ccvae, sampled": ("ccvae", {"unsupervised": "sampled", "label_estimator": "inclusive"}),
     "ccvae, released": ("ccvae", {"supervised": "released_torch"}),
@@ -80,10 +81,9 @@ class Small(Architecture):
 def make(space: str, variant: str, architecture: Architecture | None = None) -> LabelledVAE:
     """A model in host memory, the same at every call."""
     name, more = VARIANTS[variant]
-    system, options, _ = MODELS[name]
     torch.manual_seed(0)
-    options = {"likelihood": "laplace", **options, **more}
-    return system(SPACES[space](), architecture or Small(), **options)
+    options = {"likelihood": "laplace", **small_options(name), **more}
+    return SYSTEMS[name].load()(SPACES[space](), architecture or Small(), **options)
 
 
 def check(model: LabelledVAE, shape: tuple[int, ...], calls: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ AMOUNTS = Amounts(
 )
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("space", SPACES)
 def test_every_measure_is_the_same_on_the_card(space: str, name: str) -> None:
     images = image_set(space)
@@ -253,7 +253,7 @@ def same_state(a: nn.Module, b: nn.Module) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_training_is_the_same_on_the_card(name: str, plain_adam: None) -> None:
     schedule = Schedule(
         "mixed", 1e-2, one_cycle=True, steps=4, labelled_batch=4, unlabelled_batch=6

@@ -17,8 +17,9 @@ from typing import Any
 
 import yaml
 
+from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
-from workflow.models import SYSTEMS
+from datasets.readers import READERS
 
 RECIPE = 1
 """Version of the training recipe; raising it retrains every model, editing a comment does not."""
@@ -183,6 +184,23 @@ class Config:
         """Name of the system that a model is."""
         return self.values["model_settings"][model]["system"]
 
+    def lacking(self, model: str, dataset: str) -> dict[str, str]:
+        """Tasks that a model cannot do on a data set; for each a sentence that says why not."""
+        options = self.values["model_settings"][model].get(self.kind_of(dataset), {})
+        reader = READERS.get(self.values["data"][dataset].get("reader", dataset))
+        n_factors = None if reader is None else reader.spec.factors
+        return SYSTEMS[self.system_of(model)].lacking(options, n_factors)
+
+    def _options_lack(self, model: str) -> dict[str, dict[str, str]]:
+        """Data set -> what a model lacks there by its options, beyond what its system lacks."""
+        always = SYSTEMS[self.system_of(model)].lacks
+        found = {}
+        for dataset in self.datasets:
+            lacks = self.lacking(model, dataset)
+            if lacks.keys() - always.keys():
+                found[dataset] = {task: why for task, why in lacks.items() if task not in always}
+        return found
+
     def seeds_of(self, dataset: str) -> int:
         """Number of seeds of a data set: its own, or that of all."""
         return self.values["data"][dataset].get("seeds", self.values["seeds"])
@@ -207,9 +225,10 @@ class Config:
             "datasets": {name: self.kind_of(name) for name in self.datasets},
             "models": {
                 name: {
-                    "system": self.values["model_settings"][name]["system"],
+                    "system": self.system_of(name),
                     "title": self.values["model_settings"][name]["title"],
                     "datasets": self.values["model_settings"][name].get("datasets"),
+                    "lacks": self._options_lack(name),
                 }
                 for name in self.models
             },

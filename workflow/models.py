@@ -1,44 +1,17 @@
-"""Every model by name. A new one is a file in `baselines/` and a line here."""
+"""From the settings of a run to a model."""
 
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from baselines.registry import SYSTEMS
 from ccvae.errors import InputError
-from ccvae.tasks import TASKS
 
 if TYPE_CHECKING:
     from ccvae.interface import LabelledVAE
     from ccvae.labels import LabelSpace
     from ccvae.numerics import Numerics
-
-SYSTEMS = {
-    "ccvae": "ccvae.model:CCVAE",
-    "m2": "baselines.m2:M2",
-    "mvae": "baselines.mvae:MVAE",
-    "diva": "baselines.diva:DIVA",
-    "vae_classifier": "baselines.vae_classifier:VAEClassifier",
-}
-"""Where each system's class is; imported when it is built, so that planning needs no torch."""
-
-LACKING: dict[str, frozenset[str]] = {
-    "m2": frozenset({"diversify", "traverse"}),
-    "mvae": frozenset({"diversify", "traverse"}),
-}
-"""Tasks that a system cannot do, as its class says in `supports`; importing that needs torch."""
-
-
-def supported_tasks(system: str) -> frozenset[str]:
-    """Tasks of `ccvae.tasks.TASKS` that a system can do."""
-    return frozenset(TASKS) - LACKING.get(system, frozenset())
-
-
-def system_class(system: str) -> type[LabelledVAE]:
-    """Import a system's class by its name in `SYSTEMS`."""
-    module, name = SYSTEMS[system].split(":")
-    return getattr(import_module(module), name)
 
 
 def build_model(
@@ -67,7 +40,7 @@ def build_model(
     """
     from ccvae.networks import ARCHITECTURES
 
-    system = system_class(settings["system"])
+    system = SYSTEMS[settings["system"]].load()
     options = dict(settings["architecture"])
     architecture = _call(ARCHITECTURES[options.pop("name")], "the architecture", options)
     if architecture.image_shape != tuple(image_shape):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from baselines.registry import SYSTEMS
 from benchmarks.layers import layers, operations, step_gflop
 from benchmarks.step_cost import (
     BATCHES,
@@ -18,7 +19,6 @@ from benchmarks.step_cost import (
     one_step,
     ratios,
 )
-from workflow.models import SYSTEMS
 
 
 def counted(title: str, labelled: int, unlabelled: int) -> float:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ccvae.interface import Inferred
 from ccvae.labels import MultiLabel
+from ccvae.tasks import TASKS
 from evaluators.images import BATCH, ImageSet
 from evaluators.inferring import as_features, infer_all, part_of
 from evaluators.reconstruction import reconstruction
@@ -36,7 +37,7 @@ def test_a_model_keeps_its_latents_to_itself_unless_it_says_what_they_are():
 
 def test_a_model_is_not_asked_for_what_it_does_not_support():
     class Classifier(PixelModel):
-        supports = frozenset({"classify"})
+        lacks = dict.fromkeys(set(TASKS) - {"classify"}, "It classifies.")
 
         def reconstruct(self, x: Tensor) -> Tensor:
             raise NotImplementedError

@@ -15,11 +15,12 @@ import pytest
 import torch
 import yaml
 
-from ccvae.labels import MultiClass, MultiLabel
-from ccvae.training import Batches, Schedule, Trainer
+from baselines.registry import SYSTEMS, System
+from ccvae.labels import LABEL_SPACES, MultiClass, MultiLabel
 from datasets import readers
 from datasets.subsets import labelled_subset
 from evaluators.images import ImageSet
+from tests.conformance import CHECKS, random_images
 from workflow import models
 from workflow.config import Config, Run
 from workflow.reporting.paper import Metric, Table
@@ -65,31 +66,27 @@ def test_every_example_of_the_page_is_run_here():
 
 @pytest.fixture
 def probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's model, and its one line in `SYSTEMS`."""
+    """The page's entry in `SYSTEMS`, and its model."""
+    entry = eval("{" + block("baselines/registry.py") + "}", {"System": System})
+    for name, system in entry.items():
+        monkeypatch.setitem(SYSTEMS, name, system)
     module("baselines/probed_vae.py", monkeypatch)
-    line = ast.literal_eval("{" + block("workflow/models.py") + "}")
-    for name, place in line.items():
-        monkeypatch.setitem(models.SYSTEMS, name, place)
 
 
-def test_the_documented_model_needs_one_line_and_trains(probed: None) -> None:
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("dataset", ["mnist", "synthetic_faces"])
+def test_the_documented_model_needs_one_entry_and_keeps_the_contract(
+    probed: None, dataset: str, check: str
+) -> None:
     config = configured("model_settings", 0, models=["probed_vae"])
-    settings = config.run_settings(Run("synthetic_faces", "probed_vae", "1.0", 0))
+    spec = readers.READERS[dataset].spec
+    labels = LABEL_SPACES[spec.kind](spec.labels)
     torch.manual_seed(0)
-    labels = MultiLabel("abc")
-    model = models.build_model(settings, labels, (3, 64, 64))
-    before = {name: value.clone() for name, value in model.named_parameters()}
-    images = torch.randint(256, (8, 3, 64, 64), dtype=torch.uint8)
-    y = torch.randint(2, (8, 3))
-    schedule = Schedule("mixed", 1e-3, steps=2, labelled_batch=2, unlabelled_batch=2)
-    batches = Batches(schedule, torch.arange(4), torch.arange(4, 8), 0)
-    trainer = Trainer(model, images, y, batches, schedule)
-    while not trainer.finished:
-        trainer.run_interval()
-    assert all(not torch.equal(before[n], value) for n, value in model.named_parameters())
-    x = images.float() / 255
-    assert model.classify(x).shape == (8, 3)
-    assert model.swap(x[:4], x[4:]).shape == model.sample(4).shape == (4, 3, 64, 64)
+    settings = config.run_settings(Run(dataset, "probed_vae", "1.0", 0))
+    model = models.build_model(settings, labels, spec.image_shape)
+    assert model.lacks == config.lacking("probed_vae", dataset)
+    assert ("swap" in model.supports) == (dataset == "synthetic_faces")
+    CHECKS[check](model, random_images(spec.image_shape))
 
 
 def test_no_gradient_of_the_documented_probe_reaches_the_encoder(probed: None) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
 from ccvae.networks import ARCHITECTURES
 from datasets.readers import READERS
 from evaluators.classifier import NETWORKS
 from workflow.config import SCHEMA, Config
-from workflow.models import SYSTEMS
 from workflow.planning import signatures
 from workflow.planning.checks import check, settings_of_asked_for
 from workflow.planning.overlay import merged_config
@@ -211,7 +211,7 @@ def parameters(place: str, leading: int) -> dict[str, bool]:
 
 
 PLACES = (
-    [(place, 2) for place in SYSTEMS.values()]
+    [(system.place, 2) for system in SYSTEMS.values()]
     + [(place, 0) for place in members_of("ccvae.networks:ARCHITECTURES").values()]
     + [(reader.function, 1) for reader in READERS.values()]
 )

@@ -206,6 +206,25 @@ def test_changes_are_against_the_first_variant():
     ]
 
 
+def test_what_the_first_variant_lacks_has_no_change():
+    rows = [
+        {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": 0}
+        | {"metric": metric, "score": score}
+        for value, metric, score in (
+            ("first", "accuracy", 0.5),
+            ("second", "accuracy", 0.6),
+            ("second", "swap", 2.0),
+            ("third", "swap", 3.0),
+        )
+    ]
+    summary = summarise_variants(pd.DataFrame(rows))
+    assert summary["change"].tolist()[:2] == pytest.approx([0, 0.1])
+    assert summary["change"].isna().tolist() == [False, False, True, True]
+    text = variants_markdown(summary, {"name": "s", "title": "T", "steps": 3})
+    assert "| first | 0.500 | n/a |" in text
+    assert "| second | 0.600 (+0.100) | 2.000 |" in text
+
+
 def test_alpha_is_summed_up_by_its_ends():
     rows = [
         {"dataset": "mnist", "supervision_rate": "0.06", "model": "ccvae", "alpha": alpha}

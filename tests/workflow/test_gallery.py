@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from baselines.registry import SYSTEMS
 from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.figures import curves, gradients
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import OPTIONAL, Gallery, stem
-from workflow.models import SYSTEMS
 from workflow.reporting.page import html, inline, page
 from workflow.reporting.records import COLUMNS, Plan
 from workflow.steps.make_figure import CAPTIONS, caption, title_of
@@ -67,6 +67,19 @@ def test_models_without_a_task_are_skipped_and_systems_go_to_their_own_figure():
     assert shown.models_of(FIGURES["confusion"], "synthetic_faces") == ["vae_classifier"]
     assert shown.models_of(FIGURES["figure3"], "mnist") == []
     assert shown.stems(FIGURES["figure23"]) == ["figures/figure23/mnist_m2"]
+
+
+def test_models_without_a_background_have_no_swaps_and_the_caption_says_so():
+    shown, figure = gallery(datasets=["mnist", "synthetic_faces"]), FIGURES["figure6"]
+    assert shown.models_of(figure, "mnist") == ["m2"]
+    assert shown.models_of(figure, "synthetic_faces")[0] == "ccvae"
+    where = shown.facts([figure], "mnist", ["m2"])["where"]
+    assert f"Models not shown: {raw()['model_settings']['ccvae']['title']}. All of z is" in where
+    assert "not shown" not in shown.facts([figure], "synthetic_faces", ["ccvae"])["where"]
+    assert "not shown" not in shown.facts([FIGURES["figure24"]], "mnist", ["m2"])["where"]
+    settings = raw()["model_settings"]
+    settings["ccvae"]["classes"]["latents"] = 65
+    assert "ccvae" in gallery(model_settings=settings).models_of(figure, "mnist")
 
 
 def test_no_two_figures_write_the_same_file():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workflow.models import LACKING, SYSTEMS
+from baselines.registry import SYSTEMS
 
 PAPER_SYSTEMS = ("ccvae", "m2", "diva", "mvae")
 OTHER_SYSTEMS = tuple(system for system in SYSTEMS if system not in PAPER_SYSTEMS)
@@ -60,9 +60,8 @@ class Figure:
         return f"Figure {self.number}" if self.number is not None else "Additional figure"
 
     def shows(self, system: str) -> bool:
-        """Whether a model of this system belongs in it."""
-        asked_for = not self.systems or system in self.systems
-        return asked_for and self.task not in LACKING.get(system, frozenset())
+        """Whether a model of this system belongs in it, if it can do the task."""
+        return not self.systems or system in self.systems
 
 
 def _of_models(number: int, title: str, drawn_by: str, task: str, **more: Any) -> Figure:
@@ -89,7 +88,7 @@ def _by_system(
 def _figures() -> Iterator[Figure]:
     attributes, classes = ("attributes",), ("classes",)
     either = attributes + classes
-    drawn_anew = tuple(system for system, tasks in LACKING.items() if "diversify" in tasks)
+    drawn_anew = tuple(name for name, system in SYSTEMS.items() if "diversify" in system.lacks)
     yield _of_models(
         3,
         "traversals of label pairs",

@@ -26,7 +26,7 @@ def with_characteristics(model: LabelledVAE) -> CharacteristicVAE:
     if not isinstance(model, CharacteristicVAE):
         raise InputError(
             f"{type(model).__name__} has no characteristic latents to move; "
-            "take 'diversify' and 'traverse' out of its `supports`"
+            "name 'diversify' and 'traverse' among what it `lacks`"
         )
     return model
 

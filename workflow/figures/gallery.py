@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,22 @@ class Group:
         return "_".join(["draw", *(figure.name.removeprefix("figure") for figure in self.figures)])
 
 
+def _together(
+    shown: dict[str, list[str]], *, one_file: bool
+) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Figures of one data set that are drawn together, and the models that they are drawn of.
+
+    A figure that has a file for each model goes with the others of that model; one whose file shows
+    several models goes with those that show the same.
+    """
+    if one_file:
+        for models in dict.fromkeys(tuple(models) for models in shown.values() if models):
+            yield tuple(name for name in shown if tuple(shown[name]) == models), list(models)
+    else:
+        for model in dict.fromkeys(model for models in shown.values() for model in models):
+            yield tuple(name for name, models in shown.items() if model in models), [model]
+
+
 class Gallery:
     """The figures of one configuration.
 
@@ -95,15 +112,29 @@ class Gallery:
 
     def models_of(self, figure: Figure, dataset: str) -> list[str]:
         """Models that a figure of a data set shows."""
+        asked_for = self._asked_for(figure, dataset)
+        return [m for m in asked_for if figure.task not in self._config.lacking(m, dataset)]
+
+    def _asked_for(self, figure: Figure, dataset: str) -> list[str]:
+        """Models that a figure would show if they could do its task."""
         config = self._config
         if config.kind_of(dataset) not in figure.kinds:
             return []
         labels = OPTIONAL.get(figure.name)
         if labels is not None and not config.values["figures"][labels].get(dataset):
             return []
-        described = config.values["model_settings"]
         trained = dict.fromkeys(run.model for run in config.runs() if run.dataset == dataset)
-        return [model for model in trained if figure.shows(described[model]["system"])]
+        return [model for model in trained if figure.shows(config.system_of(model))]
+
+    def _left_out(self, figure: Figure, dataset: str) -> list[str]:
+        """Sentences on the models that a figure of several cannot show."""
+        why: dict[str, list[str]] = {}
+        for model in self._asked_for(figure, dataset):
+            sentence = self._config.lacking(model, dataset).get(figure.task)
+            if sentence is not None:
+                title = self._config.values["model_settings"][model]["title"]
+                why.setdefault(sentence, []).append(title)
+        return [f"Models not shown: {'; '.join(names)}. {reason}" for reason, names in why.items()]
 
     def stems(self, figure: Figure) -> list[str]:
         """Every file of a figure that the data sets and models allow, without suffix."""
@@ -123,9 +154,8 @@ class Gallery:
         about: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         for dataset in self._config.datasets:
             shown = {figure.name: self.models_of(figure, dataset) for figure in chosen}
-            for model in dict.fromkeys(model for models in shown.values() for model in models):
-                names = tuple(name for name, models in shown.items() if model in models)
-                about.setdefault(names, []).append((dataset, model))
+            for names, models in _together(shown, one_file=scope == "models"):
+                about.setdefault(names, []).extend((dataset, model) for model in models)
         return [
             Group(
                 [FIGURES[name] for name in names],
@@ -177,6 +207,8 @@ class Gallery:
         if models:
             kind = "Model" if len(models) == 1 else "Models"
             about.append(f"{kind}: {'; '.join(described[name]['title'] for name in models)}.")
+        if scope == "models":
+            about += self._left_out(figures[0], dataset)
         if scope in ("model", "models"):
             about.append(f"f = {self.rate}, seed {self.seed}.")
         elif scope == "rates":

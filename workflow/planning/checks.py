@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
 from ccvae.files import read_json
 from datasets.readers import READERS
@@ -21,7 +22,6 @@ from workflow.config import Config
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.chosen import chosen
 from workflow.figures.gallery import Gallery, stem
-from workflow.models import SYSTEMS
 from workflow.planning.signatures import Option, constant_of, members_of, options_of
 from workflow.studies.plan import variants_of
 
@@ -60,10 +60,11 @@ def check(config: Config, results: Path) -> None:
 def mistakes(config: Config) -> Iterator[str]:
     """Sentences about everything but data."""
     yield from _run_nothing(config)
+    # What a model can do, and so which figures it has, follows from its options.
+    yield from _models(config)
     yield from _labels(config)
     yield from _figures(config)
     yield from _studies(config)
-    yield from _models(config)
 
 
 def data_mistakes(config: Config) -> Iterator[str]:
@@ -255,7 +256,9 @@ def _models(config: Config) -> Iterator[str]:
 
 def _settings(config: Config, settings: Mapping[str, Any]) -> Iterator[str]:
     """Mistakes in the resolved settings of one training, to be read after where they are."""
-    yield from _options(options_of(SYSTEMS[settings["system"]], leading=2), settings["options"])
+    yield from _options(
+        options_of(SYSTEMS[settings["system"]].place, leading=2), settings["options"]
+    )
     training = settings["training"]
     for key in NEEDED.get(training.get("kind"), ("kind",)):
         if key not in training:

@@ -1,9 +1,9 @@
 """Which model can do what: by its structure, and by what was measured.
 
-Section 6 claims "that no existing method is able to perform all of the above". A model's class
-says in `supports` what its structure allows. A measured task is done when the figure has come
-at least a `NEEDED` share of the way from its floor, what doing nothing or guessing scores, to its
-ceiling, what a perfect model scores.
+Section 6 claims "that no existing method is able to perform all of the above". What a model's
+structure does not allow, and why, is in `baselines.registry`. A measured task is done when the
+figure has come at least a `NEEDED` share of the way from its floor, what doing nothing or guessing
+scores, to its ceiling, what a perfect model scores.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ COLUMNS = [
     "task",
     "supervision_rate",
     "supported",
+    "why_not",
     "metric",
     "value",
     "floor",
@@ -123,17 +124,13 @@ CRITERIA = (
 """Of two criteria for a task, the first that a model has a figure for counts."""
 
 
-def capabilities(
-    records: pd.DataFrame, supports: Mapping[str, frozenset[str]], tasks: Sequence[str], plan: Plan
-) -> pd.DataFrame:
+def capabilities(records: pd.DataFrame, tasks: Sequence[str], plan: Plan) -> pd.DataFrame:
     """Judge every model at every task, data set and supervision rate.
 
     Parameters
     ----------
     records
         From `workflow.reporting.records.collect`.
-    supports
-        What each model's structure allows, by the model's name.
     tasks
         All tasks, in order.
     plan
@@ -152,16 +149,18 @@ def capabilities(
                 seeds = len(plan.runs(dataset, model, rate))
                 if seeds == 0:
                     continue
+                lacks = plan.lacking(model, dataset)
                 for task in tasks:
                     judged = _judge(figures, dataset, model, rate, seeds, task)
-                    if task not in supports[model]:
+                    if task in lacks:
                         judged = {"verdict": CANNOT}
                     identity = {
                         "dataset": dataset,
                         "model": model,
                         "task": task,
                         "supervision_rate": rate,
-                        "supported": task in supports[model],
+                        "supported": task not in lacks,
+                        "why_not": lacks.get(task, ""),
                     }
                     rows.append({**identity, **judged})
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -245,15 +244,16 @@ def capabilities_markdown(
         *_header(tasks),
     ]
     for model, rows in frame.groupby("model", sort=False):
-        supported = rows.groupby("task")["supported"].any()
-        cells = ["yes" if supported[task] else "no" for task in tasks]
+        by_task = rows.groupby("task")["supported"]
+        words = {(True, True): "yes", (True, False): "on some data", (False, False): "no"}
+        cells = [words[by_task.any()[task], by_task.all()[task]] for task in tasks]
         lines.append(f"| {titles[str(model)]} | " + " | ".join(cells) + " |")
     everything = [
         titles[str(model)]
         for model, rows in frame.groupby("model", sort=False)
-        if rows["supported"].all()
+        if rows.groupby("task")["supported"].any().all()
     ]
-    lines += ["", f"Every task: {'; '.join(everything) or 'none'}.", ""]
+    lines += ["", f"Every task: {'; '.join(everything) or 'none'}.", *_reasons(frame, titles), ""]
     lines += [
         f"**Measured**: the share of the way from a floor to a ceiling; at least {NEEDED} is "
         "needed. A share above 1 is better than the ceiling. `by structure` is a task that no "
@@ -279,6 +279,17 @@ def capabilities_markdown(
         if open_:
             lines.append(f"Undecided, because a figure is missing: {'; '.join(open_)}.")
     return "\n".join(lines) + "\n"
+
+
+def _reasons(frame: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
+    """Say of each task that a model cannot do why not, and on which data if it can on others."""
+    lines = [""]
+    for (model, task), rows in frame.groupby(["model", "task"], sort=False):
+        for why, lacking in rows[~rows["supported"]].groupby("why_not", sort=False):
+            names = ", ".join(dataset_name(str(name)) for name in lacking["dataset"].unique())
+            where = f" on {names}" if rows["supported"].any() else ""
+            lines.append(f"* {titles[str(model)]}, {task}{where}: {why}")
+    return lines if len(lines) > 1 else []
 
 
 def _header(tasks: Sequence[str]) -> list[str]:

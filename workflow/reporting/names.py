@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-STAND_INS = {"synthetic_faces": "celeba", "synthetic_xrays": "chexpert"}
+from datasets.readers import READERS
+
+STAND_INS = {
+    name: reader.spec.stands_for for name, reader in READERS.items() if reader.spec.stand_in
+}
 """Drawn stand-ins, and the data sets whose place they take."""
 
 NAMES = {
@@ -10,14 +14,12 @@ NAMES = {
     "chexpert": "CheXpert",
     "mnist": "MNIST",
     "fashion_mnist": "FashionMNIST",
-    "synthetic_faces": "synthetic_faces (drawn)",
-    "synthetic_xrays": "synthetic_xrays (drawn)",
 }
 
 
 def dataset_name(dataset: str) -> str:
     """Name of a data set for readers; a stand-in is called one."""
-    return NAMES.get(dataset, dataset)
+    return f"{dataset} (drawn)" if dataset in STAND_INS else NAMES.get(dataset, dataset)
 
 
 def original_name(stand_in: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from baselines.registry import SYSTEMS
 from ccvae.files import read_json
 from workflow.config import Run
 from workflow.reporting.names import dataset_name
@@ -60,7 +61,8 @@ class Plan:
     datasets
         Name of each data set -> name of its settings, `classes` or `attributes`.
     models
-        Name of each model -> {system, title, datasets (only these, or None for all)}.
+        Name of each model -> {system, title, datasets (only these, or None for all), lacks (data
+        set -> task -> why its options do not allow what others of its system can do)}.
     rates
         Supervision rates as strings.
     seeds
@@ -85,6 +87,12 @@ class Plan:
         if len(counts) <= 1:
             return _seeds(next(iter(counts), 1))
         return ", ".join(f"{_seeds(n)} ({', '.join(names)})" for n, names in counts.items())
+
+    def lacking(self, model: str, dataset: str) -> dict[str, str]:
+        """Tasks that a model cannot do on a data set; for each a sentence that says why not."""
+        described = self.models[model]
+        by_options = described.get("lacks", {}).get(dataset, {})
+        return {**SYSTEMS[described["system"]].lacks, **by_options}
 
     def runs(self, dataset: str, model: str, rate: str) -> list[Run]:
         """Every seed of one cell of a table; none where a model skips a data set."""

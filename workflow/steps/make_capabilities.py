@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ccvae.files import atomic_path, write_text
 from ccvae.tasks import TASKS
-from workflow.models import supported_tasks
 from workflow.reporting.capabilities import capabilities, capabilities_markdown
 from workflow.reporting.records import Plan, collect
 from workflow.steps.command import json_object, run
@@ -23,10 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Write capabilities.csv and capabilities.md."""
     plan = Plan(**given.plan)
-    supports = {
-        name: supported_tasks(described["system"]) for name, described in plan.models.items()
-    }
-    frame = capabilities(collect(given.results, plan), supports, TASKS, plan)
+    frame = capabilities(collect(given.results, plan), TASKS, plan)
     with atomic_path(given.out / "capabilities.csv") as path:
         frame.to_csv(path, index=False)
     titles = {name: described["title"] for name, described in plan.models.items()}

@@ -68,7 +68,8 @@ def work(given: Namespace) -> None:
             judge = load_judge(given.judge, store, device)
             amounts, seed = given.evaluation["amounts"], given.evaluation["seed"]
             n_pairs = amounts["swap_pairs"]
-            scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed)
+            if "swap" in model.supports:
+                scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed)
             generated = amounts["generated_images"]
             scores |= generation(model, judge, images, n=generated, seed=seed)[0]
     save_tensors(model.state_dict(), given.out / "model.pt")

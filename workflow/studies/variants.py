@@ -37,11 +37,13 @@ def summarise_variants(scores: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `KEYS`, `metric`, `mean`, `std` (ddof = 1), `n`, and `change`: the mean minus that of the
-        first variant.
+        first variant, where that has the metric.
     """
     groups = scores.groupby([*KEYS, "metric"], sort=False)["score"]
     frame = groups.agg(mean="mean", std="std", n="count").reset_index()
-    first = frame.groupby(["dataset", "supervision_rate", "metric"], sort=False)["mean"]
+    place = ["dataset", "supervision_rate"]
+    is_first = frame["value"] == frame.groupby(place)["value"].transform("first")
+    first = frame.assign(mean=frame["mean"].where(is_first)).groupby([*place, "metric"])["mean"]
     frame["change"] = frame["mean"] - first.transform("first")
     return frame
 
@@ -83,7 +85,7 @@ def variants_table(block: pd.DataFrame) -> list[str]:
     for index, (value, rows) in enumerate(block.groupby("value", sort=False)):
         cells = {row["metric"]: row for row in rows.to_dict("records")}
         words = [
-            _cell(cells[name], is_first=index == 0) if name in cells else "undefined"
+            _cell(cells[name], is_first=index == 0) if name in cells else "n/a"
             for name in metrics
         ]
         lines.append(f"| {value} | " + " | ".join(words) + " |")
@@ -94,4 +96,6 @@ def _cell(row: Mapping[Any, Any], *, is_first: bool) -> str:
     text = f"{row['mean']:.{DECIMALS}f}"
     if pd.notna(row["std"]):
         text += f" ± {row['std']:.{DECIMALS}f}"
-    return text if is_first else f"{text} ({row['change']:+z.{DECIMALS}f})"
+    if is_first or pd.isna(row["change"]):
+        return text
+    return f"{text} ({row['change']:+z.{DECIMALS}f})"
