@@ -85,8 +85,7 @@ def variants_table(block: pd.DataFrame) -> list[str]:
     for index, (value, rows) in enumerate(block.groupby("value", sort=False)):
         cells = {row["metric"]: row for row in rows.to_dict("records")}
         words = [
-            _cell(cells[name], is_first=index == 0) if name in cells else "n/a"
-            for name in metrics
+            _cell(cells[name], is_first=index == 0) if name in cells else "n/a" for name in metrics
         ]
         lines.append(f"| {value} | " + " | ".join(words) + " |")
     return lines
