@@ -15,11 +15,12 @@ tails than those of the judge's sigmoid.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import gpytorch
 import torch
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
@@ -29,6 +30,12 @@ from ccvae.labels import LabelSpace, MultiLabel
 from evaluators.classifier import Judge
 from evaluators.images import ImageSet, collect
 from evaluators.measuring import evaluating, measurement, seeded
+
+with warnings.catch_warnings():
+    # It compiles a function as torch advises against by now, for whoever imports it to read.
+    warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+    import gpytorch
+    from linear_operator.utils.errors import NanError, NotPSDError
 
 JITTER = 1e-4
 """Added to the diagonal of the inducing points' covariance, a share of the prior variance."""
@@ -58,6 +65,19 @@ class GPSettings:
     batch_size: int = 512
     learning_rate: float = 1e-2
     seed: int = 0
+
+
+@contextmanager
+def _numerics_explained() -> Iterator[None]:
+    """Say in the suite's words that a covariance cannot be decomposed."""
+    try:
+        yield
+    except (NanError, NotPSDError) as error:
+        raise InputError(
+            f"the Gaussian process on the judge's features broke down ({str(error).rstrip('.')}); "
+            "look at whether the images differ from each other, or lower "
+            "gaussian_process.learning_rate or gaussian_process.inducing"
+        ) from error
 
 
 class _Softmax(gpytorch.likelihoods.Likelihood):
@@ -137,6 +157,7 @@ class GPHead(nn.Module):
         """q(f) at features (B, D): batch shape (n_outputs,), event shape (B,)."""
         return self.gps((features - self.location) / self.scale)
 
+    @_numerics_explained()
     def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the marginals q(f(x)), both (B, n_outputs)."""
         q = self.distribution(features)
@@ -169,6 +190,7 @@ class GPHead(nn.Module):
         """Predictive log p(y_f = v | x, D), the average over `samples` draws: (B, F, V)."""
         return self.sample_log_probs(features, samples).logsumexp(0) - math.log(samples)
 
+    @_numerics_explained()
     def negative_bound(self, features: Tensor, y: Tensor, n_data: int) -> Tensor:
         """Loss: minus the variational bound per training image, in nats.
 
@@ -230,7 +252,8 @@ def fit_gp_head(
     Raises
     ------
     InputError
-        If there are fewer images than inducing points.
+        If there are fewer images than inducing points, the judge's features are not finite, or
+        the covariance of the inducing points cannot be decomposed.
     """
     if len(train) < settings.inducing:
         raise InputError(
@@ -240,6 +263,11 @@ def fit_gp_head(
     device = torch.device(device)
     with evaluating(judge):
         features, y = collect(judge.features, train, device)
+    if not features.isfinite().all():
+        raise InputError(
+            "the judge's features of the training images are not finite; train the judge again "
+            "with a lower learning rate"
+        )
     with seeded(settings.seed, device):
         head = GPHead(judge.labels, judge.n_features, settings.inducing)
         _initialise(head, features, settings)

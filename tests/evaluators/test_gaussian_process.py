@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import gpytorch
 import numpy as np
 import pytest
@@ -220,3 +222,19 @@ def test_gate():
     assert gate_gp_head({"accuracy_gp": 0.986, "accuracy_judge": 0.99}) == []
     (warning,) = gate_gp_head({"accuracy_gp": 0.984, "accuracy_judge": 0.99})
     assert "0.9840" in warning
+
+
+@pytest.mark.parametrize("labels", SPACES, ids=["labels", "classes"])
+def test_a_covariance_that_cannot_be_decomposed_is_one_sentence(labels):
+    settings = dataclasses.replace(SETTINGS, learning_rate=1e30)
+    with pytest.raises(InputError, match=r"broke down \(.*\); look at .*learning_rate"):
+        fit_gp_head(PixelJudge(labels), pixels(100, labels, 0), settings)
+
+
+def test_features_that_are_not_finite_are_blamed_on_the_judge():
+    class Broken(PixelJudge):
+        def features(self, x: Tensor) -> Tensor:
+            return x.flatten(1) / 0
+
+    with pytest.raises(InputError, match="features of the training images are not finite"):
+        fit_gp_head(Broken(SPACES[0]), pixels(100, SPACES[0], 0), SETTINGS)
