@@ -21,21 +21,34 @@ PACKAGES = ("torch", "torchvision", "torch-fidelity", "gpytorch", "scikit-learn"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def git_state() -> dict[str, Any]:
-    """Commit of the code, and whether tracked files differ from it; None outside a checkout."""
-    commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+def git_state(root: Path = ROOT) -> dict[str, Any]:
+    """Commit of the code, and whether tracked files differ from it.
 
-
-def _git(*arguments: str) -> str | None:
+    Both are None where the suite is not a git repository of its own, or git refuses to look at it;
+    `unknown` then says why.
+    """
     try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+        top = _git(root, "rev-parse", "--show-toplevel")
+        if Path(top) != root:
+            return _unknown(f"{root} lies in the git repository {top}, which is another one")
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except FileNotFoundError:
+        return _unknown("git is not installed")
+    except subprocess.CalledProcessError as error:
+        return _unknown(error.stderr.strip().splitlines()[0] if error.stderr else str(error))
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _unknown(reason: str) -> dict[str, Any]:
+    return {"commit": None, "dirty": None, "unknown": reason}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    # A checkout that another user owns, as in a container, may make git run its programs, which is
+    # why git asks first; its Python runs already.
+    command = ["git", "-C", str(root), "-c", f"safe.directory={root}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def versions() -> dict[str, str]:

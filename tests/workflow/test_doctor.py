@@ -33,9 +33,8 @@ def problems(config: Config, root: Path) -> list[str]:
 def test_a_drawn_data_set_has_no_problem(tmp_path):
     findings = list(examine(config(), tmp_path))
     assert [f.sentence for f in findings if f.is_problem] == []
-    assert {"data", "weights", "device", "memory", "disk", "versions"} == {
-        f.topic for f in findings
-    }
+    topics = {"data", "code", "weights", "device", "memory", "disk", "versions"}
+    assert {finding.topic for finding in findings} == topics
     assert "16000 train, 2000 validation, 4000 test images" in findings[0].sentence
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 
 from tests.noise import switches_kept
-from workflow.provenance import Stopwatch, provenance
+from workflow.provenance import Stopwatch, git_state, provenance
 from workflow.steps.command import start_computing
 
 CUDA = torch.device("cuda")
@@ -63,3 +67,50 @@ def test_a_gpu_is_exact_and_repeatable_unless_speed_is_asked_for(monkeypatch, de
         assert torch.are_deterministic_algorithms_enabled() == deterministic
         assert not cudnn.allow_tf32
         assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository with one commit, and a folder in it."""
+    folder = tmp_path.resolve() / "repository"
+    (folder / "suite").mkdir(parents=True)
+    (folder / "file").write_text("1")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "file")
+    git(folder, "commit", "--quiet", "--message", "One")
+    return folder
+
+
+def test_the_commit_and_changes_on_top_are_known(checkout):
+    commit = git(checkout, "rev-parse", "HEAD")
+    assert git_state(checkout) == {"commit": commit, "dirty": False}
+    (checkout / "file").write_text("2")
+    assert git_state(checkout) == {"commit": commit, "dirty": True}
+
+
+def test_the_commit_of_a_repository_around_the_suite_is_not_its_own(checkout):
+    state = git_state(checkout / "suite")
+    assert (state["commit"], state["dirty"]) == (None, None)
+    assert f"lies in the git repository {checkout}" in state["unknown"]
+
+
+def test_why_there_is_no_commit_is_said(tmp_path, monkeypatch):
+    assert "not a git repository" in git_state(tmp_path)["unknown"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_state(tmp_path)["unknown"] == "git is not installed"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_checkout_of_another_user_is_read(checkout):
+    commit = git(checkout, "rev-parse", "HEAD")
+    for path in (checkout, *checkout.rglob("*")):
+        os.chown(path, 54321, 54321)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(checkout, "rev-parse", "HEAD")
+    assert git_state(checkout)["commit"] == commit

@@ -22,6 +22,7 @@ from workflow.config import Config
 from workflow.planning.checks import mistakes, renamed, spec_of, too_few
 from workflow.planning.costs import disk_bytes
 from workflow.planning.jobs import jobs_of
+from workflow.planning.surroundings import surroundings
 from workflow.studies.plan import variants_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,7 @@ def examine(config: Config, root: Path) -> Iterator[Finding]:
         yield from data(config, dataset, results)
     if not found:
         yield from models(config)
+    yield from (Finding(*seen) for seen in surroundings())
     yield from weights(config)
     yield from device(config)
     yield memory()
