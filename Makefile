@@ -8,8 +8,6 @@ PYTHON ?= python3
 SNAKEMAKE_ARGS ?=
 CONFIG_ARGS ?=
 BIN := .venv/bin
-# Steps are run as `python -m ...`; they must find the environment's interpreter.
-export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: results reference smoke readme findings doctor plan benchmark test test-slow test-slurm lint clean
 
@@ -55,7 +53,7 @@ test-slurm: .venv/slurm
 lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 

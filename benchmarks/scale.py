@@ -127,7 +127,7 @@ def invent_records(config: Config, results: Path) -> None:
 
 def reporting(config: Config, results: Path) -> dict[str, Cost]:
     """Cost of every step between records and readers, by name."""
-    common = ["--plan", json.dumps(config.plan())]
+    common = ["--settings", json.dumps(config.plan())]
     there = ["--results", str(results)]
     records, tables = results / "records.csv", results / "tables"
     steps = "workflow.steps."

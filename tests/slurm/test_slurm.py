@@ -84,13 +84,11 @@ def start(preset: Path, target: str, cluster: dict[str, str], log: Path) -> subp
         f"model_settings={{m2: {{attributes: {{training: {{steps: {STEPS}}}}}}}}}",
         *("--", str(preset.relative_to(ROOT) / target)),
     ]
-    # Jobs find their interpreter by PATH, as they do in an activated environment.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with log.open("w") as file:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **cluster, "PATH": path, "CCVAE_SAVE_EVERY_S": "0"},
+            env={**os.environ, **cluster, "CCVAE_SAVE_EVERY_S": "0"},
             stdout=file,
             stderr=subprocess.STDOUT,
         )

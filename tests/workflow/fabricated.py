@@ -75,14 +75,14 @@ def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[s
         path.write_text(json.dumps({"s": 7200.0, "cpu_time": 3600.0, "max_rss": 500.0}) + "\n")
     plan = config.plan()
     records = folder / "records.csv"
-    make_records.work(Namespace(plan=plan, results=folder, out=records))
+    make_records.work(Namespace(settings=plan, results=folder, out=records))
     for table in TABLES_MADE:
         out = folder / "tables"
-        make_table.work(Namespace(table=table, plan=plan, results=folder, out=out))
+        make_table.work(Namespace(table=table, settings=plan, results=folder, out=out))
     make_index.work(Namespace(out=folder / "tables" / "index.md"))
     check_claims.work(
         Namespace(
-            plan=plan,
+            settings=plan,
             records=records,
             claims=folder / "claims.csv",
             comparison=folder / "tables" / "comparison.csv",
@@ -122,6 +122,6 @@ def reference(
     folder: Path, out: Path, values: dict[str, Any], files: list[str], **changes: Any
 ) -> Path:
     """Gather a preset's folder as `snakemake reference` does."""
-    given = {"values": values, "results": folder, "files": files, "pictures": list(PICTURES)}
-    make_reference.work(Namespace(**{**given, "out": out, **changes}))
+    settings = {"values": values, "files": files, "pictures": list(PICTURES), **changes}
+    make_reference.work(Namespace(settings=settings, results=folder, out=out))
     return out

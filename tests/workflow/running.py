@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,25 @@ def step(name: str, *arguments: object, **kwargs) -> subprocess.CompletedProcess
         check=False,
         **kwargs,
     )
+
+
+def snakemake(
+    *arguments: str, cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Number of jobs by rule, from the table that Snakemake prints."""
+    found = re.findall(r"^(\w+) +(\d+)$", output, flags=re.M)
+    return {name: int(count) for name, count in found}
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:

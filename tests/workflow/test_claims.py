@@ -328,7 +328,7 @@ def test_the_step_reads_records_from_csv_as_they_were(tmp_path):
     warning = {"warnings": ["the judge guesses"]}
     write_json(tmp_path / "judges" / "synthetic_faces" / "judge.json", warning)
     given = Namespace(
-        plan=vars(plan()),
+        settings=vars(plan()),
         records=tmp_path / "records.csv",
         claims=tmp_path / "claims.csv",
         comparison=tmp_path / "comparison.csv",

@@ -172,7 +172,7 @@ def test_estimates_are_compared_with_what_has_run_since(tmp_path):
 
 
 def plan(tmp_path: Path, capsys, values: dict) -> str:
-    given = {"values": values, "configfile": [], "config": [], "results": tmp_path, "cores": 2}
+    given = {"settings": values, "configfile": [], "config": [], "results": tmp_path, "cores": 2}
     work(Namespace(**given, no_probe=True))
     return capsys.readouterr().out
 

@@ -31,10 +31,8 @@ pytestmark = pytest.mark.slow
 
 
 def snakemake(*arguments: str) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    # Steps are run as `python -m ...`.
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = [sys.executable, "-m", "snakemake", "--nolock", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -14,6 +14,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 HEAVY = {"train", "train_judge", "fit_gp", "evaluate", "evaluate_references", "study_draws"}
 WRAPPER = """
+import json
+
 include: {snakefile!r}
 
 def needs(found):

@@ -27,10 +27,12 @@ FORBIDDEN = {
     "extractall",
 }
 SAFE_LOADERS = ("yaml.BaseLoader", "yaml.SafeLoader")
-PLAIN = {"threads", "params.device", "params.seed", "params.inception", "params.cores"}
+PLAIN = {"threads", "params.device", "params.seed", "params.cores"}
 """Placeholders that need no quotes: numbers, words of a fixed list, and literals of the rules."""
 PLAIN |= {"wildcards.rate", "wildcards.table", "params.names"}
 PLAIN |= {"params.tables", "params.figures"}
+PLAIN |= {"params.python", "params.optional"}
+"""Several words, quoted where they are put together."""
 
 
 def dangers(text: str) -> list[str]:
@@ -57,7 +59,7 @@ def dangers(text: str) -> list[str]:
 def unquoted(text: str) -> list[str]:
     """Placeholders of shell commands in rules that a shell would read unquoted."""
     strings = re.findall(r'^\s+"(.*)"$', text, re.MULTILINE)
-    commands = [s for s in strings if "{" in s and ("python -m" in s or s.startswith(" "))]
+    commands = [s for s in strings if "{" in s and (" -m workflow" in s or s.startswith(" "))]
     placeholders = [p for command in commands for p in re.findall(r"\{([^}]*)\}", command)]
     return [p for p in placeholders if not p.endswith(":q") and p not in PLAIN]
 
@@ -98,5 +100,6 @@ def test_dangers_are_found(text, n):
 
 
 def test_unquoted_placeholders_are_found():
-    rule = '    shell:\n        "python -m x {params.a:q} {params.b}"\n        " {threads} {log}"\n'
+    lines = ("shell:", '    "x -m workflow.x {params.a:q} {params.b}"', '    " {threads} {log}"')
+    rule = "".join(f"    {line}\n" for line in lines)
     assert unquoted(rule) == ["params.b", "log"]

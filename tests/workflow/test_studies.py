@@ -346,7 +346,7 @@ def test_steps_of_both_studies_on_tiny_data(store: Path, tmp_path: Path) -> None
     asked = {"readings": ["eq4", "paper_eq8"], "draws": 3, "seed": 0, "images": 8}
     call(study_draws, settings=json.dumps(asked), run=out, out=draws, device="cpu", **where)
     plan = json.dumps({"variants": variants, "titles": {"ccvae": "CCVAE"}})
-    call(study_gradients, plan=plan, results=tmp_path, draws=draws, out=tmp_path / "studies")
+    call(study_gradients, settings=plan, results=tmp_path, draws=draws, out=tmp_path / "studies")
     steps = pd.read_csv(tmp_path / "studies" / "gradients.csv")
     assert list(steps.columns) == [
         *("reading", "seed", "step", "gradient_norm", "encoder_gradient_norm")
@@ -358,7 +358,7 @@ def test_steps_of_both_studies_on_tiny_data(store: Path, tmp_path: Path) -> None
     assert first["encoder_gradient_norm"].nunique() == 2
     assert "4 steps" in (tmp_path / "studies" / "gradients_summary.md").read_text()
 
-    call(study_alpha, plan=plan, results=tmp_path, out=tmp_path / "studies")
+    call(study_alpha, settings=plan, results=tmp_path, out=tmp_path / "studies")
     table = pd.read_csv(tmp_path / "studies" / "alpha.csv")
     assert set(table["classifier_weight"]) == {2.0}
     assert len(table) == 6

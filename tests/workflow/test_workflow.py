@@ -1,33 +1,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-
-
-def snakemake(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def jobs(output: str) -> dict[str, int]:
-    found = re.findall(r"^(\w+) +(\d+)$", output, flags=re.M)
-    return {name: int(count) for name, count in found}
+from tests.workflow.running import ROOT, jobs, snakemake
 
 
 @pytest.mark.parametrize("overlay", [None, "config/smoke.yaml", "config/paper.yaml"])

@@ -13,6 +13,17 @@ from ccvae.errors import InputError
 DEFAULT = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
 
 
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a configuration over the default one, which lies beside the suite.
+
+    Raises
+    ------
+    InputError
+        If the default configuration cannot be read.
+    """
+    return _laid_over(_read(DEFAULT), values)
+
+
 def merged_config(overlays: Iterable[Path], settings: Iterable[str]) -> dict[str, Any]:
     """Read the default configuration and lay files and single settings over it.
 
@@ -28,9 +39,8 @@ def merged_config(overlays: Iterable[Path], settings: Iterable[str]) -> dict[str
     InputError
         If a file cannot be read, is no mapping, or a setting is not `key=value`.
     """
-    values: dict[str, Any] = {}
-    overlays, settings = list(overlays), list(settings)
-    for path in (DEFAULT, *overlays):
+    overlays, settings, values = list(overlays), list(settings), with_defaults({})
+    for path in overlays:
         values = _laid_over(values, _read(path))
     for setting in settings:
         key, separator, text = setting.partition("=")
@@ -53,12 +63,22 @@ def with_preset_as_written(
         The merged configuration.
     overlays, settings
         What it was merged from, as for `merged_config`.
+
+    Raises
+    ------
+    InputError
+        If the text is not in them: another workflow, of which the suite is a module, read it.
     """
     if isinstance(values.get("preset"), str):
         return dict(values)
     texts = [_read(path, as_text=True).get("preset") for path in (DEFAULT, *overlays)]
     texts += [text for key, _, text in (s.partition("=") for s in settings) if key == "preset"]
-    return {**values, "preset": [text for text in texts if text is not None][-1]}
+    written = [text for text in texts if text is not None][-1]
+    if values.get("preset") not in (yaml.safe_load(written), _value(written)):
+        raise InputError(
+            f"configuration: the preset {values.get('preset')} is no text; write it in quotes"
+        )
+    return {**values, "preset": written}
 
 
 def _read(path: Path, as_text: bool = False) -> dict[str, Any]:
@@ -76,7 +96,7 @@ def _read(path: Path, as_text: bool = False) -> dict[str, Any]:
     return content
 
 
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Mappings merge key by key, everything else is replaced."""
     result = dict(below)
     for key, value in above.items():

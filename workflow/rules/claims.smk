@@ -1,21 +1,17 @@
 # What the records say about the paper's claims.
 
-CLAIM_CODE = [
-    str(Path(workflow.basedir, "workflow", name))
-    for name in (
-        "reporting/claims.py",
-        "reporting/claims_markdown.py",
-        "reporting/comparison.py",
-        "reporting/intervals.py",
-        "resources/claims.yaml",
-    )
-]
+CLAIM_CODE = code(
+    *(
+        f"workflow/reporting/{name}.py"
+        for name in ("claims", "claims_markdown", "comparison", "intervals")
+    ),
+    "workflow/resources/claims.yaml",
+)
 
 
 rule claims:
     input:
         records="<results>/records.csv",
-        code=CLAIM_CODE,
     output:
         csv="<results>/claims.csv",
         markdown=report(
@@ -39,8 +35,10 @@ rule claims:
     resources:
         **LIGHT,
     params:
-        plan=PLAN,
+        python=python,
+        code=CLAIM_CODE,
+        settings=plan_settings,
     shell:
-        "python -m workflow.steps.check_claims --plan {params.plan:q}"
+        "{params.python} -m workflow.steps.check_claims --settings {params.settings:q}"
         " --records {input.records:q} --claims {output.csv:q}"
-        " --comparison {output.comparison:q} 2> {log:q}"
+        " --comparison {output.comparison:q} --log {log:q}"

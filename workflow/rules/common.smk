@@ -1,29 +1,50 @@
-# Helpers of the rules: settings of single jobs as one JSON argument each.
+# Helpers of the rules: the suite, the configuration, and what jobs ask for and depend on.
 
-import json
+import hashlib
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-sys.path.insert(0, str(workflow.basedir))
+# Two folders up from this file, whether the suite is called from here or from elsewhere, and by
+# itself or as a module of another workflow.
+SUITE = Path(str(workflow.current_basedir)).parents[1]
+if not (SUITE / "workflow" / "config.py").exists():
+    raise WorkflowError(
+        f"{SUITE} does not hold the suite's Python packages; clone the repository and name "
+        "workflow/Snakefile of the clone"
+    )
+sys.path.insert(0, str(SUITE))
 
 from ccvae.errors import InputError
 from datasets.readers import READERS
 from evaluators.inception import look_at, verify
 from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
-from workflow.planning.checks import check, settings_of_asked_for
-from workflow.planning.overlay import with_preset_as_written
+from workflow.interpreter import name_the_user, python_command
+from workflow.planning.checks import check
+from workflow.planning.overlay import with_defaults, with_preset_as_written
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 
 try:
     given = workflow.overwrite_configfiles, workflow.config_settings.config_args
-    CONFIG = Config(with_preset_as_written(config, *given))
+    CONFIG = Config(with_preset_as_written(with_defaults(config), *given))
     check(CONFIG, Path("results", CONFIG.preset))
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Snakemake asks for the user's name once the rules are read.
+name_the_user()
+# Steps run with the interpreter that runs Snakemake, unless each job gets an environment.
+PYTHON = python_command(
+    own_environment=not workflow.deployment_settings.deployment_method.isdisjoint(
+        {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
+    )
+)
 
 
 # Jobs that compute on a GPU run one per card of this machine, unless `--resources gpu=...` says
@@ -54,31 +75,17 @@ def more(amount):
 LIGHT = {"mem_mb": 1000, "runtime": 30, "gpu": 0}
 
 
+def python(wildcards, input):
+    """What runs a step in the shell.
+
+    No record of a job holds it, because Snakemake takes it for something made of the input: no
+    result depends on where the suite and its interpreter are.
+    """
+    return PYTHON
+
+
 def run_of(wildcards):
     return Run(wildcards.dataset, wildcards.model, wildcards.rate, int(wildcards.seed))
-
-
-def run_settings(wildcards):
-    return json.dumps(CONFIG.run_settings(run_of(wildcards)))
-
-
-def data_settings(wildcards):
-    try:
-        return json.dumps(settings_of_asked_for(CONFIG, wildcards.dataset))
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def judge_settings(wildcards):
-    return json.dumps(CONFIG.judge_settings(wildcards.dataset))
-
-
-def gp_settings(wildcards):
-    return json.dumps(CONFIG.gp_settings(wildcards.dataset))
-
-
-def evaluation_settings(wildcards):
-    return json.dumps(CONFIG.evaluation_settings(wildcards.dataset))
 
 
 def answers_of(wildcards):
@@ -86,6 +93,15 @@ def answers_of(wildcards):
     reader = READERS[CONFIG.data_settings(wildcards.dataset)["reader"]]
     path = f"<results>/judges/{wildcards.dataset}/answers.npz"
     return [path] if reader.spec.stand_in else []
+
+
+def optional_files(wildcards, input):
+    """Arguments for files that not every data set or configuration has."""
+    return " ".join(
+        f"--{name} {shlex.quote(path)}"
+        for name in ("answers", "inception")
+        for path in input[name]
+    )
 
 
 def others_of_its_kind(wildcards):
@@ -105,19 +121,28 @@ def labelled_seed(wildcards):
     return subset_seed(wildcards.dataset, wildcards.rate, int(wildcards.seed))
 
 
-# Files whose change makes measurements or tables again, and no training.
-EVALUATOR_CODE = sorted(map(str, Path(workflow.basedir, "evaluators").glob("*.py")))
-GP_CODE = str(Path(workflow.basedir, "evaluators", "gaussian_process.py"))
-TABLE_CODE = [
-    str(Path(workflow.basedir, "workflow", name))
-    for name in (
-        "reporting/paper.py",
-        "reporting/records.py",
-        "reporting/tables.py",
-        "reporting/render.py",
-        "resources/deviations.yaml",
-    )
-]
+def code(*patterns):
+    """Digest of source files, by their patterns in the suite.
+
+    A parameter of what shall be made again when they change. As inputs they would do the same, but
+    also when the suite is moved.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in patterns for path in SUITE.glob(pattern)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# Code whose change makes measurements or tables again, and no training.
+EVALUATOR_CODE = code("evaluators/*.py")
+GP_CODE = code("evaluators/gaussian_process.py")
+TABLE_CODE = code(
+    *(
+        f"workflow/reporting/{name}.py"
+        for name in ("paper", "records", "tables", "render")
+    ),
+    "workflow/resources/deviations.yaml",
+)
 INCEPTION = (
     [CONFIG.values["inception_weights"]] if CONFIG.values["inception_weights"] else []
 )
@@ -136,7 +161,6 @@ def examine_weights(examine):
 
 
 examine_weights(look_at)
-PLAN = json.dumps(CONFIG.plan())
 # Tables that the chosen data sets have something to say about.
 TABLES_HERE = [
     name

@@ -8,13 +8,11 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-FIGURE_CODE = sorted(
-    map(str, Path(workflow.basedir, "workflow", "figures").glob("*.py"))
-)
+FIGURE_CODE = code("workflow/figures/*.py")
 CAPTIONS = "../report/figures"
 DRAW = (
-    "python -m workflow.steps.make_figure --figures {params.names} --plan {params.plan:q}"
-    " --settings {params.settings:q} --results {params.results:q} 2> {log:q}"
+    "{params.python} -m workflow.steps.make_figure --figures {params.names}"
+    " --settings {params.settings:q} --results {params.results:q} --log {log:q}"
 )
 
 
@@ -40,32 +38,39 @@ def of_run(name, rate=None):
     return f"<results>/runs/{{dataset}}/{{model}}/f={rate}/seed={GALLERY.seed}/{name}"
 
 
-def shown_models(figures, wildcards):
-    """Models of a figure: the one in its name, or all of its data set."""
+def shown(figures, wildcards):
+    """Data set of a figure, and its models: the one in its name, or all of the data set."""
+    if figures[0].scope == "study":
+        return GALLERY.study["dataset"], []
     if "model" in wildcards.keys():
-        return [wildcards.model]
-    return GALLERY.models_of(figures[0], wildcards.dataset)
+        return wildcards.dataset, [wildcards.model]
+    return wildcards.dataset, GALLERY.models_of(figures[0], wildcards.dataset)
 
 
 def of_shown_models(figures, name):
     """Input function: a file of each model that a figure shows."""
-    return lambda wildcards: collect(
-        of_run(name), dataset=wildcards.dataset, model=shown_models(figures, wildcards)
-    )
+
+    def files(wildcards):
+        dataset, models = shown(figures, wildcards)
+        return collect(of_run(name), dataset=dataset, model=models)
+
+    return files
 
 
 def drawing_settings(figures):
     """Settings of a figure, by its wildcards."""
-    return lambda wildcards: json.dumps(
-        GALLERY.settings(figures, wildcards.dataset, shown_models(figures, wildcards))
-    )
+
+    @in_a_file("figures")
+    def settings(wildcards):
+        about = GALLERY.settings(figures, *shown(figures, wildcards))
+        return {**about, "plan": CONFIG.plan()}
+
+    return settings
 
 
 def drawing_facts(figures):
     """What the caption of a figure says, by its wildcards."""
-    return lambda wildcards: GALLERY.facts(
-        figures, wildcards.dataset, shown_models(figures, wildcards)
-    )
+    return lambda wildcards: GALLERY.facts(figures, *shown(figures, wildcards))
 
 
 def runs_of_dataset(wildcards):

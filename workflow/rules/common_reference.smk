@@ -34,7 +34,11 @@ REFERENCE_FILES = [
         for form in ("md", "csv")
     ),
 ]
-REFERENCE_CODE = [
-    str(Path(workflow.basedir, "workflow", "reporting", name))
-    for name in ("reference.py", "timing.py", "pictures.py")
-]
+REFERENCE_CODE = code(
+    *(f"workflow/reporting/{name}.py" for name in ("reference", "timing", "pictures"))
+)
+
+
+@in_a_file("reference")
+def reference_settings(wildcards):
+    return {"values": CONFIG.values, "files": REFERENCE_FILES, "pictures": PICTURES}

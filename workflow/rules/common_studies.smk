@@ -22,10 +22,7 @@ VARIANTS = {
 # The readings are compared at the parameters that the first training of all led to.
 FIXED = GRADIENT_VARIANTS[0]
 STUDY = {"mem_mb": more(3000), "runtime": more(240), "gpu": GPU}
-STUDY_CODE = [
-    str(Path(workflow.basedir, "workflow", "studies", name))
-    for name in ("summary.py", "variants.py")
-]
+STUDY_CODE = code("workflow/studies/summary.py", "workflow/studies/variants.py")
 
 
 wildcard_constraints:
@@ -34,37 +31,41 @@ wildcard_constraints:
 
 
 def study_settings(study):
+    """Settings of a training, by its wildcards."""
+
+    @in_a_file("train")
     def settings(wildcards):
         folder = f"studies/{study}/{{dataset}}/{{variant}}/f={{rate}}/seed={{seed}}"
-        return json.dumps(VARIANTS[folder.format(**wildcards)].settings)
+        return VARIANTS[folder.format(**wildcards)].settings
 
     return settings
 
 
+@in_a_file("draws")
 def draw_settings(wildcards):
     study = CONFIG.values["studies"]["gradients"]
-    return json.dumps(
-        {
-            "readings": study["readings"],
-            "draws": study["draws"],
-            "seed": FIXED.settings["torch_seed"],
-            "images": images_per_step(FIXED.settings["training"]),
-        }
-    )
+    return {
+        "readings": study["readings"],
+        "draws": study["draws"],
+        "seed": FIXED.settings["torch_seed"],
+        "images": images_per_step(FIXED.settings["training"]),
+    }
 
 
 def study_plan(variants):
+    """Settings of a study's table: its trainings."""
     models = CONFIG.values["model_settings"]
-    return json.dumps(
-        {
-            "variants": [variant.described() for variant in variants],
-            "titles": {v.run.model: models[v.run.model]["title"] for v in variants},
-        }
-    )
+    plan = {
+        "variants": [variant.described() for variant in variants],
+        "titles": {v.run.model: models[v.run.model]["title"] for v in variants},
+    }
+    return in_a_file("study")(lambda wildcards: plan)
 
 
 def named_plan(name):
+    """The same for an entry of `studies.variants`, with its own name and title."""
     study = CONFIG.values["studies"]["variants"][name]
     about = {key: study[key] for key in ("title", "deviations") if key in study}
     variants = [variant.described() for variant in NAMED_VARIANTS[name]]
-    return json.dumps({"name": name, **about, "variants": variants})
+    plan = {"name": name, **about, "variants": variants}
+    return in_a_file("study")(lambda wildcards: plan)

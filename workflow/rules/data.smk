@@ -19,12 +19,13 @@ rule store:
         runtime=more(240),
         gpu=0,
     params:
+        python=python,
         settings=data_settings,
         folder=subpath(output.description, parent=True),
         raw=CONFIG.values["raw_data"],
     shell:
-        "python -m workflow.steps.prepare_data --settings {params.settings:q}"
-        " --raw {params.raw:q} --workers {threads} --out {params.folder:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.prepare_data --settings {params.settings:q}"
+        " --raw {params.raw:q} --workers {threads} --out {params.folder:q} --log {log:q}"
 
 
 rule labelled_subset:
@@ -43,8 +44,9 @@ rule labelled_subset:
     resources:
         **LIGHT,
     params:
+        python=python,
         folder=subpath(input.description, parent=True),
         seed=labelled_seed,
     shell:
-        "python -m workflow.steps.label_subset --store {params.folder:q}"
-        " --rate {wildcards.rate} --seed {params.seed} --out {output:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.label_subset --store {params.folder:q}"
+        " --rate {wildcards.rate} --seed {params.seed} --out {output:q} --log {log:q}"

@@ -10,7 +10,6 @@ onstart:
 rule draw_answers:
     input:
         description="<results>/data/{dataset}/store.json",
-        code=EVALUATOR_CODE,
     output:
         "<results>/judges/{dataset}/answers.npz",
     log:
@@ -25,11 +24,13 @@ rule draw_answers:
         runtime=more(60),
         gpu=0,
     params:
+        python=python,
+        code=EVALUATOR_CODE,
         settings=evaluation_settings,
         store=subpath(input.description, parent=True),
     shell:
-        "python -m workflow.steps.draw_answers --settings {params.settings:q}"
-        " --store {params.store:q} --out {output:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.draw_answers --settings {params.settings:q}"
+        " --store {params.store:q} --out {output:q} --log {log:q}"
 
 
 rule evaluate:
@@ -41,8 +42,6 @@ rule evaluate:
         gp="<results>/judges/{dataset}/gp.pt",
         answers=answers_of,
         inception=INCEPTION,
-        # A changed evaluator measures again; a changed model does not train again.
-        code=EVALUATOR_CODE,
     output:
         "<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/metrics.json",
     log:
@@ -57,17 +56,18 @@ rule evaluate:
         runtime=more(60),
         gpu=GPU,
     params:
+        python=python,
+        code=EVALUATOR_CODE,
         store=subpath(input.description, parent=True),
         settings=evaluation_settings,
         run=subpath(input.model, parent=True),
         judge=subpath(input.judge, parent=True),
-        inception="--inception" if INCEPTION else "",
+        optional=optional_files,
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.evaluate --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.evaluate --settings {params.settings:q}"
         " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
-        " --answers {input.answers:q} {params.inception} {input.inception:q}"
-        " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"
+        " {params.optional} --device {params.device} --threads {threads} --out {output:q} --log {log:q}"
 
 
 rule evaluate_references:
@@ -78,7 +78,6 @@ rule evaluate_references:
         answers=answers_of,
         others=others_of_its_kind,
         inception=INCEPTION,
-        code=EVALUATOR_CODE,
     output:
         "<results>/judges/{dataset}/references.json",
     log:
@@ -93,14 +92,15 @@ rule evaluate_references:
         runtime=more(60),
         gpu=GPU,
     params:
+        python=python,
+        code=EVALUATOR_CODE,
         settings=evaluation_settings,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         others=folders_of_others,
-        inception="--inception" if INCEPTION else "",
+        optional=optional_files,
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.evaluate_references --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.evaluate_references --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --others {params.others:q}"
-        " --answers {input.answers:q} {params.inception} {input.inception:q}"
-        " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"
+        " {params.optional} --device {params.device} --threads {threads} --out {output:q} --log {log:q}"

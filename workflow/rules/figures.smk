@@ -14,7 +14,6 @@ for group in GALLERY.groups("model", "model") + GALLERY.groups("models", "model"
             models=of_shown_models(group.figures, "model.pt"),
             records=of_shown_models(group.figures, "run.json"),
             description="<results>/data/{dataset}/store.json",
-            code=FIGURE_CODE,
         output:
             drawn(
                 group.figures,
@@ -35,8 +34,9 @@ for group in GALLERY.groups("model", "model") + GALLERY.groups("models", "model"
             runtime=more(20),
             gpu=0,
         params:
+            python=python,
+            code=FIGURE_CODE,
             names=[figure.name for figure in group.figures],
-            plan=PLAN,
             settings=drawing_settings(group.figures),
             facts=drawing_facts(group.figures),
             results=subpath(output[0], ancestor=3),
@@ -52,7 +52,6 @@ for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
                 group.name
             input:
                 [of_run(name, rate) for rate in CONFIG.rates],
-                code=FIGURE_CODE,
             output:
                 drawn(group.figures),
             log:
@@ -67,8 +66,9 @@ for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
             resources:
                 **LIGHT,
             params:
+                python=python,
+                code=FIGURE_CODE,
                 names=[figure.name for figure in group.figures],
-                plan=PLAN,
                 settings=drawing_settings(group.figures),
                 facts=drawing_facts(group.figures),
                 results=subpath(output[0], ancestor=3),
@@ -81,7 +81,6 @@ rule draw_against_f:
         runs_of_dataset,
         "<results>/judges/{dataset}/judge.json",
         "<results>/judges/{dataset}/references.json",
-        code=FIGURE_CODE + TABLE_CODE,
     output:
         drawn([FIGURES["against_f"]], model="all"),
     log:
@@ -93,8 +92,9 @@ rule draw_against_f:
     resources:
         **LIGHT,
     params:
+        python=python,
+        code=FIGURE_CODE + TABLE_CODE,
         names="against_f",
-        plan=PLAN,
         settings=drawing_settings([FIGURES["against_f"]]),
         facts=drawing_facts([FIGURES["against_f"]]),
         results=subpath(output[0], ancestor=3),
@@ -105,7 +105,6 @@ rule draw_against_f:
 rule draw_study:
     input:
         steps=rules.study_gradients.output.steps,
-        code=FIGURE_CODE,
     output:
         drawn([FIGURES["figure8"]], GALLERY.study["model"], GALLERY.study["dataset"]),
     log:
@@ -117,12 +116,11 @@ rule draw_study:
     resources:
         **LIGHT,
     params:
+        python=python,
+        code=FIGURE_CODE,
         names="figure8",
-        plan=PLAN,
-        settings=json.dumps(
-            GALLERY.settings([FIGURES["figure8"]], GALLERY.study["dataset"], [])
-        ),
-        facts=GALLERY.facts([FIGURES["figure8"]], GALLERY.study["dataset"], []),
+        settings=drawing_settings([FIGURES["figure8"]]),
+        facts=drawing_facts([FIGURES["figure8"]]),
         results=subpath(output[0], ancestor=3),
     shell:
         DRAW
@@ -170,11 +168,12 @@ rule front_page:
     resources:
         **LIGHT,
     params:
-        plan=PLAN,
+        python=python,
+        settings=plan_settings,
         tables=TABLES_HERE,
         figures=sum(map(len, DRAWN.values())),
         results=subpath(output[0], parent=True),
     shell:
-        "python -m workflow.steps.front_page --plan {params.plan:q}"
+        "{params.python} -m workflow.steps.front_page --settings {params.settings:q}"
         " --results {params.results:q} --tables {params.tables}"
-        " --figures {params.figures} --out {output:q} 2> {log:q}"
+        " --figures {params.figures} --out {output:q} --log {log:q}"

@@ -11,8 +11,9 @@ rule plan:
     resources:
         **LIGHT,
     params:
-        values=json.dumps(CONFIG.values),
+        python=python,
+        settings=all_settings,
         cores=workflow.cores or 1,
     shell:
-        "python -m workflow.steps.plan --values {params.values:q} --cores {params.cores}"
-        " 2> {log:q}"
+        "{params.python} -m workflow.steps.plan --settings {params.settings:q}"
+        " --cores {params.cores} --log {log:q}"

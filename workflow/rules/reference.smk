@@ -10,7 +10,6 @@ rule reference:
         files=[f"<results>/{path}" for path in REFERENCE_FILES],
         pictures=[f"<results>/{path}.png" for path in PICTURES],
         captions=[f"<results>/{path}.txt" for path in PICTURES],
-        code=REFERENCE_CODE,
     output:
         f"{CONFIG.reference_folder}/README.md",
     log:
@@ -22,12 +21,11 @@ rule reference:
     resources:
         **LIGHT,
     params:
-        values=json.dumps(CONFIG.values),
-        files=REFERENCE_FILES,
-        pictures=PICTURES,
+        python=python,
+        code=REFERENCE_CODE,
+        settings=reference_settings,
         results=subpath(input.records, parent=True),
         out=subpath(output[0], parent=True),
     shell:
-        "python -m workflow.steps.make_reference --values {params.values:q}"
-        " --results {params.results:q} --files {params.files:q} --pictures {params.pictures:q}"
-        " --out {params.out:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.make_reference --settings {params.settings:q}"
+        " --results {params.results:q} --out {params.out:q} --log {log:q}"

@@ -23,14 +23,15 @@ rule study_alpha_train:
     resources:
         **STUDY,
     params:
+        python=python,
         settings=study_settings("alpha"),
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.study_train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
 
 rule study_gradients_train:
@@ -52,15 +53,16 @@ rule study_gradients_train:
     resources:
         **STUDY,
     params:
+        python=python,
         settings=study_settings("gradients"),
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.study_train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
         " --gradients {output.norms:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
 
 rule study_draws:
@@ -78,14 +80,15 @@ rule study_draws:
     resources:
         **STUDY,
     params:
+        python=python,
         settings=draw_settings,
         store=subpath(input.description, parent=True),
         run=subpath(input.model, parent=True),
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.study_draws --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.study_draws --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q} --run {params.run:q}"
-        " --device {params.device} --threads {threads} --out {output:q} 2> {log:q}"
+        " --device {params.device} --threads {threads} --out {output:q} --log {log:q}"
 
 
 rule study_gradients:
@@ -93,7 +96,6 @@ rule study_gradients:
         records=[f"<results>/{v.folder}/run.json" for v in GRADIENT_VARIANTS],
         norms=[f"<results>/{v.folder}/gradients.csv" for v in GRADIENT_VARIANTS],
         draws=rules.study_draws.output[0],
-        code=STUDY_CODE,
     output:
         steps="<results>/studies/gradients.csv",
         summary="<results>/studies/gradients_summary.csv",
@@ -107,18 +109,19 @@ rule study_gradients:
     resources:
         **LIGHT,
     params:
-        plan=study_plan(GRADIENT_VARIANTS),
+        python=python,
+        code=STUDY_CODE,
+        settings=study_plan(GRADIENT_VARIANTS),
         results=subpath(output.steps, ancestor=2),
         out=subpath(output.steps, parent=True),
     shell:
-        "python -m workflow.steps.study_gradients --plan {params.plan:q}"
-        " --results {params.results:q} --draws {input.draws:q} --out {params.out:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.study_gradients --settings {params.settings:q}"
+        " --results {params.results:q} --draws {input.draws:q} --out {params.out:q} --log {log:q}"
 
 
 rule study_alpha:
     input:
         records=[f"<results>/{v.folder}/run.json" for v in ALPHA_VARIANTS],
-        code=STUDY_CODE,
     output:
         table="<results>/studies/alpha.csv",
         page="<results>/studies/alpha.md",
@@ -131,12 +134,14 @@ rule study_alpha:
     resources:
         **LIGHT,
     params:
-        plan=study_plan(ALPHA_VARIANTS),
+        python=python,
+        code=STUDY_CODE,
+        settings=study_plan(ALPHA_VARIANTS),
         results=subpath(output.table, ancestor=2),
         out=subpath(output.table, parent=True),
     shell:
-        "python -m workflow.steps.study_alpha --plan {params.plan:q}"
-        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.study_alpha --settings {params.settings:q}"
+        " --results {params.results:q} --out {params.out:q} --log {log:q}"
 
 
 rule study_variants_train:
@@ -145,7 +150,6 @@ rule study_variants_train:
         images="<results>/data/{dataset}/images.npy",
         labelled="<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
         judge="<results>/judges/{dataset}/judge.pt",
-        code=EVALUATOR_CODE,
     output:
         model="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/model.pt",
         record="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/run.json",
@@ -159,6 +163,8 @@ rule study_variants_train:
     resources:
         **STUDY,
     params:
+        python=python,
+        code=EVALUATOR_CODE,
         settings=lambda wildcards: study_settings(wildcards.study)(wildcards),
         evaluation=evaluation_settings,
         store=subpath(input.description, parent=True),
@@ -166,10 +172,10 @@ rule study_variants_train:
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.study_train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
         " --judge {params.judge:q} --evaluation {params.evaluation:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
 
 for study, variants in NAMED_VARIANTS.items():
@@ -179,7 +185,6 @@ for study, variants in NAMED_VARIANTS.items():
             f"study_{study}"
         input:
             records=[f"<results>/{variant.folder}/run.json" for variant in variants],
-            code=STUDY_CODE,
         output:
             table=f"<results>/studies/{study}.csv",
             page=f"<results>/studies/{study}.md",
@@ -192,9 +197,11 @@ for study, variants in NAMED_VARIANTS.items():
         resources:
             **LIGHT,
         params:
-            plan=named_plan(study),
+            python=python,
+            code=STUDY_CODE,
+            settings=named_plan(study),
             results=subpath(output.table, ancestor=2),
             out=subpath(output.table, parent=True),
         shell:
-            "python -m workflow.steps.study_variants --plan {params.plan:q}"
-            " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+            "{params.python} -m workflow.steps.study_variants --settings {params.settings:q}"
+            " --results {params.results:q} --out {params.out:q} --log {log:q}"

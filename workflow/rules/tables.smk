@@ -20,18 +20,18 @@ rule records:
     resources:
         **LIGHT,
     params:
-        plan=PLAN,
+        python=python,
+        settings=plan_settings,
         results=subpath(output[0], parent=True),
     shell:
-        "python -m workflow.steps.make_records --plan {params.plan:q}"
-        " --results {params.results:q} --out {output:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.make_records --settings {params.settings:q}"
+        " --results {params.results:q} --out {output:q} --log {log:q}"
 
 
 rule table:
     input:
         metrics=metrics_of_table,
         judges=judges_of_table,
-        code=TABLE_CODE,
     output:
         tidy=report(
             "<results>/tables/{table}.csv",
@@ -56,19 +56,20 @@ rule table:
     resources:
         **LIGHT,
     params:
-        plan=PLAN,
+        python=python,
+        code=TABLE_CODE,
+        settings=plan_settings,
         results=subpath(output.tidy, ancestor=2),
         out=subpath(output.tidy, parent=True),
     shell:
-        "python -m workflow.steps.make_table --table {wildcards.table} --plan {params.plan:q}"
-        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.make_table --table {wildcards.table}"
+        " --settings {params.settings:q} --results {params.results:q} --out {params.out:q} --log {log:q}"
 
 
 rule capabilities:
     input:
         metrics=metrics_of(CONFIG.runs()),
         judges=judges_of(),
-        code=[str(Path(workflow.basedir, "workflow", "reporting", "capabilities.py"))],
     output:
         table=report(
             "<results>/tables/capabilities.csv",
@@ -86,12 +87,14 @@ rule capabilities:
     resources:
         **LIGHT,
     params:
-        plan=PLAN,
+        python=python,
+        code=code("workflow/reporting/capabilities.py"),
+        settings=plan_settings,
         results=subpath(output.table, ancestor=2),
         out=subpath(output.table, parent=True),
     shell:
-        "python -m workflow.steps.make_capabilities --plan {params.plan:q}"
-        " --results {params.results:q} --out {params.out:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.make_capabilities --settings {params.settings:q}"
+        " --results {params.results:q} --out {params.out:q} --log {log:q}"
 
 
 rule tables_index:
@@ -107,8 +110,10 @@ rule tables_index:
     threads: 1
     resources:
         **LIGHT,
+    params:
+        python=python,
     shell:
-        "python -m workflow.steps.make_index --out {output:q} 2> {log:q}"
+        "{params.python} -m workflow.steps.make_index --out {output:q} --log {log:q}"
 
 
 rule tables:

@@ -22,6 +22,7 @@ rule train:
         runtime=more(480),
         gpu=GPU,
     params:
+        python=python,
         settings=run_settings,
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
@@ -30,9 +31,9 @@ rule train:
         state=f"results/{CONFIG.preset}/state",
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q} --state {params.state:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
 
 rule train_judge:
@@ -54,21 +55,21 @@ rule train_judge:
         runtime=more(240),
         gpu=GPU,
     params:
+        python=python,
         settings=judge_settings,
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.train_judge --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.train_judge --settings {params.settings:q}"
         " --store {params.store:q} --device {params.device} --threads {threads}"
-        " --out {params.out:q} 2> {log:q}"
+        " --out {params.out:q} --log {log:q}"
 
 
 rule fit_gp:
     input:
         description="<results>/data/{dataset}/store.json",
         judge="<results>/judges/{dataset}/judge.pt",
-        code=GP_CODE,
     output:
         model="<results>/judges/{dataset}/gp.pt",
         record="<results>/judges/{dataset}/gp.json",
@@ -84,11 +85,13 @@ rule fit_gp:
         runtime=more(120),
         gpu=GPU,
     params:
+        python=python,
+        code=GP_CODE,
         settings=gp_settings,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
     shell:
-        "python -m workflow.steps.fit_gp --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.fit_gp --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --device {params.device}"
-        " --threads {threads} --out {params.judge:q} 2> {log:q}"
+        " --threads {threads} --out {params.judge:q} --log {log:q}"

@@ -13,12 +13,12 @@ from workflow.reporting.claims_markdown import claims_markdown
 from workflow.reporting.comparison import comparison, comparison_markdown
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
-from workflow.steps.command import LOG, json_object, run
+from workflow.steps.command import LOG, add_settings_argument, run
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    add_settings_argument(parser)
     parser.add_argument("--records", required=True, type=Path, help="records.csv")
     parser.add_argument("--claims", required=True, type=Path, help="verdicts, as .csv; .md beside")
     parser.add_argument("--comparison", required=True, type=Path, help="table, as .csv; .md beside")
@@ -26,7 +26,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def work(given: Namespace) -> None:
     """Write claims.csv and claims.md, comparison.csv and comparison.md."""
-    plan = Plan(**given.plan)
+    plan = Plan(**given.settings)
     records = pd.read_csv(given.records, dtype={"supervision_rate": str})
     claims, tolerances = load_claims()
     verdicts = decide(records, plan, claims, tolerances)
@@ -65,4 +65,4 @@ def _trained(records: pd.DataFrame) -> int:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.claims.with_suffix(".settings.json"))

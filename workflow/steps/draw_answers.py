@@ -26,4 +26,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out.with_suffix(".settings.json"))

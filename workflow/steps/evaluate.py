@@ -28,7 +28,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--run", required=True, type=Path, help="the trained model's folder")
     parser.add_argument("--store", required=True, type=Path, help="the data set's store")
     parser.add_argument("--judge", required=True, type=Path, help="folder of the judge and its GP")
-    parser.add_argument("--answers", type=Path, nargs="?", help="drawings of a stand-in, as .npz")
+    parser.add_argument("--answers", type=Path, help="drawings of a stand-in, as .npz")
     parser.add_argument("--inception", type=Path, help="weights of InceptionV3, for FID")
     parser.add_argument("--out", required=True, type=Path, help="the metrics, as .json")
     add_compute_arguments(parser)
@@ -70,4 +70,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out.with_suffix(".settings.json"))

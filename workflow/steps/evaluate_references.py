@@ -41,7 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
         default=[],
         help="stores of other data sets of the same kind, which the judge has never seen",
     )
-    parser.add_argument("--answers", type=Path, nargs="?", help="drawings of a stand-in, as .npz")
+    parser.add_argument("--answers", type=Path, help="drawings of a stand-in, as .npz")
     parser.add_argument("--inception", type=Path, help="weights of InceptionV3, for FID")
     parser.add_argument("--out", required=True, type=Path, help="the metrics, as .json")
     add_compute_arguments(parser)
@@ -115,4 +115,4 @@ def other_images(path: Path) -> ImageSet:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out.with_suffix(".settings.json"))

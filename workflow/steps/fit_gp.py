@@ -95,4 +95,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / "gp.settings.json")

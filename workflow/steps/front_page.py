@@ -14,7 +14,7 @@ from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.page import page
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan
-from workflow.steps.command import json_object, run
+from workflow.steps.command import add_settings_argument, run
 
 TITLE = 'Does "Capturing Label Characteristics in VAEs" (ICLR 2021) hold?'
 CAPABILITIES = "capabilities"
@@ -23,7 +23,7 @@ CAPABILITIES = "capabilities"
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--tables", required=True, nargs="+", choices=TABLES, metavar="TABLE")
     parser.add_argument("--figures", type=int, default=0, help="how many figures there are")
@@ -32,7 +32,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def work(given: Namespace) -> None:
     """Write the page."""
-    plan, results = Plan(**given.plan), given.results
+    plan, results = Plan(**given.settings), given.results
     records = pd.read_csv(results / "records.csv", dtype={"supervision_rate": str})
     sections = [("claims", (results / "claims.md").read_text(encoding="utf-8"))]
     sections += [
@@ -124,4 +124,4 @@ def about_claims(records: pd.DataFrame, plan: Plan) -> str:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out.with_suffix(".settings.json"))

@@ -9,19 +9,19 @@ from ccvae.files import atomic_path, write_text
 from ccvae.tasks import TASKS
 from workflow.reporting.capabilities import capabilities, capabilities_markdown
 from workflow.reporting.records import Plan, collect
-from workflow.steps.command import json_object, run
+from workflow.steps.command import add_settings_argument, run
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--out", required=True, type=Path, help="folder of the tables")
 
 
 def work(given: Namespace) -> None:
     """Write capabilities.csv and capabilities.md."""
-    plan = Plan(**given.plan)
+    plan = Plan(**given.settings)
     frame = capabilities(collect(given.results, plan), TASKS, plan)
     with atomic_path(given.out / "capabilities.csv") as path:
         frame.to_csv(path, index=False)
@@ -30,4 +30,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / "capabilities.settings.json")

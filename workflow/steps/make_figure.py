@@ -19,7 +19,7 @@ from workflow.figures.gallery import stem
 from workflow.figures.style import save
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan, collect
-from workflow.steps.command import LOG, add_settings_argument, json_object, run
+from workflow.steps.command import LOG, add_settings_argument, run
 
 if TYPE_CHECKING:
     from workflow.figures.catalogue import Figure
@@ -36,7 +36,6 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
     parser.add_argument("--figures", required=True, nargs="+", choices=FIGURES, metavar="NAME")
-    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
 
 
@@ -52,15 +51,26 @@ def work(given: Namespace) -> None:
     }[figures[0].needs]
     # The PDF writer reports every glyph that it embeds.
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    material = gather(settings, given.results, Plan(**given.plan))
-    model = next(iter(settings["models"]), "")
+    material = gather(settings, given.results, Plan(**settings["plan"]))
     for figure in figures:
         module, function = figure.drawn_by.split(":")
         draw = getattr(import_module(f"workflow.figures.{module}"), function)
-        path = given.results / stem(figure, settings["dataset"], model)
+        path = place(figure, given)
         save(draw(*material(title_of(figure, settings))), path)
         write_text(path.with_name(f"{path.name}.txt"), caption(figure, settings["facts"]))
         LOG.info("%s: %s", figure.name, path)
+
+
+def place(figure: Figure, given: Namespace) -> Path:
+    """Path of a figure, without suffix."""
+    model = next(iter(given.settings["models"]), "")
+    return given.results / stem(figure, given.settings["dataset"], model)
+
+
+def kept(given: Namespace) -> Path:
+    """Where the settings of all figures stay: beside the first."""
+    path = place(FIGURES[given.figures[0]], given)
+    return path.with_name(f"{path.name}.settings.json")
 
 
 def title_of(figure: Figure, settings: dict[str, Any]) -> str:
@@ -148,4 +158,4 @@ def _folders(settings: dict[str, Any], results: Path) -> dict[str, Path]:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, kept)

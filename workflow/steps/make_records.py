@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ccvae.files import atomic_path
 from workflow.reporting.records import Plan, collect
-from workflow.steps.command import json_object, run
+from workflow.steps.command import add_settings_argument, run
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--out", required=True, type=Path, help="records.csv")
 
@@ -20,8 +20,8 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Write the records."""
     with atomic_path(given.out) as path:
-        collect(given.results, Plan(**given.plan)).to_csv(path, index=False)
+        collect(given.results, Plan(**given.settings)).to_csv(path, index=False)
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out.with_suffix(".settings.json"))

@@ -20,27 +20,29 @@ from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.reference import index_markdown, origin, split_records
 from workflow.reporting.timing import elapsed_seconds, job_times
-from workflow.steps.command import LOG, json_object, run
+from workflow.steps.command import LOG, add_settings_argument, run
 
 RECORDS = "records.csv"
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--values", required=True, type=json_object, help="the configuration")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
-    parser.add_argument("--files", required=True, nargs="+", help="what to copy, below it")
-    parser.add_argument("--pictures", nargs="*", default=[], help="figures below it, no suffix")
     parser.add_argument("--out", required=True, type=Path, help="folder for readers")
 
 
 def work(given: Namespace) -> None:
-    """Copy, shrink pictures, and write config.yaml, provenance.json and README.md."""
-    config = Config(given.values)
+    """Copy, shrink pictures, and write config.yaml, provenance.json and README.md.
+
+    Settings: `values`, the configuration; `files` to copy and `pictures` to shrink, as paths below
+    the preset's folder, the latter without suffix.
+    """
+    config, names = Config(given.settings["values"]), given.settings["files"]
     most = config.values["reference"]["most_mb"]
     records = pd.read_csv(given.results / RECORDS, dtype={"supervision_rate": str})
     with replaced_folder(given.out) as folder:
-        for name in given.files:
+        for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(given.results / name, target)
@@ -49,7 +51,7 @@ def work(given: Namespace) -> None:
             # Seven digits: as many as single precision holds.
             part.to_csv(folder / f"{name}.csv", index=False, float_format="%.7g")
         captions = {}
-        for stem in given.pictures:
+        for stem in given.settings["pictures"]:
             shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
             captions[f"{stem}.png"] = (given.results / f"{stem}.txt").read_text(encoding="utf-8")
         text = yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True)
@@ -61,8 +63,8 @@ def work(given: Namespace) -> None:
             "machine": machine(),
         }
         write_json(folder / "provenance.json", provenance)
-        split = [f"{name}.csv" for name in parts if f"{name}.csv" not in given.files]
-        files = [*given.files, *split, "config.yaml", "provenance.json"]
+        split = [f"{name}.csv" for name in parts if f"{name}.csv" not in names]
+        files = [*names, *split, "config.yaml", "provenance.json"]
         plan = Plan(**config.plan())
         write_text(folder / "README.md", index_markdown(plan, provenance, files, captions))
         size = require_small(folder, most, given.out)
@@ -113,4 +115,4 @@ def require_small(folder: Path, most_mb: float, name: Path) -> float:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out.with_suffix(".settings.json"))

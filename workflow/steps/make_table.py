@@ -10,20 +10,20 @@ from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan, collect
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import tidy, wide
-from workflow.steps.command import LOG, json_object, run
+from workflow.steps.command import LOG, add_settings_argument, run
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--table", required=True, choices=sorted(TABLES))
-    parser.add_argument("--plan", required=True, type=json_object, help="what the preset asks for")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--out", required=True, type=Path, help="folder of the tables")
 
 
 def work(given: Namespace) -> None:
     """Write the table as tidy CSV, wide CSV, LaTeX and Markdown."""
-    table, plan = TABLES[given.table], Plan(**given.plan)
+    table, plan = TABLES[given.table], Plan(**given.settings)
     frame = tidy(table, collect(given.results, plan), plan)
     with atomic_path(given.out / f"{table.name}.csv") as path:
         frame.to_csv(path, index=False)
@@ -36,4 +36,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / f"{given.table}.settings.json")

@@ -15,14 +15,17 @@ from workflow.config import Config
 from workflow.planning.costs import Estimate, Estimator, disk_bytes, measured_since, past_jobs
 from workflow.planning.jobs import RESULTS, Job, jobs_of
 from workflow.planning.overlay import merged_config
-from workflow.steps.command import json_object, run, start_computing
+from workflow.settings import read_settings
+from workflow.steps.command import run, start_computing
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, help="overlays")
     parser.add_argument("--config", nargs="+", default=[], help="key=value on top")
-    parser.add_argument("--values", type=json_object, help="the merged configuration, as JSON")
+    parser.add_argument(
+        "--settings", type=read_settings, help="the merged configuration as JSON or a file of it"
+    )
     parser.add_argument("--results", default="results", type=Path, help="folder of all presets")
     parser.add_argument("--cores", default=os.cpu_count(), type=int)
     parser.add_argument("--no-probe", action="store_true", help="use past jobs only")
@@ -30,7 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def work(given: Namespace) -> None:
     """Print the plan, and keep its estimates in plan.json."""
-    config = Config(given.values or merged_config(given.configfile, given.config))
+    config = Config(given.settings or merged_config(given.configfile, given.config))
     results, jobs = given.results / config.preset, list(jobs_of(config))
     device = start_computing(config.values["device"], 1, config.values["deterministic"])
     probe = None

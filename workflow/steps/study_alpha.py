@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
-from workflow.steps.command import json_object, run
+from workflow.steps.command import add_settings_argument, run
 from workflow.studies.summary import ALPHA_METRICS, alpha_markdown, summarise_alpha
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="the study's trainings")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--out", required=True, type=Path, help="folder of the studies")
 
@@ -22,7 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Write alpha.csv and alpha.md."""
     rows, steps = [], []
-    for variant in given.plan["variants"]:
+    for variant in given.settings["variants"]:
         record = read_json(given.results / variant["folder"] / "run.json")
         weight = record["settings"]["options"]["classifier_weight"]
         scores = {name: record["validation"][name] for name in ALPHA_METRICS}
@@ -31,8 +31,8 @@ def work(given: Namespace) -> None:
     summary = summarise_alpha(pd.DataFrame(rows))
     with atomic_path(given.out / "alpha.csv") as path:
         summary.rename(columns={"value": "alpha"}).to_csv(path, index=False)
-    write_text(given.out / "alpha.md", alpha_markdown(summary, given.plan["titles"], steps))
+    write_text(given.out / "alpha.md", alpha_markdown(summary, given.settings["titles"], steps))
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / "alpha.settings.json")

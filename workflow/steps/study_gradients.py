@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
-from workflow.steps.command import json_object, run
+from workflow.steps.command import add_settings_argument, run
 from workflow.studies.summary import SCORES, gradients_markdown, summarise_gradients
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="the study's trainings")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--draws", required=True, type=Path, help="gradients at fixed parameters")
     parser.add_argument("--out", required=True, type=Path, help="folder of the studies")
@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Write gradients.csv, gradients_summary.csv and gradients_summary.md."""
     steps, scores = [], []
-    for variant in given.plan["variants"]:
+    for variant in given.settings["variants"]:
         folder = given.results / variant["folder"]
         record = read_json(folder / "run.json")
         identity = {"reading": variant["value"], "seed": variant["seed"]}
@@ -38,7 +38,7 @@ def work(given: Namespace) -> None:
         "steps": record["steps"],
         "classifier_weight": record["settings"]["options"].get("classifier_weight", 1.0),
         "draws": draws["draw"].nunique(),
-        "fixed": given.plan["variants"][0]["value"],
+        "fixed": given.settings["variants"][0]["value"],
     }
     with atomic_path(given.out / "gradients.csv") as path:
         every_step.to_csv(path, index=False)
@@ -49,4 +49,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / "gradients.settings.json")

@@ -25,7 +25,6 @@ from workflow.steps.command import (
     LOG,
     add_compute_arguments,
     add_settings_argument,
-    json_object,
     run,
     start_computing,
 )
@@ -40,7 +39,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--store", required=True, type=Path, help="the data set's store")
     parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
     parser.add_argument("--judge", type=Path, help="folder of the judge; also score what it sees")
-    parser.add_argument("--evaluation", type=json_object, help="how much the judge looks at")
+    add_settings_argument(parser, "--evaluation")
     parser.add_argument("--gradients", type=Path, help="record gradient norms here, as .csv")
     parser.add_argument("--out", required=True, type=Path, help="the variant's folder")
     add_compute_arguments(parser)
@@ -92,4 +91,4 @@ def work(given: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / "settings.json")

@@ -8,20 +8,20 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
-from workflow.steps.command import json_object, run
+from workflow.steps.command import add_settings_argument, run
 from workflow.studies.variants import summarise_variants, variants_markdown
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--plan", required=True, type=json_object, help="the study's trainings")
+    add_settings_argument(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
     parser.add_argument("--out", required=True, type=Path, help="folder of the studies")
 
 
 def work(given: Namespace) -> None:
     """Write the study as .csv and .md, named after it."""
-    plan, rows = given.plan, []
+    plan, rows = given.settings, []
     for variant in plan["variants"]:
         record = read_json(given.results / variant["folder"] / "run.json")
         # Figures of single labels are in the trainings' own records.
@@ -35,5 +35,10 @@ def work(given: Namespace) -> None:
     write_text(given.out / f"{plan['name']}.md", page)
 
 
+def kept(given: Namespace) -> Path:
+    """Where the settings stay: beside the study of that name."""
+    return given.out / f"{given.settings['name']}.settings.json"
+
+
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, kept)

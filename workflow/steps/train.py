@@ -215,4 +215,4 @@ class ResumeState:
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work)
+    run(__doc__, arguments, work, lambda given: given.out / "settings.json")
