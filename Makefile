@@ -24,10 +24,10 @@ reference: .venv/ready
 	$(MAKE) readme findings
 
 readme: .venv/ready
-	$(BIN)/python -m workflow.steps.update_readme
+	$(BIN)/python -m workflow.steps.reporting.update_readme
 
 findings: .venv/ready
-	$(BIN)/python -m workflow.steps.make_findings
+	$(BIN)/python -m workflow.steps.reporting.make_findings
 
 doctor: .venv/ready
 	$(BIN)/python -m workflow.steps.doctor $(CONFIG_ARGS)

@@ -11,16 +11,16 @@ from benchmarks.common import ROOT, table
 
 STEPS = (
     "plan",
-    "label_subset",
-    "prepare_data",
-    "train",
-    "train_judge",
-    "fit_gp",
-    "evaluate",
-    "study_train",
-    "make_figure",
-    "make_table",
-    "check_claims",
+    "data.label_subset",
+    "data.prepare_data",
+    "training.train",
+    "training.train_judge",
+    "training.fit_gp",
+    "measuring.evaluate",
+    "studies.study_train",
+    "reporting.make_figure",
+    "reporting.make_table",
+    "reporting.check_claims",
 )
 PROBE = (
     "import resource, sys; import {module}; "
@@ -49,7 +49,8 @@ def measure(repeats: int = 3) -> dict[str, tuple[float, list[str]]]:
     found = {}
     for step in STEPS:
         runs = [cost(f"workflow.steps.{step}") for _ in range(repeats)]
-        found[step] = (statistics.median(seconds for seconds, _ in runs), runs[0][1])
+        name = step.rpartition(".")[2]
+        found[name] = (statistics.median(seconds for seconds, _ in runs), runs[0][1])
     return found
 
 

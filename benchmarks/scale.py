@@ -130,7 +130,7 @@ def reporting(config: Config, results: Path) -> dict[str, Cost]:
     common = ["--settings", json.dumps(config.plan())]
     there = ["--results", str(results)]
     records, tables = results / "records.csv", results / "tables"
-    steps = "workflow.steps."
+    steps = "workflow.steps.reporting."
     costs = {"records": cost_of([f"{steps}make_records", *common, *there, "--out", str(records)])}
     for name in TABLES:
         table = ["--table", name, *common, *there, "--out", str(tables)]

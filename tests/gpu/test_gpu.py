@@ -23,7 +23,7 @@ from tests.card import CARD, card, to_card
 from tests.noise import same_noise, switches_kept
 from tests.test_devices import CASES, make
 from workflow.provenance import Stopwatch
-from workflow.steps.command import start_computing
+from workflow.steps.computing import start_computing
 
 NETWORKS: dict[str, Architecture] = {"multi_label": Table3(), "multi_class": Conv28()}
 TOLERANCE = 1e-4

@@ -17,7 +17,13 @@ from PIL import Image
 from ccvae.files import write_json
 from workflow.config import Config, Run
 from workflow.reporting.paper import TABLES
-from workflow.steps import check_claims, make_index, make_records, make_reference, make_table
+from workflow.steps.reporting import (
+    check_claims,
+    make_index,
+    make_records,
+    make_reference,
+    make_table,
+)
 from workflow.studies.variants import summarise_variants, variants_markdown
 
 ROOT = Path(__file__).parents[2]

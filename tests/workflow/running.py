@@ -31,10 +31,16 @@ SETTINGS = {
 }
 
 
+def module(step: str) -> str:
+    """Dotted name of a step, in whatever group it is."""
+    (path,) = (ROOT / "workflow" / "steps").rglob(f"{step}.py")
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
 def step(name: str, *arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", f"workflow.steps.{name}", *map(str, arguments)],
+        [sys.executable, "-m", module(name), *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         capture_output=True,

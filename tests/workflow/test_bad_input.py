@@ -13,8 +13,8 @@ import torch
 
 from ccvae.errors import InputError
 from tests.workflow.running import SETTINGS, assert_one_sentence, step, train_arguments
-from workflow.steps import train
-from workflow.steps.train import ResumeState, train_to_the_end
+from workflow.steps.training import train
+from workflow.steps.training.train import ResumeState, train_to_the_end
 from workflow.tensors import save_tensors
 
 EMPTY_PLAN = json.dumps({"preset": "p", "datasets": {}, "models": {}, "rates": [], "seeds": 1})

@@ -12,7 +12,7 @@ import torch
 from ccvae.errors import InputError
 from workflow import cards
 from workflow.cards import VISIBLE, take_card, use_one_card, visible_cards
-from workflow.steps.command import start_computing
+from workflow.steps.computing import start_computing
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """

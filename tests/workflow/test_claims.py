@@ -27,7 +27,7 @@ from workflow.reporting.claims_markdown import claims_markdown
 from workflow.reporting.comparison import comparison, comparison_markdown
 from workflow.reporting.intervals import bootstrap_interval, seed_interval
 from workflow.reporting.records import COLUMNS, Plan
-from workflow.steps.check_claims import work
+from workflow.steps.reporting.check_claims import work
 
 TOLERANCES = {"accuracy": Amount(absolute=0.02), "swap": Amount(relative=0.1)}
 SWAP = Claim(

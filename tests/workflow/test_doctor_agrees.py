@@ -23,7 +23,8 @@ from tests.folders import IDX_FILES
 from workflow.config import Config
 from workflow.planning import preflight
 from workflow.planning.overlay import merged_config
-from workflow.steps import doctor, prepare_data
+from workflow.steps import doctor
+from workflow.steps.data import prepare_data
 
 DEFAULTS = merged_config([], [])
 LIMIT = {"train": 30, "validation": 20, "test": 10}

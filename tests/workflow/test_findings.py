@@ -22,8 +22,8 @@ from workflow.reporting.remarks import (
     load_remarks,
 )
 from workflow.reporting.render import DEVIATIONS
-from workflow.steps import update_readme
-from workflow.steps.make_findings import TEMPLATE, page
+from workflow.steps.reporting import update_readme
+from workflow.steps.reporting.make_findings import TEMPLATE, page
 from workflow.studies.plan import named_variants
 from workflow.studies.variants import summarise_variants, variants_markdown
 

@@ -18,7 +18,7 @@ from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import OPTIONAL, Gallery, stem
 from workflow.reporting.page import html, inline, page
 from workflow.reporting.records import COLUMNS, Plan
-from workflow.steps.make_figure import CAPTIONS, caption, title_of
+from workflow.steps.reporting.make_figure import CAPTIONS, caption, title_of
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_MODELS = 9

@@ -45,7 +45,7 @@ def test_elsewhere_the_suite_is_named_and_the_folder_s_own_packages_are_not_take
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"/other{os.pathsep}{SUITE}")
     assert python_command() == f"PYTHONPATH={SUITE}:/other python -P"
-    command = f"{python_command()} -m workflow.steps.make_index --help"
+    command = f"{python_command()} -m workflow.steps.reporting.make_index --help"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.noise import switches_kept
 from workflow.provenance import Stopwatch, git_state, provenance
-from workflow.steps.command import start_computing
+from workflow.steps.computing import start_computing
 
 CUDA = torch.device("cuda")
 
@@ -57,7 +57,7 @@ def test_utilisation_is_none_where_it_cannot_be_known(pretended_gpu):
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_a_gpu_is_exact_and_repeatable_unless_speed_is_asked_for(monkeypatch, deterministic):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("workflow.steps.command.use_one_card", lambda: None)
+    monkeypatch.setattr("workflow.steps.computing.use_one_card", lambda: None)
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     threads = torch.get_num_threads()
     with switches_kept():

@@ -20,8 +20,8 @@ from workflow.figures.gallery import Gallery
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
-from workflow.steps import update_readme
-from workflow.steps.make_reference import replaced_folder
+from workflow.steps.reporting import update_readme
+from workflow.steps.reporting.make_reference import replaced_folder
 
 ROOT = Path(__file__).parents[2]
 

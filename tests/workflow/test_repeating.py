@@ -59,7 +59,7 @@ def test_a_training_is_repeated_by_the_first_line_of_its_log(store, labelled, tm
     assert done.stderr == ""
     assert read_json(tmp_path / "settings.json") == SETTINGS
     command, *messages = log.read_text().splitlines()
-    assert f" -m workflow.steps.train --settings {tmp_path}/settings.json " in command
+    assert f" -m workflow.steps.training.train --settings {tmp_path}/settings.json " in command
     assert "--log" not in command
     assert "trained 40 steps" in messages[-1]
 

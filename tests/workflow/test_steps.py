@@ -74,7 +74,7 @@ def test_a_killed_training_continues_and_equals_one_that_never_stopped(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert step("train", *train_arguments(store, labelled, whole, settings)).returncode == 0
 
-    command = [sys.executable, "-m", "workflow.steps.train"]
+    command = [sys.executable, "-m", "workflow.steps.training.train"]
     command += map(str, train_arguments(store, labelled, cut, settings))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CCVAE_SAVE_EVERY_S": "0"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)

@@ -19,7 +19,7 @@ from datasets.spec import StoreSpec
 from datasets.writer import StoreWriter
 from tests.tiny import Tiny, binary_labels, scramble
 from workflow.config import Config
-from workflow.steps import study_alpha, study_draws, study_gradients, study_train
+from workflow.steps.studies import study_alpha, study_draws, study_gradients, study_train
 from workflow.studies.gradients import GradientRecorder, gradient_norm, gradients_of_draws
 from workflow.studies.plan import (
     alpha_variants,

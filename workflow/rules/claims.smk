@@ -39,6 +39,6 @@ rule claims:
         code=CLAIM_CODE,
         settings=plan_settings,
     shell:
-        "{params.python} -m workflow.steps.check_claims --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.reporting.check_claims --settings {params.settings:q}"
         " --records {input.records:q} --claims {output.csv:q}"
         " --comparison {output.comparison:q} --log {log:q}"

@@ -11,7 +11,7 @@ except InputError as error:
 FIGURE_CODE = code("workflow/figures/*.py")
 CAPTIONS = "../report/figures"
 DRAW = (
-    "{params.python} -m workflow.steps.make_figure --figures {params.names}"
+    "{params.python} -m workflow.steps.reporting.make_figure --figures {params.names}"
     " --settings {params.settings:q} --results {params.results:q} --log {log:q}"
 )
 

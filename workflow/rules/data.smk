@@ -24,7 +24,7 @@ rule store:
         folder=subpath(output.description, parent=True),
         raw=CONFIG.values["raw_data"],
     shell:
-        "{params.python} -m workflow.steps.prepare_data --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.data.prepare_data --settings {params.settings:q}"
         " --raw {params.raw:q} --workers {threads} --out {params.folder:q} --log {log:q}"
 
 
@@ -48,5 +48,5 @@ rule labelled_subset:
         folder=subpath(input.description, parent=True),
         seed=labelled_seed,
     shell:
-        "{params.python} -m workflow.steps.label_subset --store {params.folder:q}"
+        "{params.python} -m workflow.steps.data.label_subset --store {params.folder:q}"
         " --rate {wildcards.rate} --seed {params.seed} --out {output:q} --log {log:q}"

@@ -29,7 +29,7 @@ rule draw_answers:
         settings=evaluation_settings,
         store=subpath(input.description, parent=True),
     shell:
-        "{params.python} -m workflow.steps.draw_answers --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.measuring.draw_answers --settings {params.settings:q}"
         " --store {params.store:q} --out {output:q} --log {log:q}"
 
 
@@ -65,9 +65,10 @@ rule evaluate:
         optional=optional_files,
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.evaluate --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.measuring.evaluate --settings {params.settings:q}"
         " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
-        " {params.optional} --device {params.device} --threads {threads} --out {output:q} --log {log:q}"
+        " {params.optional} --device {params.device} --threads {threads}"
+        " --out {output:q} --log {log:q}"
 
 
 rule evaluate_references:
@@ -101,6 +102,8 @@ rule evaluate_references:
         optional=optional_files,
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.evaluate_references --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.measuring.evaluate_references"
+        " --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --others {params.others:q}"
-        " {params.optional} --device {params.device} --threads {threads} --out {output:q} --log {log:q}"
+        " {params.optional} --device {params.device} --threads {threads}"
+        " --out {output:q} --log {log:q}"

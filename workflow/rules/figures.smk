@@ -174,6 +174,6 @@ rule front_page:
         figures=sum(map(len, DRAWN.values())),
         results=subpath(output[0], parent=True),
     shell:
-        "{params.python} -m workflow.steps.front_page --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.reporting.front_page --settings {params.settings:q}"
         " --results {params.results:q} --tables {params.tables}"
         " --figures {params.figures} --out {output:q} --log {log:q}"

@@ -27,5 +27,5 @@ rule reference:
         results=subpath(input.records, parent=True),
         out=subpath(output[0], parent=True),
     shell:
-        "{params.python} -m workflow.steps.make_reference --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.reporting.make_reference --settings {params.settings:q}"
         " --results {params.results:q} --out {params.out:q} --log {log:q}"

@@ -29,7 +29,7 @@ rule study_alpha_train:
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.study_train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
         " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
@@ -59,7 +59,7 @@ rule study_gradients_train:
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.study_train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
         " --gradients {output.norms:q}"
         " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
@@ -86,7 +86,7 @@ rule study_draws:
         run=subpath(input.model, parent=True),
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.study_draws --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.studies.study_draws --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q} --run {params.run:q}"
         " --device {params.device} --threads {threads} --out {output:q} --log {log:q}"
 
@@ -115,7 +115,7 @@ rule study_gradients:
         results=subpath(output.steps, ancestor=2),
         out=subpath(output.steps, parent=True),
     shell:
-        "{params.python} -m workflow.steps.study_gradients --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.studies.study_gradients --settings {params.settings:q}"
         " --results {params.results:q} --draws {input.draws:q} --out {params.out:q} --log {log:q}"
 
 
@@ -140,7 +140,7 @@ rule study_alpha:
         results=subpath(output.table, ancestor=2),
         out=subpath(output.table, parent=True),
     shell:
-        "{params.python} -m workflow.steps.study_alpha --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.studies.study_alpha --settings {params.settings:q}"
         " --results {params.results:q} --out {params.out:q} --log {log:q}"
 
 
@@ -172,7 +172,7 @@ rule study_variants_train:
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.study_train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
         " --judge {params.judge:q} --evaluation {params.evaluation:q}"
         " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
@@ -203,5 +203,5 @@ for study, variants in NAMED_VARIANTS.items():
             results=subpath(output.table, ancestor=2),
             out=subpath(output.table, parent=True),
         shell:
-            "{params.python} -m workflow.steps.study_variants --settings {params.settings:q}"
+            "{params.python} -m workflow.steps.studies.study_variants --settings {params.settings:q}"
             " --results {params.results:q} --out {params.out:q} --log {log:q}"

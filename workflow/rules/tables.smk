@@ -24,7 +24,7 @@ rule records:
         settings=plan_settings,
         results=subpath(output[0], parent=True),
     shell:
-        "{params.python} -m workflow.steps.make_records --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.reporting.make_records --settings {params.settings:q}"
         " --results {params.results:q} --out {output:q} --log {log:q}"
 
 
@@ -62,8 +62,9 @@ rule table:
         results=subpath(output.tidy, ancestor=2),
         out=subpath(output.tidy, parent=True),
     shell:
-        "{params.python} -m workflow.steps.make_table --table {wildcards.table}"
-        " --settings {params.settings:q} --results {params.results:q} --out {params.out:q} --log {log:q}"
+        "{params.python} -m workflow.steps.reporting.make_table --table {wildcards.table}"
+        " --settings {params.settings:q} --results {params.results:q}"
+        " --out {params.out:q} --log {log:q}"
 
 
 rule capabilities:
@@ -93,7 +94,7 @@ rule capabilities:
         results=subpath(output.table, ancestor=2),
         out=subpath(output.table, parent=True),
     shell:
-        "{params.python} -m workflow.steps.make_capabilities --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.reporting.make_capabilities --settings {params.settings:q}"
         " --results {params.results:q} --out {params.out:q} --log {log:q}"
 
 
@@ -113,7 +114,7 @@ rule tables_index:
     params:
         python=python,
     shell:
-        "{params.python} -m workflow.steps.make_index --out {output:q} --log {log:q}"
+        "{params.python} -m workflow.steps.reporting.make_index --out {output:q} --log {log:q}"
 
 
 rule tables:

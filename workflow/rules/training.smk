@@ -31,7 +31,7 @@ rule train:
         state=f"results/{CONFIG.preset}/state",
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.train --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.training.train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q} --state {params.state:q}"
         " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
@@ -61,7 +61,7 @@ rule train_judge:
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.train_judge --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.training.train_judge --settings {params.settings:q}"
         " --store {params.store:q} --device {params.device} --threads {threads}"
         " --out {params.out:q} --log {log:q}"
 
@@ -92,6 +92,6 @@ rule fit_gp:
         judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
     shell:
-        "{params.python} -m workflow.steps.fit_gp --settings {params.settings:q}"
+        "{params.python} -m workflow.steps.training.fit_gp --settings {params.settings:q}"
         " --store {params.store:q} --judge {params.judge:q} --device {params.device}"
         " --threads {threads} --out {params.judge:q} --log {log:q}"

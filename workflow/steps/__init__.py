@@ -1,4 +1,7 @@
-"""One module per kind of job, each run as `python -m workflow.steps.NAME`."""
+"""Programs: one per kind of job, in groups, and `doctor` and `plan` for people.
+
+Each is run as `python -m workflow.steps.GROUP.NAME`.
+"""
 
 import gc
 import sys

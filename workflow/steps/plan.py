@@ -16,7 +16,8 @@ from workflow.planning.costs import Estimate, Estimator, disk_bytes, measured_si
 from workflow.planning.jobs import RESULTS, Job, jobs_of
 from workflow.planning.overlay import merged_config
 from workflow.settings import read_settings
-from workflow.steps.command import run, start_computing
+from workflow.steps.command import run
+from workflow.steps.computing import start_computing
 
 
 def arguments(parser: ArgumentParser) -> None:

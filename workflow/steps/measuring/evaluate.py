@@ -13,13 +13,8 @@ from evaluators.images import ImageSet
 from workflow.load import load_gp, load_judge, load_model
 from workflow.measures import Amounts, matrix_to_json, measure
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import (
-    LOG,
-    add_compute_arguments,
-    add_settings_argument,
-    run,
-    start_computing,
-)
+from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.computing import add_compute_arguments, start_computing
 
 
 def arguments(parser: ArgumentParser) -> None:

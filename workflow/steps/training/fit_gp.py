@@ -21,13 +21,8 @@ from evaluators.uncertainty import mutual_information
 from workflow.config import settings_hash
 from workflow.load import load_judge
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import (
-    LOG,
-    add_compute_arguments,
-    add_settings_argument,
-    run,
-    start_computing,
-)
+from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
 NOISE_IMAGES = 2000

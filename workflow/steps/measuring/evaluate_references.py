@@ -18,13 +18,8 @@ from evaluators.uncertainty import mutual_information
 from workflow.load import load_gp, load_judge
 from workflow.measures import Amounts, measure
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import (
-    LOG,
-    add_compute_arguments,
-    add_settings_argument,
-    run,
-    start_computing,
-)
+from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.computing import add_compute_arguments, start_computing
 
 MOST_OTHER_IMAGES = 2000
 

@@ -26,14 +26,8 @@ from datasets.store import Store
 from workflow.config import settings_hash
 from workflow.models import build_model
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import (
-    LOG,
-    add_compute_arguments,
-    add_settings_argument,
-    require_writable,
-    run,
-    start_computing,
-)
+from workflow.steps.command import LOG, add_settings_argument, require_writable, run
+from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
 SAVE_EVERY_S = float(os.environ.get("CCVAE_SAVE_EVERY_S", "30"))

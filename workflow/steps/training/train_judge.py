@@ -15,13 +15,8 @@ from evaluators.classifier import JudgeSettings, train_judge
 from evaluators.images import ImageSet
 from workflow.config import settings_hash
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import (
-    LOG,
-    add_compute_arguments,
-    add_settings_argument,
-    run,
-    start_computing,
-)
+from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
 NOT_OF_THE_TRAINING = ("recipe", "dataset", "minimum")

@@ -21,14 +21,9 @@ from evaluators.swap import swap
 from workflow.config import settings_hash
 from workflow.load import load_judge
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import (
-    LOG,
-    add_compute_arguments,
-    add_settings_argument,
-    run,
-    start_computing,
-)
-from workflow.steps.train import make_trainer
+from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.computing import add_compute_arguments, start_computing
+from workflow.steps.training.train import make_trainer
 from workflow.studies.gradients import GradientRecorder
 from workflow.tensors import save_tensors
 

@@ -21,7 +21,7 @@ from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_rema
 from workflow.reporting.render import DEVIATIONS
 from workflow.steps.command import LOG, run
 
-TEMPLATE = Path(__file__).parents[1] / "resources" / "findings.md.j2"
+TEMPLATE = Path(__file__).parents[2] / "resources" / "findings.md.j2"
 TEXT = {"supervision_rate": str, "alpha": str}
 
 

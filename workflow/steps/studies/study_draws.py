@@ -14,12 +14,8 @@ from ccvae.model import CCVAE
 from datasets.store import Store
 from evaluators.images import to_unit
 from workflow.load import load_model
-from workflow.steps.command import (
-    add_compute_arguments,
-    add_settings_argument,
-    run,
-    start_computing,
-)
+from workflow.steps.command import add_settings_argument, run
+from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.studies.gradients import gradients_of_draws
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Material = Callable[[str], tuple[Any, ...]]
 """From the title of a figure to what its drawing function takes."""
 
-CAPTIONS = Path(__file__).parents[1] / "report" / "figures"
+CAPTIONS = Path(__file__).parents[2] / "report" / "figures"
 MOST_IMAGES = 64
 """Test images that figures may show."""
 

@@ -1,0 +1,1 @@
+"""From raw files to a store, and which of its images are labelled."""

@@ -1,0 +1,1 @@
+"""What open choices move: trainings that differ in one thing, and their tables."""

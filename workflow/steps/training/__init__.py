@@ -1,0 +1,1 @@
+"""What is trained: models, judges and their Gaussian processes."""
