@@ -14,6 +14,7 @@ import yaml
 
 from ccvae.files import read_json
 from tests.workflow.running import ROOT, jobs, snakemake
+from workflow.provenance import git_state
 
 TRACKED = ("baselines", "ccvae", "config", "datasets", "evaluators", "profiles", "workflow")
 
@@ -35,6 +36,30 @@ def deployed(folder: Path, **config: object) -> Path:
     snakefile = str(ROOT / "workflow" / "Snakefile")
     (folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
     return folder
+
+
+def copied(suite: Path) -> Path:
+    """The suite in another folder."""
+    for name in TRACKED:
+        shutil.copytree(ROOT / name, suite / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, suite)
+    return suite
+
+
+def repository_of_the_suite(folder: Path) -> tuple[Path, str]:
+    """The suite as a repository with one commit."""
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+        command = ["git", "-C", str(folder), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    copied(folder)
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "The suite")
+    return folder, git("rev-parse", "HEAD")
 
 
 def shell_lines(output: str) -> list[str]:
@@ -82,6 +107,22 @@ def test_a_mistake_in_a_module_s_configuration_is_one_sentence(config, sentence,
     assert done.returncode != 0
     assert sentence in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_module_can_be_named_in_a_repository(tmp_path):
+    repository, commit = repository_of_the_suite(tmp_path / "repository")
+    folder = deployed(tmp_path / "own", datasets=["mnist"], supervision_rates=["0.06"])
+    named = f'gitfile({str(repository)!r}, path="workflow/Snakefile", commit={commit!r})'
+    text = (folder / "Snakefile").read_text()
+    (folder / "Snakefile").write_text(text.replace(repr(str(ROOT / "workflow/Snakefile")), named))
+    where = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": ""}
+    done = snakemake("-n", "-p", "--cores", "1", "table6", cwd=folder, **where)
+    assert done.returncode == 0, done.stderr
+    (suite,) = (tmp_path / "cache").rglob("ccvae-suite/*")
+    assert git_state(suite) == {"commit": commit, "dirty": False}
+    lines = [line for line in shell_lines(done.stdout) if line != "None"]
+    assert lines
+    assert all(line.startswith(f"PYTHONPATH={suite} ") for line in lines)
 
 
 @pytest.mark.parametrize("how", ["--directory", "--snakefile"])
@@ -180,11 +221,7 @@ def test_a_module_runs_and_a_copy_of_it_has_nothing_to_do(tmp_path):
 
 @pytest.mark.slow
 def test_a_moved_checkout_measures_nothing_again(tmp_path):
-    suite = tmp_path / "suite"
-    for name in TRACKED:
-        shutil.copytree(ROOT / name, suite / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, suite)
+    suite = copied(tmp_path / "suite")
     tiny = "{synthetic_xrays: {options: {sizes: {train: 128, validation: 32, test: 64}}}}"
     arguments = (
         *("--cores", "1", "--quiet", "rules", "--configfile", "config/smoke.yaml", "--config"),

@@ -1,21 +1,58 @@
 # Helpers of the rules: the suite, the configuration, and what jobs ask for and depend on.
 
+import contextlib
 import hashlib
 import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-# Two folders up from this file, whether the suite is called from here or from elsewhere, and by
-# itself or as a module of another workflow.
-SUITE = Path(str(workflow.current_basedir)).parents[1]
-if not (SUITE / "workflow" / "config.py").exists():
-    raise WorkflowError(
-        f"{SUITE} does not hold the suite's Python packages; clone the repository and name "
-        "workflow/Snakefile of the clone"
-    )
+
+def suite_of(rules):
+    """Folder of the suite, whose Python packages lie beside its workflow.
+
+    Two folders up from these rules, whether the suite is called from there or from elsewhere, and
+    by itself or as a module. A module can also be named in a repository, as github(...): Snakemake
+    then reads single files of a commit, and the whole of it is checked out once, beside its cache.
+    """
+    if isinstance(rules, LocalSourceFile):
+        return Path(rules.path).parents[1]
+    if isinstance(rules, LocalGitFile):
+        repository = rules.repo_path
+    elif isinstance(rules, HostingProviderFile):
+        repository = rules.hosted_repo.repo_clone
+    else:
+        raise WorkflowError(
+            f"the suite's Python packages are not beside {rules}; name workflow/Snakefile of a "
+            "clone, or in a repository with github(...), gitlab(...) or gitfile(...)"
+        )
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+        if done.returncode:
+            raise WorkflowError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    commit = git("-C", str(repository), "rev-parse", f"{rules.ref}^{{commit}}")
+    folder = workflow.source_cache_path.with_name("ccvae-suite") / commit
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            new = str(Path(made, commit))
+            git("clone", "--quiet", "--no-checkout", str(repository), new)
+            git("-C", new, "checkout", "--quiet", commit)
+            # Another job may have been faster.
+            with contextlib.suppress(OSError):
+                Path(new).rename(folder)
+    return folder
+
+
+SUITE = suite_of(workflow.current_basedir)
 sys.path.insert(0, str(SUITE))
 
 from ccvae.errors import InputError
