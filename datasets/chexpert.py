@@ -21,9 +21,9 @@ from ccvae.errors import InputError
 from datasets.chexpert_lists import Radiograph, read_list
 from datasets.finding import Folder, find_file, named_folder, walk
 from datasets.image_files import ImageFiles, listing_digest
+from datasets.labels import UNCERTAIN
 from datasets.spec import SPLITS, StoreSpec, split_counts
 
-UNCERTAIN = ("zeros", "ones", "drop")
 VIEWS = ("all", "frontal")
 TESTS = ("split", "official_valid")
 _PARTS = re.compile(r"train|valid|test|.* batch \d.*|(patient|study)\d+", re.IGNORECASE)

@@ -43,3 +43,6 @@ ATTRIBUTES = (
 
 FINDINGS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
 """CheXpert, in the order of the paper's Appendix C.2."""
+
+UNCERTAIN = ("zeros", "ones", "drop")
+"""What an uncertain finding of CheXpert becomes: 0, 1, or a reason to leave the image out."""

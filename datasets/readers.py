@@ -128,7 +128,7 @@ READERS: dict[str, Reader] = {
             ),
         ),
         Reader(
-            "datasets.stand_ins.prepare:find_drawn",
+            "datasets.stand_ins.prepare:find_faces",
             StoreSpec(
                 name="synthetic_faces",
                 kind="multi_label",
@@ -141,7 +141,7 @@ READERS: dict[str, Reader] = {
             ),
         ),
         Reader(
-            "datasets.stand_ins.prepare:find_drawn",
+            "datasets.stand_ins.prepare:find_xrays",
             StoreSpec(
                 name="synthetic_xrays",
                 kind="multi_label",

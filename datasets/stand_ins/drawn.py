@@ -11,7 +11,7 @@ between processors because the vector instructions for exp and sin differ in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,26 +148,6 @@ def factors(recipe: Recipe, n: int, *, seed: int, split: str) -> Factors:
     numbers = dice.random((-(-n // BATCH) * BATCH, recipe.dice))
     found = recipe.sample_factors(recipe.sample_labels(numbers), numbers)
     return {name: values[:n] for name, values in found.items()}
-
-
-def iterate(recipe: Recipe, n: int, *, seed: int, split: str, chunk: int = 512) -> Iterator[Drawn]:
-    """Draw the first `n` images in chunks; memory and time per chunk do not grow with `n`.
-
-    Raises
-    ------
-    InputError
-        As `draw`, or if `chunk` is not a positive multiple of BATCH.
-    """
-    _check(recipe, n, seed, split)
-    if chunk < 1 or chunk % BATCH:
-        raise InputError(
-            f"{recipe.name}: chunk is {chunk}, but noise is drawn per batch; "
-            f"give a positive multiple of {BATCH}."
-        )
-    return (
-        draw(recipe, min(chunk, n - start), seed=seed, split=split, start=start)
-        for start in range(0, n, chunk)
-    )
 
 
 def _philox(

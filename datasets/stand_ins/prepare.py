@@ -18,6 +18,7 @@ from ccvae.errors import InputError
 from datasets.parallel import ordered_map
 from datasets.source import Source
 from datasets.spec import SPLITS, StoreSpec, split_counts
+from datasets.stand_ins.drawn import Recipe, draw
 from datasets.writer import StoreWriter
 
 # A multiple of the generators' batch, so that a slice can be drawn alone.
@@ -26,26 +27,23 @@ GENERATORS = {
     "synthetic_faces": "datasets.stand_ins.faces",
     "synthetic_xrays": "datasets.stand_ins.xrays",
 }
-"""From a reader's name to the module that draws: `draw`, `LABELS` and `VERSION`."""
+"""From a reader's name to the module that draws."""
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing(Source):
     """Images that a generator will draw.
 
-    Row i of a split in the store is image i of the generator's split, so that `seed` suffices to
-    draw any stored image again, for instance with one label changed.
+    Row i of a split in the store is image i of the generator's split, so that the store's options
+    suffice to draw any of its images again, for instance with one label changed.
 
     Attributes
     ----------
-    generator
-        One of `GENERATORS`' modules.
-    seed
-        Seed of the generator.
+    recipe
+        The generator.
     """
 
-    generator: str
-    seed: int
+    recipe: Recipe
 
     def check(self) -> tuple[str, ...]:
         """There is nothing to look at."""
@@ -53,7 +51,7 @@ class Drawing(Source):
 
     def fill(self, writer: StoreWriter, workers: int) -> None:
         """Draw what is not there yet."""
-        draw = partial(_draw, self.generator, self.seed)
+        work = partial(_draw, self.recipe, self.spec.options["seed"])
         tasks = _slices(self.spec.counts, writer.done)
         # `disable=None` keeps the bar out of logs: it is drawn on a terminal only.
         with tqdm(
@@ -63,12 +61,24 @@ class Drawing(Source):
             unit="image",
             disable=None,
         ) as bar:
-            for images, labels in ordered_map(draw, tasks, workers=workers):
+            for images, labels in ordered_map(work, tasks, workers=workers):
                 writer.write(images, labels)
                 bar.update(len(images))
 
 
-def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawing:
+def find_faces(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawing:
+    """Say which faces will be drawn; see `find_drawn` for the parameters."""
+    return find_drawn(spec, seed=seed, sizes=sizes)
+
+
+def find_xrays(
+    spec: StoreSpec, *, seed: int, sizes: Mapping[str, int], uncertain: str = "zeros"
+) -> Drawing:
+    """Say which X-rays will be drawn; see `find_drawn` and `datasets.stand_ins.xrays.recipe`."""
+    return find_drawn(spec, seed=seed, sizes=sizes, uncertain=uncertain)
+
+
+def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int], **options: Any) -> Drawing:
     """Say what will be drawn.
 
     Parameters
@@ -79,6 +89,8 @@ def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawi
         Seed of the generator, not negative.
     sizes
         Number of images in `train`, `validation` and `test`.
+    **options
+        Of the generator.
 
     Returns
     -------
@@ -88,7 +100,7 @@ def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawi
     Raises
     ------
     InputError
-        If `seed` or `sizes` cannot be used.
+        If `seed`, `sizes` or an option cannot be used.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise InputError(
@@ -96,11 +108,10 @@ def find_drawn(spec: StoreSpec, *, seed: int, sizes: Mapping[str, int]) -> Drawi
             "expected."
         )
     counts = split_counts(sizes, option="sizes")
-    generator = GENERATORS[spec.name]
-    version = import_module(generator).VERSION
-    options = {"seed": seed, "sizes": counts, "generator_version": version}
-    spec = replace(spec, counts=counts, options=options)
-    return Drawing(spec, generator, seed)
+    generator = import_module(GENERATORS[spec.name])
+    recipe = generator.recipe(**options)
+    options |= {"seed": seed, "sizes": counts, "generator_version": generator.VERSION}
+    return Drawing(replace(spec, counts=counts, options=options), recipe)
 
 
 def _slices(counts: Mapping[str, int], done: int) -> Iterator[tuple[str, int, int]]:
@@ -111,8 +122,7 @@ def _slices(counts: Mapping[str, int], done: int) -> Iterator[tuple[str, int, in
         done = max(done - counts[split], 0)
 
 
-def _draw(generator: str, seed: int, task: tuple[str, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _draw(recipe: Recipe, seed: int, task: tuple[str, int, int]) -> tuple[np.ndarray, np.ndarray]:
     split, start, size = task
-    module: Any = import_module(generator)
-    drawn = module.draw(size, seed=seed, split=split, start=start)
+    drawn = draw(recipe, size, seed=seed, split=split, start=start)
     return drawn.images, drawn.labels

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.stand_ins import drawn, faces, xrays
+from ccvae.errors import InputError
+from datasets.stand_ins import drawn
+from datasets.stand_ins.prepare import GENERATORS
 from datasets.store import Store
 
 RedrawSwap = Callable[[Tensor, Tensor], Tensor]
 """The true swap of drawn images: indices of characteristics (n,), indices of backgrounds (n,) to
 uint8 images (n, C, H, W), the backgrounds drawn again with the characteristics of the others."""
-
-GENERATORS: dict[str, ModuleType] = {"synthetic_faces": faces, "synthetic_xrays": xrays}
 
 
 class Truth:
@@ -26,13 +27,26 @@ class Truth:
     ----------
     store
         The stand-in's store; images are numbered as in its test split.
+
+    Raises
+    ------
+    InputError
+        If another version of the generator drew the store.
     """
 
     def __init__(self, store: Store) -> None:
-        self._generator = GENERATORS[store.name]
-        self._seed = store.meta["options"]["seed"]
+        generator: Any = import_module(GENERATORS[store.name])
+        options = store.meta["options"]
+        if options["generator_version"] != generator.VERSION:
+            raise InputError(
+                f"The images in {store.folder} were drawn by version "
+                f"{options['generator_version']} of their generator, and this is version "
+                f"{generator.VERSION}; delete the folder, and prepare the data set again."
+            )
+        self._recipe = generator.recipe(**{name: options[name] for name in generator.OPTIONS})
+        self._seed = options["seed"]
         self._labels = store.labels[store.indices("test")]
-        self.characteristics: dict[str, tuple[str, ...]] = self._generator.CHARACTERISTICS
+        self.characteristics: dict[str, tuple[str, ...]] = generator.CHARACTERISTICS
 
     def factors(self, start: int, stop: int) -> dict[str, np.ndarray]:
         """Every true factor of test images `start` to `stop`: (n,), or (n, 3) for a colour."""
@@ -79,16 +93,18 @@ class Truth:
             rows = slice(number, number + drawn.BATCH)
             noise = np.random.default_rng([self._seed, number])
             chunk = {name: values[rows] for name, values in mixed.items()}
-            batches.append(self._generator.RECIPE.render(chunk, noise))
+            batches.append(self._recipe.render(chunk, noise))
         images = np.concatenate(batches)
         return torch.from_numpy(np.broadcast_to(images, (len(images), 3, *images.shape[2:])).copy())
 
     def _factors(self) -> dict[str, np.ndarray]:
         if not hasattr(self, "_all_factors"):
             self._all_factors = drawn.factors(
-                self._generator.RECIPE, len(self._labels), seed=self._seed, split="test"
+                self._recipe, len(self._labels), seed=self._seed, split="test"
             )
         return self._all_factors
 
     def _draw(self, n: int, start: int, labels: np.ndarray | None = None) -> drawn.Drawn:
-        return self._generator.draw(n, seed=self._seed, split="test", start=start, labels=labels)
+        return drawn.draw(
+            self._recipe, n, seed=self._seed, split="test", start=start, labels=labels
+        )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ import pytest
 
 from ccvae.errors import InputError
 from datasets import readers
+from datasets.labels import UNCERTAIN
 from datasets.readers import READERS, inspect, prepare
 from datasets.source import Arrays
-from datasets.stand_ins import faces
+from datasets.stand_ins import faces, xrays
 from datasets.stand_ins import prepare as stand_ins
+from datasets.stand_ins.drawn import Recipe
 from datasets.store import Store
 from datasets.writer import StoreWriter
 
@@ -37,7 +40,7 @@ def test_every_reader_loads_and_says_its_options() -> None:
         "celeba": ["folder", "limit", "official_validation", "validation_size"],
         "chexpert": ["folder", "limit", "test", "uncertain", "views"],
         "synthetic_faces": ["seed", "sizes"],
-        "synthetic_xrays": ["seed", "sizes"],
+        "synthetic_xrays": ["seed", "sizes", "uncertain"],
     }
 
 
@@ -109,25 +112,39 @@ def test_unknown_names_and_options(tmp_path: Path) -> None:
         prepare("synthetic_faces", {"seed": 0}, tmp_path, raw=tmp_path, workers=1)
 
 
-@pytest.mark.parametrize("name", ["synthetic_faces", "synthetic_xrays"])
-def test_drawn_store_says_what_it_is(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("synthetic_faces", {"generator_version": faces.VERSION}),
+        ("synthetic_xrays", {"generator_version": xrays.VERSION, "uncertain": "zeros"}),
+    ],
+)
+def test_drawn_store_says_what_it_is(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
     store = drawn(tmp_path, name=name)
     reader = readers.READERS[name]
     assert (store.name, store.kind, store.stand_in) == (name, "multi_label", True)
     assert store.label_names == reader.spec.labels
     assert store.stand_in
-    assert store.meta["options"] == {"seed": 4, "sizes": SIZES, "generator_version": 1}
+    assert store.meta["options"] == {"seed": 4, "sizes": SIZES, **options}
     assert store.meta["counts"] == SIZES
     store.verify()
 
 
+@pytest.mark.parametrize(
+    ("generator", "options"),
+    [(faces, {}), *((xrays, {"uncertain": policy}) for policy in UNCERTAIN)],
+)
 def test_each_stored_image_can_be_drawn_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    generator: ModuleType,
+    options: dict[str, Any],
 ) -> None:
     monkeypatch.setattr(stand_ins, "SLICE", 8)
-    store = drawn(tmp_path, name="synthetic_faces")
+    name = "synthetic_faces" if generator is faces else "synthetic_xrays"
+    store = drawn(tmp_path, name=name, **options)
     for split, size in SIZES.items():
-        again = faces.draw(size, seed=4, split=split)
+        again = generator.draw(size, seed=4, split=split, **options)
         rows = store.indices(split)
         assert np.array_equal(store.images[rows], again.images)
         assert np.array_equal(store.labels[rows], again.labels)
@@ -146,10 +163,10 @@ def test_killed_drawing_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(stand_ins, "SLICE", 8)
     original = stand_ins._draw
 
-    def draw(generator: str, seed: int, task: tuple[str, int, int]) -> Any:
+    def draw(recipe: Recipe, seed: int, task: tuple[str, int, int]) -> Any:
         if task == ("validation", 8, 1):
             raise KeyboardInterrupt
-        return original(generator, seed, task)
+        return original(recipe, seed, task)
 
     monkeypatch.setattr(stand_ins, "_draw", draw)
     with pytest.raises(KeyboardInterrupt):
@@ -173,6 +190,7 @@ def test_killed_drawing_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ({"seed": "0"}, "option 'seed' is '0', but"),
         ({"sizes": {"train": 5, "test": 5}}, "has no number of images for 'validation'"),
         ({"sizes": {**SIZES, "test": 0}}, "asks for 0 images for 'test'"),
+        ({"uncertain": "ignore"}, "option 'uncertain' is 'ignore', but one of zeros, ones, drop"),
     ],
 )
 def test_unusable_options_of_drawn_sets(

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from ccvae.errors import InputError
+from datasets.labels import UNCERTAIN
 from datasets.readers import prepare
+from datasets.stand_ins import drawn, xrays
 from datasets.stand_ins.truth import Truth
 from datasets.store import Store
 from evaluators.answers import Answers, draw_answers, load_answers, save_answers
@@ -25,8 +27,8 @@ AMOUNTS = {"swap_pairs": 5, "generated_images": 6, "counterfactual_images": 3}
 SETTINGS: dict[str, Any] = {"seed": 7, "amounts": AMOUNTS}
 
 
-def stand_in(folder: Path, seed: int) -> Store:
-    options = {"seed": seed, "sizes": {"train": 8, "validation": 8, "test": 16}}
+def stand_in(folder: Path, seed: int, **options: Any) -> Store:
+    options |= {"seed": seed, "sizes": {"train": 8, "validation": 8, "test": 16}}
     return prepare("synthetic_xrays", options, folder / f"store{seed}", raw=folder, workers=1)
 
 
@@ -61,6 +63,34 @@ def test_answers_are_those_to_the_questions_of_the_measures(
         assert not torch.equal(again, images.images[:3])
 
 
+@pytest.mark.parametrize("uncertain", UNCERTAIN)
+def test_the_truth_draws_what_is_stored_under_each_policy(uncertain: str, tmp_path: Path) -> None:
+    store = stand_in(tmp_path, seed=0, uncertain=uncertain)
+    images, truth = ImageSet.read(store, "test"), Truth(store)
+    # A run of rows inside a batch, with the labels that they have.
+    rows = torch.arange(3, 14)
+    assert torch.equal(truth.redraw(rows, images.labels[rows]), images.images[rows])
+    # Changing one label moves its characteristics alone, however uncertain the others are.
+    changed = images.labels.clone()
+    changed[:, 0] = 1 - changed[:, 0]
+    generator = xrays.recipe(uncertain)
+    before, after = (
+        drawn.draw(generator, 16, seed=0, split="test", labels=labels.numpy()).factors
+        for labels in (images.labels, changed)
+    )
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == {"cardiothoracic_ratio"}
+    for name, values in truth.factors(0, 16).items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+def test_a_store_of_another_generator_is_refused(tmp_path: Path) -> None:
+    store = stand_in(tmp_path, seed=0)
+    store.meta["options"]["generator_version"] -= 1
+    with pytest.raises(InputError, match=r"drawn by version 1 of their generator.*prepare"):
+        Truth(store)
+
+
 def test_no_more_images_are_changed_than_there_are(store: Store, images: ImageSet) -> None:
     settings = {"seed": 7, "amounts": {**AMOUNTS, "counterfactual_images": 50}}
     assert draw_answers(store, images, settings).counterfactuals.shape[1] == 16
@@ -73,7 +103,10 @@ def written(store: Store, tmp_path: Path) -> Path:
     arguments = ("--settings", json.dumps(SETTINGS), "--store", store.folder, "--out", path)
     done = step("draw_answers", *arguments)
     assert done.returncode == 0, done.stderr
-    assert [file.name for file in path.parent.iterdir()] == ["answers.npz"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "answers.npz",
+        "answers.settings.json",
+    ]
     return path
 
 

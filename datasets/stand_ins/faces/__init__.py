@@ -7,8 +7,6 @@ figures obtained on them are never comparable with figures on CelebA.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from datasets.stand_ins import drawn
 from datasets.stand_ins.drawing import Array
 from datasets.stand_ins.drawn import Drawn
@@ -17,27 +15,28 @@ from datasets.stand_ins.faces.factors import DICE, sample_factors
 from datasets.stand_ins.faces.labels import LABELS, sample_labels
 from datasets.stand_ins.faces.render import render
 
-__all__ = ["CHARACTERISTICS", "LABELS", "RECIPE", "VERSION", "draw", "iterate"]
+__all__ = ["CHARACTERISTICS", "LABELS", "OPTIONS", "VERSION", "draw", "recipe"]
 
 VERSION = 1
 """Version of the generator; it changes whenever any image does."""
 
-RECIPE = drawn.Recipe(
-    name="drawn faces",
-    stream=1,
-    labels=LABELS,
-    dice=DICE,
-    sample_labels=sample_labels,
-    sample_factors=sample_factors,
-    render=render,
-)
+OPTIONS: tuple[str, ...] = ()
+"""Arguments of `recipe`."""
+
+
+def recipe() -> drawn.Recipe:
+    """Return the generator of faces."""
+    return drawn.Recipe(
+        name="drawn faces",
+        stream=1,
+        labels=LABELS,
+        dice=DICE,
+        sample_labels=sample_labels,
+        sample_factors=sample_factors,
+        render=render,
+    )
 
 
 def draw(n: int, *, seed: int, split: str, start: int = 0, labels: Array | None = None) -> Drawn:
     """Draw faces `start` to `start + n`; see `datasets.stand_ins.drawn.draw`."""
-    return drawn.draw(RECIPE, n, seed=seed, split=split, start=start, labels=labels)
-
-
-def iterate(n: int, *, seed: int, split: str, chunk: int = 512) -> Iterator[Drawn]:
-    """Draw the first `n` faces in chunks; see `datasets.stand_ins.drawn.iterate`."""
-    return drawn.iterate(RECIPE, n, seed=seed, split=split, chunk=chunk)
+    return drawn.draw(recipe(), n, seed=seed, split=split, start=start, labels=labels)

@@ -2,7 +2,8 @@
 
 Lengths are in units of the half-image in the frame of an upright patient, y down and x towards
 the patient's left, which is the right of the image. Densities add to the brightness of the
-film. The factors of a finding that is absent are 0; the size of the heart is always there.
+film. The factors of a finding that is absent are 0; the size of the heart is always there. The
+strength of a finding, below 1 where it is uncertain, is in how dense, large or high it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from datasets.stand_ins.drawing import Array, Dice, Factors, only_where
 from datasets.stand_ins.xrays.labels import DICE as LABEL_DICE
-from datasets.stand_ins.xrays.labels import LABELS
+from datasets.stand_ins.xrays.labels import sample_strengths
 
 DICE = 128
 """Columns of uniforms per image: those of the labels, those of the factors and some to spare."""
@@ -57,32 +58,35 @@ CHARACTERISTICS: dict[str, tuple[str, ...]] = {
 """The factors that each finding moves: flipping it alone changes these and no others."""
 
 
-def sample_factors(labels: Array, uniforms: Array) -> Factors:
+def sample_factors(labels: Array, uniforms: Array, uncertain: str) -> Factors:
     """Draw every factor of the X-rays.
 
     Parameters
     ----------
     labels
-        0 or 1, shape (n, 5), in the order of LABELS.
+        0 or 1, shape (n, 5), in the order of `labels.LABELS`.
     uniforms
         Numbers in [0, 1), shape (n, DICE).
+    uncertain
+        What uncertain findings are labelled, see `sample_strengths`.
 
     Returns
     -------
     Factors
         Arrays (n,).
     """
-    on = {label: labels[:, i].astype(bool) for i, label in enumerate(LABELS)}
+    strengths = sample_strengths(labels, uniforms, uncertain)
+    cardiomegaly, edema, consolidation, atelectasis, effusion = strengths.T
     dice = Dice(uniforms, LABEL_DICE)
     f = _acquisition(dice)
     f |= _habitus(dice)
     f |= _anatomy(dice)
     f |= _devices(dice)
-    f |= _heart(on["Cardiomegaly"], dice)
-    f |= only_where(on["Edema"], _edema(dice))
-    f |= only_where(on["Consolidation"], _consolidation(dice))
-    f |= only_where(on["Atelectasis"], _atelectasis(dice))
-    f |= only_where(on["Pleural Effusion"], _effusion(dice))
+    f |= _heart(cardiomegaly, dice)
+    f |= only_where(edema > 0, _edema(edema, dice))
+    f |= only_where(consolidation > 0, _consolidation(consolidation, dice))
+    f |= only_where(atelectasis > 0, _atelectasis(atelectasis, dice))
+    f |= only_where(effusion > 0, _effusion(effusion, dice))
     return f
 
 
@@ -155,11 +159,11 @@ def _devices(dice: Dice) -> Factors:
     }
 
 
-def _heart(enlarged: Array, dice: Dice) -> Factors:
+def _heart(strength: Array, dice: Dice) -> Factors:
     """Draw the heart; it is enlarged when it spans more than about half of the chest."""
     large, normal = 0.525 + 0.155 * dice.uniform() ** 1.2, 0.385 + 0.115 * dice.uniform() ** 0.8
     return {
-        "cardiothoracic_ratio": np.where(enlarged, large, normal),
+        "cardiothoracic_ratio": normal + strength * (large - normal),
         "heart_y": dice.triangular(0.20, 0.29),
         "heart_height": dice.triangular(0.26, 0.33),
         "heart_left_share": dice.triangular(0.66, 0.76),
@@ -167,22 +171,22 @@ def _heart(enlarged: Array, dice: Dice) -> Factors:
     }
 
 
-def _edema(dice: Dice) -> Factors:
+def _edema(strength: Array, dice: Dice) -> Factors:
     """Draw fluid in both lungs: haze about the hila, interstitial texture and Kerley lines."""
     return {
-        "edema_haze": dice.uniform(0.35, 1.0),
+        "edema_haze": strength * dice.uniform(0.35, 1.0),
         "edema_spread": dice.uniform(0.22, 0.42),
         "edema_asymmetry": dice.triangular(-0.35, 0.35),
-        "kerley_lines": dice.uniform(),
-        "interstitial_texture": dice.uniform(0.2, 1.0),
+        "kerley_lines": strength * dice.uniform(),
+        "interstitial_texture": strength * dice.uniform(0.2, 1.0),
         "kerley_frequency": dice.uniform(40, 62),
     }
 
 
-def _consolidation(dice: Dice) -> Factors:
+def _consolidation(strength: Array, dice: Dice) -> Factors:
     """Draw one or two ragged opacities in one lung, some with air-filled bronchi."""
     return {
-        "consolidation_density": dice.uniform(0.6, 1.1),
+        "consolidation_density": strength * dice.uniform(0.6, 1.1),
         "consolidation_side": dice.side(),
         "consolidation_x": dice.uniform(0.28, 0.60),
         "consolidation_y": dice.uniform(-0.48, 0.34),
@@ -197,10 +201,10 @@ def _consolidation(dice: Dice) -> Factors:
     }
 
 
-def _atelectasis(dice: Dice) -> Factors:
+def _atelectasis(strength: Array, dice: Dice) -> Factors:
     """Draw plates at the base of one lung, and the loss of volume on that side."""
     return {
-        "plate_density": dice.uniform(0.5, 1.0),
+        "plate_density": strength * dice.uniform(0.5, 1.0),
         "plate_side": dice.side(),
         "plate_y": dice.uniform(0.02, 0.30),
         "plate_tilt": dice.triangular(-0.55, 0.55),
@@ -208,16 +212,16 @@ def _atelectasis(dice: Dice) -> Factors:
         "plate_x": dice.uniform(0.30, 0.52),
         "plate_length": dice.uniform(0.16, 0.30),
         "second_plate": dice.chance(0.45).astype(float),
-        "volume_loss": dice.uniform(0.03, 0.19),
-        "mediastinal_shift": dice.uniform(0.0, 0.085),
+        "volume_loss": strength * dice.uniform(0.03, 0.19),
+        "mediastinal_shift": strength * dice.uniform(0.0, 0.085),
     }
 
 
-def _effusion(dice: Dice) -> Factors:
+def _effusion(strength: Array, dice: Dice) -> Factors:
     """Draw the height of the fluid on the right, on the left or on both sides."""
     side = dice.uniform()
     return {
-        "effusion_right": np.where(side < 0.62, dice.uniform(0.10, 0.62) ** 1.15, 0.0),
-        "effusion_left": np.where(side > 0.34, dice.uniform(0.10, 0.62) ** 1.15, 0.0),
-        "meniscus": dice.uniform(0.10, 0.30),
+        "effusion_right": strength * (side < 0.62) * dice.uniform(0.10, 0.62) ** 1.15,
+        "effusion_left": strength * (side > 0.34) * dice.uniform(0.10, 0.62) ** 1.15,
+        "meniscus": strength * dice.uniform(0.10, 0.30),
     }

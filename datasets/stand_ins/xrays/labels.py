@@ -1,40 +1,116 @@
-"""The five findings and how they go together.
+"""The five findings: how they go together, and what an uncertain one means.
 
-The shares of positive findings are close to those of CheXpert's frontal training views (Irvin et
-al. 2019, arXiv:1901.07031), which leave .798 right when every finding is denied. The links
-between findings (fluid in the pleura with oedema, oedema with a large heart, fluid with collapse)
-are guesses of ours: they have the right sign, and their size is not an estimate.
+Findings are drawn from the joint law of CheXpert's own labels (Irvin et al. 2019,
+arXiv:1901.07031) on the 191,027 frontal training views. `findings.csv` has it as counts: a row for
+each combination of the five, 1 present, 0 denied or not mentioned, -1 uncertain, and on how many
+views it is. The 42 combinations that are on ten views or fewer, 209 views together, are left out,
+lest a count point at a patient. `workflow/steps/data/count_findings.py` made the file from
+CheXpert's list, which itself may not be passed on.
+
+Whether there is anything to see of an uncertain finding, a fair coin decides; what there is has a
+part of its usual strength (deviation: drawn-uncertainty). The picture does not depend on whether
+uncertain findings are labelled 0 or 1.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
-from datasets.stand_ins.drawing import Array
+from ccvae.errors import InputError
+from datasets.labels import FINDINGS as LABELS
+from datasets.labels import UNCERTAIN
+from datasets.stand_ins.drawing import Array, Dice
 
-LABELS = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
-"""The findings in the order of the paper, Appendix C.2."""
+COUNTS = Path(__file__).with_name("findings.csv")
 
-DICE = 8
-"""Columns of uniforms set aside for the labels."""
+DICE = 1 + 2 * len(LABELS)
+"""Columns of uniforms set aside for the labels: the findings, and how each uncertain one looks."""
+
+SHOWN = 0.5
+"""Probability that an uncertain finding can be seen."""
+
+STRENGTH = (0.15, 0.45)
+"""Smallest and largest strength of an uncertain finding that can be seen; a certain one has 1."""
 
 
-def sample_labels(uniforms: Array) -> Array:
-    """Draw the findings.
+def sample_findings(uniforms: Array, uncertain: str) -> Array:
+    """Draw what is said about each finding.
 
     Parameters
     ----------
     uniforms
         Numbers in [0, 1), shape (n, DICE or more).
+    uncertain
+        One of UNCERTAIN; `drop` draws from the law given that no finding is uncertain.
 
     Returns
     -------
     Array
-        uint8 (n, 5) in the order of LABELS.
+        int8 (n, 5) in the order of LABELS: 1 present, 0 absent, -1 uncertain.
     """
-    effusion = uniforms[:, 0] < 0.40
-    edema = uniforms[:, 1] < np.where(effusion, 0.36, 0.195)
-    cardiomegaly = uniforms[:, 2] < np.where(edema, 0.21, 0.093)
-    consolidation = uniforms[:, 3] < np.where(effusion, 0.090, 0.053)
-    atelectasis = uniforms[:, 4] < np.where(effusion, 0.205, 0.125)
-    return np.stack([cardiomegaly, edema, consolidation, atelectasis, effusion], 1).astype(np.uint8)
+    findings, cumulative = _law(uncertain)
+    return findings[np.searchsorted(cumulative, uniforms[:, 0], side="right")]
+
+
+def sample_labels(uniforms: Array, uncertain: str) -> Array:
+    """Draw the labels: uint8 (n, 5) in the order of LABELS; see `sample_findings`."""
+    return _labels(sample_findings(uniforms, uncertain), uncertain)
+
+
+def sample_strengths(labels: Array, uniforms: Array, uncertain: str) -> Array:
+    """Draw how strongly each finding shows.
+
+    A finding whose label is the sampled one shows as it was sampled, uncertain or not; one whose
+    label was changed is certain.
+
+    Parameters
+    ----------
+    labels
+        0 or 1, shape (n, 5), in the order of LABELS.
+    uniforms
+        Numbers in [0, 1), shape (n, DICE or more).
+    uncertain
+        One of UNCERTAIN.
+
+    Returns
+    -------
+    Array
+        (n, 5): 0 is absent, 1 present, what is between can be seen and is uncertain.
+    """
+    findings = sample_findings(uniforms, uncertain)
+    dice = Dice(uniforms, first=1)
+    shown = np.stack([dice.chance(SHOWN) for _ in LABELS], 1)
+    strength = np.stack([dice.uniform(*STRENGTH) for _ in LABELS], 1)
+    as_sampled = (findings == -1) & (labels == _labels(findings, uncertain))
+    return np.where(as_sampled, shown * strength, labels)
+
+
+def check_policy(uncertain: str) -> None:
+    """Refuse what is none of UNCERTAIN.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if uncertain not in UNCERTAIN:
+        raise InputError(
+            f"option 'uncertain' is {uncertain!r}, but one of {', '.join(UNCERTAIN)} was expected."
+        )
+
+
+def _labels(findings: Array, uncertain: str) -> Array:
+    return (findings != 0 if uncertain == "ones" else findings == 1).astype(np.uint8)
+
+
+@cache
+def _law(uncertain: str) -> tuple[Array, Array]:
+    """Return the possible findings int8 (C, 5) and the cumulated probabilities of them, (C,)."""
+    table = np.loadtxt(COUNTS, dtype=int, delimiter=",", skiprows=1)
+    if uncertain == "drop":
+        table = table[(table[:, :-1] != -1).all(1)]
+    cumulative = table[:, -1].cumsum()
+    return table[:, :-1].astype(np.int8), cumulative / cumulative[-1]
