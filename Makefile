@@ -9,7 +9,8 @@ SNAKEMAKE_ARGS ?=
 CONFIG_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: results reference smoke readme findings doctor plan benchmark test test-slow test-slurm lint clean
+.PHONY: results reference smoke readme findings doctor plan benchmark test test-slow \
+	test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
 	$(BIN)/snakemake --cores all $(SNAKEMAKE_ARGS)
@@ -50,12 +51,33 @@ test-slurm: .venv/slurm
 	tests/slurm/local_slurm.sh install
 	$(BIN)/pytest -m slurm -rs tests/slurm
 
-lint: .venv/lint
+# Each is also a hook before a commit, see .pre-commit-config.yaml.
+lint: lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy
+
+lint-ruff: .venv/lint
 	$(BIN)/ruff check .
+
+lint-format: .venv/lint
 	$(BIN)/ruff format --check .
+
+lint-snakefmt: .venv/lint
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
+
+lint-snakemake: .venv/lint
 	$(BIN)/snakemake --lint
+
+lint-mypy: .venv/lint
 	$(BIN)/mypy
+
+hooks: .venv/lint
+	$(BIN)/pre-commit install
+
+# Pins what .venv holds, for every system and Python; run it with the versions of `make reference`.
+lock: .venv/lock
+	$(BIN)/python -m pip freeze --exclude-editable > .venv/versions.txt
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --constraint .venv/versions.txt --no-annotate --custom-compile-command "make lock" \
+	  --quiet --output-file requirements.lock
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -65,6 +87,10 @@ lint: .venv/lint
 
 .venv/lint: .venv/ready
 	$(BIN)/python -m pip install --editable .[lint]
+	touch $@
+
+.venv/lock: .venv/ready
+	$(BIN)/python -m pip install --editable .[lock]
 	touch $@
 
 .venv/slurm: .venv/ready
