@@ -9,7 +9,7 @@ SNAKEMAKE_ARGS ?=
 CONFIG_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: results reference smoke readme findings doctor plan benchmark test test-slow \
+.PHONY: results reference smoke readme findings config-docs doctor plan benchmark test test-slow \
 	test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -29,6 +29,10 @@ readme: .venv/ready
 
 findings: .venv/ready
 	$(BIN)/python -m workflow.steps.reporting.make_findings
+
+# Comments of config/config.yaml, tables of config/README.md, and defaults in the schema.
+config-docs: .venv/ready
+	$(BIN)/python -m workflow.steps.reporting.config_docs
 
 doctor: .venv/ready
 	$(BIN)/python -m workflow.steps.doctor $(CONFIG_ARGS)

@@ -87,7 +87,7 @@ class Config:
     def __init__(self, raw: dict[str, Any]) -> None:
         import jsonschema
 
-        schema = _schema()
+        schema = read_schema()
         values = _as_types(raw, schema, schema)
         error = jsonschema.exceptions.best_match(
             jsonschema.Draft202012Validator(schema).iter_errors(values)
@@ -292,6 +292,15 @@ class Config:
         }
 
 
+def read_schema() -> dict[str, Any]:
+    """Read the schema of the configuration."""
+    text = SCHEMA.read_text(encoding="utf-8")
+    # A tenth of a second of every start: libyaml reads it twenty times faster.
+    if yaml.__with_libyaml__:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    return yaml.safe_load(text)
+
+
 def subset_seed(dataset: str, rate: str, seed: int) -> int:
     """Seed of which images are labelled: the same for every model."""
     return seed_of(dataset, "labelled", rate, seed)
@@ -327,18 +336,18 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     Values given by `--config` arrive as strings where they stand inside a list or mapping, and
     a single value stands for a list of one.
     """
-    if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    if not schema or "anyOf" in schema:
-        return _plain(value)
+    schema = resolved(schema, root)
     kind = schema.get("type")
+    if kind is None:
+        return _plain(value)
     if kind == "object" and isinstance(value, dict):
-        return {key: _as_types(item, _schema_of(key, schema), root) for key, item in value.items()}
+        return {key: _as_types(item, schema_of(key, schema), root) for key, item in value.items()}
     if kind == "array":
         items = value if isinstance(value, list) else [value]
         return [_as_types(item, schema.get("items", {}), root) for item in items]
     if kind in ("integer", "number", "boolean") and isinstance(value, str):
-        return yaml.safe_load(value)
+        # YAML reads on and off as truth values, but 1e-2 as a word.
+        return _plain(yaml.safe_load(value))
     if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if kind == "string" and value is None:
@@ -346,12 +355,16 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     return value
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Put the definition of `root` that a schema refers to, if any, under what stands beside it."""
+    if "$ref" not in schema:
+        return schema
+    below = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    properties = {**below.get("properties", {}), **schema.get("properties", {})}
+    return {**below, **schema, "properties": properties}
 
 
-def _schema_of(key: str, schema: dict[str, Any]) -> dict[str, Any]:
+def schema_of(key: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Look up the schema of a key of a mapping; empty where anything may stand."""
     if key in schema.get("properties", {}):
         return schema["properties"][key]

@@ -34,13 +34,6 @@ def test_overlays_are_valid(overlay):
     assert len(list(config.runs())) > 0
 
 
-def test_every_key_of_the_default_has_a_comment_above_or_beside_it():
-    lines = (ROOT / "config" / "config.yaml").read_text().splitlines()
-    top = [i for i, line in enumerate(lines) if line and line[0].isalpha()]
-    uncommented = [lines[i] for i in top if not lines[i - 1].startswith("#")]
-    assert uncommented == []
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -17,7 +17,7 @@ FIELDS = {"id", "title", "paper", "ours", "reason", "tables"}
 def cited(text: str) -> set[str]:
     """Entries that a text cites as `(deviation: a)` or `(deviations: a, b)`."""
     # A citation may be broken over lines of a comment.
-    flat = re.sub(r"\s*\n\s*(#\s*)?", " ", text)
+    flat = re.sub(r"\s*\n\s*(#+\s*)?", " ", text)
     return {name.strip() for names in CITATION.findall(flat) for name in names.split(",")}
 
 

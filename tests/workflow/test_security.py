@@ -26,7 +26,7 @@ FORBIDDEN = {
     "shutil.unpack_archive",
     "extractall",
 }
-SAFE_LOADERS = ("yaml.BaseLoader", "yaml.SafeLoader")
+SAFE_LOADERS = ("yaml.BaseLoader", "yaml.SafeLoader", "yaml.CSafeLoader")
 PLAIN = {"threads", "params.device", "params.seed", "params.cores"}
 """Placeholders that need no quotes: numbers, words of a fixed list, and literals of the rules."""
 PLAIN |= {"wildcards.rate", "wildcards.table", "params.names"}

@@ -74,7 +74,8 @@ def with_preset_as_written(
     texts = [_read(path, as_text=True).get("preset") for path in (DEFAULT, *overlays)]
     texts += [text for key, _, text in (s.partition("=") for s in settings) if key == "preset"]
     written = [text for text in texts if text is not None][-1]
-    if values.get("preset") not in (yaml.safe_load(written), _value(written)):
+    # By what they look like, since no nan equals another.
+    if repr(values.get("preset")) not in map(repr, (yaml.safe_load(written), _value(written))):
         raise InputError(
             f"configuration: the preset {values.get('preset')} is no text; write it in quotes"
         )
