@@ -1,5 +1,6 @@
 # `make results`: from nothing to the tables. `make test`: the tests. Both make .venv themselves.
 # `make reference`: three seeds, and everything that is committed of the result.
+# `make verify`: a sample of it again, with the versions of requirements.lock, and what differs.
 # `make doctor`: what would stop a configuration from running; `make plan`: what it would cost.
 # PYTHON chooses the interpreter (3.11 or newer), SNAKEMAKE_ARGS adds arguments to Snakemake,
 # CONFIG_ARGS says which configuration: make doctor CONFIG_ARGS="--configfile config/paper.yaml".
@@ -7,10 +8,12 @@
 PYTHON ?= python3
 SNAKEMAKE_ARGS ?=
 CONFIG_ARGS ?=
+VERIFY_ARGS ?=
 BIN := .venv/bin
+LOCKED := .venv-locked
 
-.PHONY: results reference smoke readme findings config-docs doctor plan benchmark test test-slow \
-	test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
+.PHONY: results reference verify smoke readme findings config-docs doctor plan benchmark test \
+	test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
 	$(BIN)/snakemake --cores all $(SNAKEMAKE_ARGS)
@@ -23,6 +26,9 @@ smoke: .venv/ready
 reference: .venv/ready
 	$(BIN)/snakemake --cores all --configfile config/reference.yaml $(SNAKEMAKE_ARGS) -- reference
 	$(MAKE) readme findings
+
+verify: $(LOCKED)/ready
+	$(LOCKED)/bin/python -m workflow.steps.verify $(VERIFY_ARGS)
 
 readme: .venv/ready
 	$(BIN)/python -m workflow.steps.reporting.update_readme
@@ -101,5 +107,11 @@ lock: .venv/lock
 	$(BIN)/python -m pip install --editable .[slurm]
 	touch $@
 
+$(LOCKED)/ready: requirements.lock
+	$(PYTHON) -m venv --clear $(LOCKED)
+	$(LOCKED)/bin/python -m pip install --require-hashes --requirement requirements.lock
+	$(LOCKED)/bin/python -m pip install --no-deps --no-build-isolation --editable .
+	touch $@
+
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv $(LOCKED) .snakemake

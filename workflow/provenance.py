@@ -65,7 +65,9 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, and memory, for readers of wall times."""
     return {
-        "processor": _processor(),
+        "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        # Names of a cloud's processors hide which instructions they have, and with them rounding.
+        "processor_type": f"family {_cpuinfo('cpu family')}, model {_cpuinfo('model')}",
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
@@ -74,13 +76,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def _cpuinfo(field: str) -> str:
+    """What Linux says of the first processor; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+        return ""
+    parts = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in parts if name.strip() == field), "")
 
 
 class Stopwatch:

@@ -11,6 +11,9 @@ from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import COLUMNS, Plan
 
+DIGITS = "%.7g"
+"""How values are written: with as many digits as single precision holds."""
+
 LABEL_MARK = "/"
 """Metrics of single labels are named `<metric>/<label>`."""
 PER_LABEL = ["run", "model", "metric", "value"]

@@ -18,7 +18,7 @@ from workflow.config import Config
 from workflow.provenance import machine
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
-from workflow.reporting.reference import index_markdown, origin, split_records
+from workflow.reporting.reference import DIGITS, index_markdown, origin, split_records
 from workflow.reporting.timing import elapsed_seconds, job_times
 from workflow.steps.command import LOG, add_settings_argument, run
 
@@ -48,8 +48,7 @@ def work(given: Namespace) -> None:
             shutil.copyfile(given.results / name, target)
         parts = split_records(records)
         for name, part in parts.items():
-            # Seven digits: as many as single precision holds.
-            part.to_csv(folder / f"{name}.csv", index=False, float_format="%.7g")
+            part.to_csv(folder / f"{name}.csv", index=False, float_format=DIGITS)
         captions = {}
         for stem in given.settings["pictures"]:
             shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
