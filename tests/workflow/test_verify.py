@@ -179,6 +179,7 @@ def test_only_what_the_sample_depends_on_is_taken_from_the_reference(reference):
     values = yaml.safe_load(path.read_text())
     values["a key of long ago"] = values["model_settings"]["ccvae"]["another"] = 1
     values["settings"]["classes"]["training"]["steps"] = 7
+    values["folders"] = {"mnist": "/data/mnist", "celeba": "/data/celeba"}
     path.write_text(yaml.safe_dump(values))
     overlay = verify.sample_of(reference, Gathered.read(reference), [RUN])
     file = reference / "overlay.yaml"
@@ -186,6 +187,7 @@ def test_only_what_the_sample_depends_on_is_taken_from_the_reference(reference):
     config = Config(merged_config([file], []))
     assert list(config.runs()) == [RUN]
     assert (config.device, config.run_settings(RUN)["training"]["steps"]) == ("cpu", 7)
+    assert config.values["folders"] == {"mnist": "/data/mnist"}
 
 
 def test_a_sample_is_made_and_compared(reference, monkeypatch, capsys):

@@ -102,6 +102,8 @@ def sample_of(reference: Path, committed: Gathered, runs: list[Run]) -> dict[str
         "models": models,
         "supervision_rates": list(dict.fromkeys(r.rate for r in runs)),
         "seeds": values["seeds"],
+        "folders": {name: path for name, path in values["folders"].items() if name in datasets},
+        "inception_weights": values["inception_weights"],
         "data": {name: values["data"][name] for name in datasets},
         "settings": {kind: values["settings"][kind] for kind in kinds},
         "model_settings": {name: values["model_settings"][name] for name in models},
