@@ -11,15 +11,13 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
 from datasets.readers import READERS
+from workflow.schema import validated
 
 RECIPE = 1
 """Version of the training recipe; raising it retrains every model, editing a comment does not."""
@@ -28,10 +26,8 @@ PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch"}
 """What a training does unless asked otherwise. A run's settings name only what differs, so that
 models from before there was a choice keep their hash."""
 
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
 VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
-SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
 
 @dataclass(frozen=True, order=True)
@@ -85,16 +81,7 @@ class Config:
     """
 
     def __init__(self, raw: dict[str, Any]) -> None:
-        import jsonschema
-
-        schema = read_schema()
-        values = _as_types(raw, schema, schema)
-        error = jsonschema.exceptions.best_match(
-            jsonschema.Draft202012Validator(schema).iter_errors(values)
-        )
-        if error is not None:
-            raise InputError(f"configuration: {_where(error.absolute_path)}{_sentence(error)}")
-        self.values: dict[str, Any] = values
+        self.values = values = validated(raw)
         for key in ("raw_data", "inception_weights"):
             values[key] = _expanded(key, values[key])
         self._check_names()
@@ -292,15 +279,6 @@ class Config:
         }
 
 
-def read_schema() -> dict[str, Any]:
-    """Read the schema of the configuration."""
-    text = SCHEMA.read_text(encoding="utf-8")
-    # A tenth of a second of every start: libyaml reads it twenty times faster.
-    if yaml.__with_libyaml__:
-        return yaml.load(text, Loader=yaml.CSafeLoader)
-    return yaml.safe_load(text)
-
-
 def subset_seed(dataset: str, rate: str, seed: int) -> int:
     """Seed of which images are labelled: the same for every model."""
     return seed_of(dataset, "labelled", rate, seed)
@@ -328,74 +306,3 @@ def _known(where: str, name: str, known: dict[str, Any]) -> None:
             f"configuration: {where} names '{name}', which is not known; "
             f"{known_instead(name, known)}"
         )
-
-
-def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
-    """Read strings as the numbers or lists that the schema asks for.
-
-    Values given by `--config` arrive as strings where they stand inside a list or mapping, and
-    a single value stands for a list of one.
-    """
-    schema = resolved(schema, root)
-    kind = schema.get("type")
-    if kind is None:
-        return _plain(value)
-    if kind == "object" and isinstance(value, dict):
-        return {key: _as_types(item, schema_of(key, schema), root) for key, item in value.items()}
-    if kind == "array":
-        items = value if isinstance(value, list) else [value]
-        return [_as_types(item, schema.get("items", {}), root) for item in items]
-    if kind in ("integer", "number", "boolean") and isinstance(value, str):
-        # YAML reads on and off as truth values, but 1e-2 as a word.
-        return _plain(yaml.safe_load(value))
-    if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if kind == "string" and value is None:
-        return ""
-    return value
-
-
-def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """Put the definition of `root` that a schema refers to, if any, under what stands beside it."""
-    if "$ref" not in schema:
-        return schema
-    below = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    properties = {**below.get("properties", {}), **schema.get("properties", {})}
-    return {**below, **schema, "properties": properties}
-
-
-def schema_of(key: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Look up the schema of a key of a mapping; empty where anything may stand."""
-    if key in schema.get("properties", {}):
-        return schema["properties"][key]
-    for pattern, found in schema.get("patternProperties", {}).items():
-        if re.search(pattern, key):
-            return found
-    rest = schema.get("additionalProperties")
-    return rest if isinstance(rest, dict) else {}
-
-
-def _plain(value: Any) -> Any:
-    """Read strings that look like numbers or truth values as such, where no schema says more."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, str) and NUMBER.fullmatch(value):
-        return float(value) if re.search("[.e]", value.lower()) else int(value)
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-
-
-def _where(path: Any) -> str:
-    keys = ".".join(map(str, path))
-    return f"{keys}: " if keys else ""
-
-
-def _sentence(error: Any) -> str:
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
-        return f"unknown key {', '.join(map(repr, unknown))}; {known_instead(unknown[0], known)}"
-    if error.validator == "pattern" and "description" in error.schema:
-        return f"{error.instance!r} is no {error.schema['description']}"
-    return error.message

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from ccvae.errors import InputError
-from workflow.config import resolved, schema_of
+from workflow.schema import resolved, schema_of
 
 MARK = "##"
 """Begins a comment that is written here; others belong to whoever wrote them."""

@@ -20,9 +20,9 @@ from ccvae.numerics import Numerics
 from ccvae.training import Schedule
 from datasets.readers import READERS
 from evaluators.classifier import JudgeSettings
-from workflow.config import SCHEMA, read_schema, resolved, schema_of
 from workflow.manual import Manual
 from workflow.planning.overlay import DEFAULT
+from workflow.schema import SCHEMA, read_schema, resolved, schema_of
 from workflow.steps.reporting.config_docs import written
 
 ROOT = Path(__file__).parents[2]

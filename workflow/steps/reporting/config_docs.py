@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ccvae.errors import InputError
 from ccvae.files import write_text
-from workflow.config import SCHEMA
 from workflow.manual import Manual
 from workflow.planning.overlay import DEFAULT
+from workflow.schema import SCHEMA
 from workflow.steps.command import LOG, run
 
 BEGIN, END = "<!-- BEGIN generated: make config-docs -->", "<!-- END generated -->"
