@@ -29,6 +29,7 @@ KINDS = {
     "study_variants_train": "training",
     "train_judge": "judging",
     "fit_gp": "judging",
+    "assess_judge": "measuring",
     "evaluate": "measuring",
     "evaluate_references": "measuring",
     "draw_answers": "measuring",
@@ -39,7 +40,8 @@ PAGES, START, WAITING = "tables, figures, pages", "imports and start-up", "plann
 WORK = ("training", "judging", "measuring")
 GOAL = 0.10
 RECORDS = {
-    "train_judge": "judge.json",
+    "train_judge": "training.json",
+    "assess_judge": "judge.json",
     "fit_gp": "gp.json",
     "evaluate_references": "references.json",
 }

@@ -119,7 +119,12 @@ def invent_records(config: Config, results: Path) -> None:
         write_json(results / run.folder / "metrics.json", record)
     for dataset in config.datasets:
         rows = {name: draw.random() for name in sorted(names)}
-        judge = {**origin, "metrics": rows, "majority": rows, "warnings": []}
+        gate = {
+            "gate": {"minimum": {}, "label_minimum": {}},
+            "unreadable_labels": [],
+            "warnings": [],
+        }
+        judge = {"training": origin, "metrics": rows, "majority": rows, **gate}
         write_json(results / "judges" / dataset / "judge.json", judge)
         references = {name: rows for name in REFERENCES}
         write_json(results / "judges" / dataset / "references.json", {"metrics": references})

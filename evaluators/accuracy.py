@@ -46,6 +46,21 @@ def majority(images: ImageSet, prevalence: Tensor) -> dict[str, float]:
     return label_scores(constant.expand_as(images.labels), images.labels, images.space)
 
 
+def constant_loss(images: ImageSet, prevalence: Tensor) -> float:
+    """Cross-entropy of answering with the prevalence, in nats per image and label.
+
+    Parameters
+    ----------
+    images, prevalence
+        As in `majority`.
+    """
+    several = images.space.kind == "multi_label"
+    shares = torch.stack([1 - prevalence, prevalence], -1) if several else prevalence.unsqueeze(0)
+    log_probs = shares.double().clamp_min(torch.finfo(torch.float64).tiny).log()
+    found = log_probs.expand(len(images), -1, -1).gather(-1, images.labels.unsqueeze(-1))
+    return -found.mean().item()
+
+
 def label_scores(predicted: Tensor, labels: Tensor, space: LabelSpace) -> dict[str, float]:
     """Compare predicted with true labels, both (N, F).
 

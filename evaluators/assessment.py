@@ -1,4 +1,4 @@
-"""How good a judge is on real test images, and whether it is good enough to judge models.
+"""How good a judge is on real test images.
 
 Beside accuracy: the area under the ROC curve, and the expected calibration error with 15 bins
 (Guo et al., arXiv:1706.04599).
@@ -13,7 +13,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from evaluators.accuracy import label_scores, majority
+from evaluators.accuracy import label_scores
 from evaluators.images import ImageSet, collect
 from evaluators.measuring import (
     JudgeLike,
@@ -39,9 +39,7 @@ def calibration_error(probability: Tensor, outcome: Tensor, bins: int = BINS) ->
 
 
 @measurement
-def assess(
-    judge: JudgeLike, images: ImageSet, prevalence: Tensor | None = None
-) -> dict[str, float]:
+def assess(judge: JudgeLike, images: ImageSet) -> dict[str, float]:
     """Measure a judge on images that it was not trained on.
 
     Parameters
@@ -50,9 +48,6 @@ def assess(
         The classifier.
     images
         Test images.
-    prevalence
-        Share of each label or class among the *training* images, (n_outputs,), to add
-        `majority_accuracy`, that of the best constant answer.
 
     Returns
     -------
@@ -68,9 +63,6 @@ def assess(
     log_probs, y = collect(judge.log_probs, images, device_of(judge))
     scores = label_scores(most_probable(log_probs, space), y, space)
     scores["negative_log_likelihood"] = -float(log_probs.gather(-1, y.unsqueeze(-1)).mean())
-    if prevalence is not None:
-        scores["majority_accuracy"] = majority(images, prevalence)["accuracy"]
-
     stated, truth = output_log_probs(log_probs, space).double(), space.encode(y).bool()
     areas, errors = {}, {}
     for i, name in enumerate(space.names):
@@ -89,36 +81,3 @@ def assess(
 
 def _named(key: str, values: Mapping[str, float]) -> dict[str, float]:
     return {f"{key}/{name}": value for name, value in values.items()}
-
-
-def gate(record: Mapping[str, float], minimum: Mapping[str, float]) -> list[str]:
-    """Say why a judge is too weak to judge models by; an empty list if it is not.
-
-    Parameters
-    ----------
-    record
-        From `assess`.
-    minimum
-        Smallest acceptable value of any of the record's keys.
-
-    Returns
-    -------
-    list of str
-        One sentence per shortcoming.
-    """
-    warnings = []
-    for key, least in minimum.items():
-        if key not in record:
-            warnings.append(f"the judge's {key} is not defined on the test images")
-        elif record[key] < least:
-            warnings.append(
-                f"the judge's {key} is {record[key]:.4f}, below the {least:g} that its measures "
-                "need; do not rest conclusions on them, train it longer or on more images"
-            )
-    constant = record.get("majority_accuracy", 0.0)
-    if record["accuracy"] <= constant:
-        warnings.append(
-            f"the judge's accuracy {record['accuracy']:.4f} is no better than the "
-            f"{constant:.4f} of a constant answer; it can judge nothing"
-        )
-    return warnings

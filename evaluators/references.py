@@ -1,7 +1,9 @@
 """Models without training, whose scores are known: rows that give each figure its scale.
 
 They stand in the tables beside the trained models. `Constant` is the floor of every task. A
-`Copier` handles real images only, so that it shows what the judge makes of perfect pictures: with
+`Copier` handles real images only, so that it shows what the judge makes of perfect pictures. Those
+with given labels are test images, which the judge has never seen; prior samples are training
+images, because their distance from test images is measured. With
 `keep="characteristics"` its swap is the donor itself, a perfect transfer that loses the
 background; with `keep="background"` nothing is transferred and nothing lost.
 """
@@ -100,9 +102,11 @@ class Copier(Reference):
     ----------
     judge
         Gives the labels.
-    images
-        Training images to generate from: for given labels, the first of the images whose labels
-        differ in the fewest places.
+    train
+        Images to sample from.
+    test
+        Images to generate from: for given labels, any of those whose labels differ in the fewest
+        places.
     keep
         What a swap returns, one of `KEPT`.
 
@@ -112,12 +116,14 @@ class Copier(Reference):
         If `keep` is neither.
     """
 
-    def __init__(self, judge: JudgeLike, images: ImageSet, keep: str = "characteristics") -> None:
+    def __init__(
+        self, judge: JudgeLike, train: ImageSet, test: ImageSet, keep: str = "characteristics"
+    ) -> None:
         super().__init__(judge.labels)
         if keep not in KEPT:
             raise InputError(f"a Copier cannot keep '{keep}'; choose one of {list(KEPT)}")
         self.judge = judge
-        self.images = images
+        self.train_images, self.test_images = train, test
         self.keep = keep
 
     def classify(self, x: Tensor) -> Tensor:
@@ -128,18 +134,20 @@ class Copier(Reference):
         """The image itself."""
         return x
 
-    def _copies(self, indices: Tensor) -> Tensor:
-        return as_floats(self.images.images[indices], self.device)
+    def _copies(self, images: ImageSet, indices: Tensor) -> Tensor:
+        return as_floats(images.images[indices], self.device)
 
     def sample(self, n: int) -> Tensor:
         """Real images, drawn with replacement."""
-        return self._copies(torch.randint(len(self.images), (n,)))
+        return self._copies(self.train_images, torch.randint(len(self.train_images), (n,)))
 
     def generate(self, y: Tensor) -> Tensor:
-        """Real images with the labels nearest to the wanted ones."""
-        wanted = self.images.space.one_hot(y.cpu()).flatten(1)
-        shown = self.images.space.one_hot(self.images.labels).flatten(1)
-        return self._copies((wanted @ shown.T).argmax(1))
+        """Real images with the labels nearest to the wanted ones, drawn with replacement."""
+        images = self.test_images
+        wanted = images.space.one_hot(y.cpu()).flatten(1)
+        agreement = wanted @ images.space.one_hot(images.labels).flatten(1).T
+        # Agreements are whole numbers, so that less than 1 decides between equal ones only.
+        return self._copies(images, (agreement + 0.9 * torch.rand_like(agreement)).argmax(1))
 
     def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
         """The image itself: nothing is changed."""

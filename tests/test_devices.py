@@ -15,12 +15,13 @@ from ccvae.model import CCVAE
 from ccvae.networks import Architecture, Conv28, Table3
 from ccvae.training import Batches, Schedule, Trainer
 from evaluators.assessment import assess
-from evaluators.classifier import Judge, JudgeSettings, train_judge
+from evaluators.classifier import Judge
 from evaluators.counterfactual import counterfactual
 from evaluators.gaussian_process import GPHead, GPSettings, assess_gp_head, fit_gp_head
 from evaluators.generation import generation
 from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
+from evaluators.learning import JudgeSettings, train_judge
 from evaluators.references import Constant, Copier
 from evaluators.swap import swap
 from evaluators.uncertainty import mutual_information
@@ -191,7 +192,7 @@ def test_every_measure_is_the_same_on_the_card(space: str, name: str) -> None:
 @pytest.mark.parametrize("space", SPACES)
 def test_references_are_measured_the_same_on_the_card(space: str) -> None:
     images, (judge, _) = image_set(space), judge_and_head(space)
-    references = [Constant(images), Copier(judge, images)]
+    references = [Constant(images), Copier(judge, images, images)]
     expected = [measure(r, judge, None, images, AMOUNTS, seed=4).metrics for r in references]
     assessed = assess(judge, images)
     for module in (judge, *references):
@@ -279,12 +280,12 @@ def test_judge_and_gaussian_process_are_trained_the_same_on_the_card(
     space: str, plain_adam: None
 ) -> None:
     images = image_set(space)
-    settings = JudgeSettings(epochs=1, batch_size=32, flip=True, shift=1, balanced=True)
+    settings = JudgeSettings(steps=4, check_steps=2, batch_size=32, flip=True, shift=1)
     gp = GPSettings(inducing=8, steps=3, batch_size=16)
     made, scored = [], []
     for device in (torch.device("cpu"), CARD):
         with card():
-            judge = train_judge(SPACES[space](), images, images, settings, device)
+            judge, _ = train_judge(SPACES[space](), images, images, settings, device)
             head = fit_gp_head(judge, images, gp, device)
             noise = torch.rand(16, *Small.image_shape, generator=torch.Generator().manual_seed(0))
             scores = assess_gp_head(head, judge, images, samples=4, seed=1)

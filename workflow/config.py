@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
 from datasets.readers import READERS
+from workflow.paths import expanded
 from workflow.schema import validated
 
 RECIPE = 1
-"""Version of the training recipe; raising it retrains every model, editing a comment does not."""
+"""Version of the models' training; raising it retrains every model, editing a comment does not."""
+
+JUDGE_RECIPE = 2
+"""The same of the judges, whose training concerns no model."""
+
+GATE = ("minimum", "label_minimum")
+"""What is asked of a judge, beside how it learns; a change of these trains nothing again."""
 
 PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch"}
 """What a training does unless asked otherwise. A run's settings name only what differs, so that
 models from before there was a choice keep their hash."""
 
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
-VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
 @dataclass(frozen=True, order=True)
@@ -83,8 +87,15 @@ class Config:
     def __init__(self, raw: dict[str, Any]) -> None:
         self.values = values = validated(raw)
         for key in ("raw_data", "inception_weights"):
-            values[key] = _expanded(key, values[key])
+            values[key] = expanded(key, values[key])
         self._check_names()
+
+    @classmethod
+    def recorded(cls, values: dict[str, Any]) -> Config:
+        """Take over a configuration that was checked when it ran, perhaps by an older schema."""
+        config = cls.__new__(cls)
+        config.values = values
+        return config
 
     def _check_names(self) -> None:
         values = self.values
@@ -234,13 +245,24 @@ class Config:
         options = dict(self.values["data"][dataset]["options"])
         folder = self.values["folders"].get(dataset) or options.pop("folder", None)
         if folder:
-            options["folder"] = _expanded(f"folders.{dataset}", str(folder))
+            options["folder"] = expanded(f"folders.{dataset}", str(folder))
         return {"name": dataset, "reader": self.reader_of(dataset), "options": options}
 
     def judge_settings(self, dataset: str) -> dict[str, Any]:
         """What training a data set's judge depends on."""
-        judge = self.values["settings"][self.kind_of(dataset)]["judge"]
-        return {"recipe": RECIPE, "dataset": dataset, "seed": seed_of(dataset, "judge"), **judge}
+        judge = {key: value for key, value in self._judge(dataset).items() if key not in GATE}
+        identity = {"dataset": dataset, "seed": seed_of(dataset, "judge")}
+        return {"recipe": JUDGE_RECIPE, **identity, **judge}
+
+    def gate_settings(self, dataset: str) -> dict[str, Any]:
+        """What a data set's judge must reach on test images."""
+        judge = self._judge(dataset)
+        return {key: judge.get(key, {}) for key in GATE}
+
+    def _judge(self, dataset: str) -> dict[str, Any]:
+        """A data set's own settings of its judge, laid over those of its kind."""
+        shared = self.values["settings"][self.kind_of(dataset)]["judge"]
+        return {**shared, **self.values["data"][dataset].get("judge", {})}
 
     def gp_settings(self, dataset: str) -> dict[str, Any]:
         """What fitting a data set's Gaussian process depends on, besides its judge."""
@@ -282,22 +304,6 @@ class Config:
 def subset_seed(dataset: str, rate: str, seed: int) -> int:
     """Seed of which images are labelled: the same for every model."""
     return seed_of(dataset, "labelled", rate, seed)
-
-
-def _expanded(where: str, path: str) -> str:
-    """Path with `~` and `$VARIABLES` expanded.
-
-    Raises
-    ------
-    InputError
-        If a variable is not set, or a user is not known.
-    """
-    found = os.path.expandvars(os.path.expanduser(path))
-    unset = VARIABLE.search(found)
-    if (unset or found.startswith("~")) and not Path(found).exists():
-        what = f"the variable {unset[0]} is not set" if unset else "there is no such home folder"
-        raise InputError(f"configuration: {where} is '{path}', but {what}; write the path out")
-    return found
 
 
 def _known(where: str, name: str, known: dict[str, Any]) -> None:

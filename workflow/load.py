@@ -49,14 +49,14 @@ def load_model(folder: Path, store: Store, device: torch.device) -> LabelledVAE:
 
 
 def load_judge(folder: Path, store: Store, device: torch.device) -> Judge:
-    """Read a data set's judge from the folder with judge.pt and judge.json.
+    """Read a data set's judge from the folder with judge.pt and training.json.
 
     Raises
     ------
     InputError
         If the judge was trained on another store.
     """
-    record = read_json(folder / "judge.json")
+    record = read_json(folder / "training.json")
     store.require_checksum(record["data_checksum"], f"the judge in {folder}")
     judge = Judge(label_space(store), record["settings"]["network"], store.image_shape)
     return _loaded(judge, folder / "judge.pt", device)

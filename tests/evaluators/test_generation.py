@@ -106,7 +106,7 @@ def test_ceilings_come_from_real_images_and_from_perfect_drawings():
 
 def test_a_copier_generates_the_nearest_real_image():
     images = toy_images(spread=0)
-    model = Copier(PixelJudge(images.space), images)
+    model = Copier(PixelJudge(images.space), images, images)
     y = images.labels.unique(dim=0)
     generated = generate_images(model, y, seed=0)
     assert agreement(PixelJudge(images.space), generated)["accuracy"] == 1

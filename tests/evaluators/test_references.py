@@ -37,7 +37,7 @@ def test_constant_is_not_trained():
 
 def test_copier_classifies_as_the_judge_and_samples_real_images():
     images = toy_images(20, spread=0)
-    model = Copier(PixelJudge(images.space), images)
+    model = Copier(PixelJudge(images.space), images, images)
     assert accuracy(infer_all(model, images), images)["accuracy"] == 1
     real = {bytes(image.flatten().tolist()) for image in images.images}
     sampled = (model.sample(30) * 255).round().to(torch.uint8)
@@ -47,4 +47,18 @@ def test_copier_classifies_as_the_judge_and_samples_real_images():
 def test_copier_keeps_one_of_two_things():
     images = toy_images(5)
     with pytest.raises(InputError, match="characteristics"):
-        Copier(PixelJudge(images.space), images, keep="face")
+        Copier(PixelJudge(images.space), images, images, keep="face")
+
+
+def test_copies_with_given_labels_are_test_images_and_not_the_same_one_again():
+    train, test = toy_images(40, seed=1), toy_images(60)
+    model = Copier(PixelJudge(test.space), train, test)
+    y = test.labels[:1].expand(50, -1)
+    torch.manual_seed(0)
+    copies = {bytes(i.flatten().tolist()) for i in (model.generate(y) * 255).round().byte()}
+    alike = (test.labels == test.labels[0]).all(1)
+    expected = {bytes(i.flatten().tolist()) for i in test.images[alike]}
+    assert len(expected) > 1
+    assert copies == expected
+    drawn = {bytes(i.flatten().tolist()) for i in (model.sample(50) * 255).round().byte()}
+    assert drawn <= {bytes(i.flatten().tolist()) for i in train.images}

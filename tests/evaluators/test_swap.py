@@ -153,9 +153,9 @@ def test_a_constant_model_has_no_normalised_score():
 def test_copiers_are_the_two_ends():
     images = toy_images()
     judge = PixelJudge(images.space)
-    donor = scores(Copier(judge, images, "characteristics"), images)
+    donor = scores(Copier(judge, images, images, "characteristics"), images)
     assert (donor["swap"], donor["swap_background_change"]) == (0, pytest.approx(1))
-    idle = scores(Copier(judge, images, "background"), images)
+    idle = scores(Copier(judge, images, images, "background"), images)
     assert (idle["swap_normalised"], idle["swap_background_change"]) == (pytest.approx(1), 0)
 
 

@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "local_slurm.sh"
 STEPS = 600
 """Of the training that is preempted."""
-GPU_RULES = {"train", "train_judge", "fit_gp", "evaluate", "evaluate_references"}
+GPU_RULES = {
+    *("train", "train_judge", "assess_judge", "fit_gp", "evaluate", "evaluate_references"),
+}
 
 
 class Accounted(NamedTuple):

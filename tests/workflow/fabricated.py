@@ -56,6 +56,34 @@ def even(run: Run, metric: str) -> float:
     return 0.5 + 0.001 * run.seed
 
 
+def judge(folder: Path, dataset: str, balanced_accuracy: float, minimum: float) -> None:
+    """Write the record of a judge, which passes its gate or not."""
+    metrics = {"accuracy": 0.9, "balanced_accuracy": balanced_accuracy}
+    metrics["balanced_accuracy/Pale_Skin"] = balanced_accuracy
+    training = {
+        "stand_in": dataset.startswith("synthetic_"),
+        "settings_hash": "abc",
+        "data_checksum": "def",
+        "code": {"commit": "0123456789abcdef", "dirty": False},
+        "versions": {"torch": "2"},
+        "device": "cpu",
+        "wall_s": 1.0,
+        "peak_mb": 100.0,
+    }
+    record = {
+        "training": training,
+        "gate": {
+            "minimum": {"balanced_accuracy": minimum},
+            "label_minimum": {"balanced_accuracy": 0.85},
+        },
+        "metrics": metrics,
+        "majority": {"accuracy": 0.5, "balanced_accuracy": 0.5},
+        "warnings": [],
+        "unreadable_labels": [],
+    }
+    write_json(folder / "judges" / dataset / "judge.json", record)
+
+
 def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[str]:
     """Write a preset's folder; returns what of it `snakemake reference` would copy."""
     config = Config(values)

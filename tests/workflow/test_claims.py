@@ -325,8 +325,8 @@ def test_the_step_reads_records_from_csv_as_they_were(tmp_path):
 
     frame = swaps(ccvae=[1.0] * 3, m2=[2.0] * 3)
     frame.to_csv(tmp_path / "records.csv", index=False)
-    warning = {"warnings": ["the judge guesses"]}
-    write_json(tmp_path / "judges" / "synthetic_faces" / "judge.json", warning)
+    warning = {"warnings": ["the process guesses"]}
+    write_json(tmp_path / "judges" / "synthetic_faces" / "gp.json", warning)
     given = Namespace(
         settings=vars(plan()),
         records=tmp_path / "records.csv",
@@ -341,5 +341,5 @@ def test_the_step_reads_records_from_csv_as_they_were(tmp_path):
     assert set(own["verdict"]) == {HOLDS}
     text = (tmp_path / "claims.md").read_text()
     assert ", 12 runs." in text
-    assert "* synthetic_faces (drawn): the judge guesses" in text
+    assert "* synthetic_faces (drawn): the process guesses" in text
     assert pd.read_csv(tmp_path / "comparison.csv")["best_baseline"].eq("m2").all()

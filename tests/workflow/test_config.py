@@ -8,6 +8,7 @@ import yaml
 
 from ccvae.errors import InputError
 from workflow.config import Config, Run, seed_of, settings_hash, subset_seed
+from workflow.reporting.render import DEVIATIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,3 +142,40 @@ def test_run_settings_do_not_depend_on_what_else_is_run():
     wide = {**copy.deepcopy(raw), "seeds": 5}
     run = Run("mnist", "m2", "1.0", 0)
     assert Config(narrow).run_settings(run) == Config(wide).run_settings(run)
+
+
+def test_what_is_asked_of_a_judge_trains_nothing_again():
+    values = default()
+    values["data"]["mnist"]["judge"] = {"minimum": {"accuracy": 0.5}, "label_minimum": {}}
+    before, after = Config(default()), Config(values)
+    assert after.judge_settings("mnist") == before.judge_settings("mnist")
+    assert after.gate_settings("mnist")["minimum"] == {"accuracy": 0.5}
+
+
+def test_a_data_set_has_its_own_judge_where_it_says_so():
+    values = default()
+    values["data"]["mnist"]["judge"] = {"network": "resnet18", "flip": True}
+    config = Config(values)
+    shared = values["settings"]["classes"]["judge"]
+    assert config.judge_settings("mnist")["network"] == "resnet18"
+    assert config.judge_settings("mnist")["steps"] == shared["steps"]
+    assert config.judge_settings("fashion_mnist")["network"] == shared["network"]
+    assert config.gate_settings("mnist")["minimum"] == {}
+
+
+@pytest.mark.parametrize("name", sorted(default()["data"]))
+def test_every_shipped_data_set_has_a_gate_that_the_register_names(name):
+    register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
+    (entry,) = [entry for entry in register if entry["id"] == "judge-gates"]
+    asked = Config(default()).gate_settings(name)
+    assert asked["minimum"]
+    for value in (*asked["minimum"].values(), *asked["label_minimum"].values()):
+        assert f"{value:.3f}".rstrip("0").removeprefix("0") in entry["ours"]
+
+
+def test_a_new_recipe_of_judges_trains_judges_and_no_model(monkeypatch):
+    config, run = Config(default()), Run("mnist", "ccvae", "1.0", 0)
+    judge, model = config.judge_settings("mnist"), config.run_settings(run)
+    monkeypatch.setattr("workflow.config.JUDGE_RECIPE", 99)
+    assert config.judge_settings("mnist") != judge
+    assert config.run_settings(run) == model

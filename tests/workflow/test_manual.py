@@ -19,7 +19,7 @@ from ccvae.networks import ARCHITECTURES
 from ccvae.numerics import Numerics
 from ccvae.training import Schedule
 from datasets.readers import READERS
-from evaluators.classifier import JudgeSettings
+from evaluators.learning import JudgeSettings
 from workflow.manual import Manual
 from workflow.planning.overlay import DEFAULT
 from workflow.schema import SCHEMA, read_schema, resolved, schema_of

@@ -125,7 +125,7 @@ def test_other_jobs_need_the_same_settings_and_data(tmp_path):
     finish(tmp_path, old, job(old, "store"), 9, 9)
     estimator = Estimator(past_jobs(tmp_path), "cpu", None)
     assert estimator.estimate(job(config("seeds=1"), "train_judge")).seconds == pytest.approx(50)
-    longer = config("settings={attributes: {judge: {epochs: 99}}}")
+    longer = config("settings={attributes: {judge: {steps: 99}}}")
     assert estimator.estimate(job(longer, "train_judge")).source == UNKNOWN
     fewer = config("data={synthetic_xrays: {options: {sizes: {train: 10}}}}")
     assert estimator.estimate(job(fewer, "evaluate", "m2")).source == UNKNOWN

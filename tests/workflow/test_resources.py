@@ -12,7 +12,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"train", "train_judge", "fit_gp", "evaluate", "evaluate_references", "study_draws"}
+HEAVY = {
+    *("train", "train_judge", "assess_judge", "fit_gp", "evaluate", "evaluate_references"),
+    "study_draws",
+}
 WRAPPER = """
 import json
 

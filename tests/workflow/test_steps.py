@@ -106,14 +106,22 @@ def test_a_damaged_state_is_set_aside_and_training_starts_anew(trained, store, l
     assert read_json(tmp_path / "run.json")["resumed_at_step"] == 0
 
 
+NETWORK = {
+    "network": "small_cnn",
+    "steps": 4,
+    "check_steps": 2,
+    "batch_size": 32,
+    "learning_rate": 0.003,
+}
+
+
 @pytest.fixture(scope="module")
 def judge(store, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("judge")
     common = {"recipe": 1, "dataset": "tiny", "seed": 3}
-    network = {"network": "small_cnn", "epochs": 1, "batch_size": 32, "learning_rate": 0.003}
     process = {"inducing": 5, "steps": 3, "batch_size": 32, "learning_rate": 0.01}
     settings = {
-        "train_judge": {**common, **network, "minimum": {}},
+        "train_judge": {**common, **NETWORK},
         "fit_gp": {**common, "gaussian_process": process, "information_draws": 4},
     }
     for name, given in settings.items():
@@ -150,24 +158,23 @@ def test_evaluation_measures_and_repeats(trained, store, judge, tmp_path):
     assert 0 <= first["accuracy"] <= 1
 
 
-def test_a_judge_is_trained_and_its_record_has_a_majority_row(store, tmp_path):
-    settings = {
-        "recipe": 1,
-        "dataset": "tiny",
-        "seed": 3,
-        "network": "small_cnn",
-        "epochs": 1,
-        "batch_size": 32,
-        "learning_rate": 0.003,
-        "minimum": {"accuracy": 1.01},
-    }
-    arguments = ["--settings", json.dumps(settings), "--store", store, "--out", tmp_path]
-    done = step("train_judge", *arguments)
+def test_a_judge_says_how_it_learnt_and_where_it_fails(store, judge, tmp_path):
+    gate = {"minimum": {"accuracy": 1.01}, "label_minimum": {"auroc": 1.01}}
+    out = tmp_path / "judge.json"
+    arguments = ["--settings", json.dumps(gate), "--store", store, "--judge", judge, "--out", out]
+    done = step("assess_judge", *arguments)
     assert done.returncode == 0, done.stderr
-    record = read_json(tmp_path / "judge.json")
-    assert {"accuracy", "balanced_accuracy"} <= set(record["majority"])
-    assert len(record["warnings"]) == 1
+    record = read_json(out)
+    learning = record["training"]["learning"]
+    assert [check["step"] for check in learning["checks"]] == [2, 4]
+    assert (learning["steps"], learning["restarts"]) == (4, 0)
+    assert "budget of steps" in learning["stopped"]
+    assert {"accuracy", "balanced_accuracy", "negative_log_likelihood"} <= set(record["majority"])
+    assert "below the 1.01 asked of it" in record["warnings"][0]
     assert record["warnings"][0] in done.stderr
+    assert set(record["unreadable_labels"]) <= {key.partition("/")[2] for key in record["metrics"]}
+    assert record["unreadable_labels"]
+    assert f"cannot be relied on for {record['unreadable_labels'][0]}" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -219,6 +226,7 @@ def test_cuda_is_refused_where_there_is_none(store, labelled, tmp_path):
         "label_subset",
         "train",
         "train_judge",
+        "assess_judge",
         "evaluate",
         "make_table",
         "check_claims",

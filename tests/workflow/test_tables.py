@@ -54,18 +54,22 @@ def write_run(results, run: Run, **metrics: float) -> None:
     write_json(results / run.folder / "metrics.json", measured)
 
 
-def write_judge(results, dataset: str) -> None:
+def write_judge(results, dataset: str, minimum: float = 0.9) -> None:
+    training = {
+        "settings_hash": "j",
+        "data_checksum": "def",
+        "stand_in": False,
+        "code": {"commit": "0123", "dirty": False},
+        "versions": {"torch": "2"},
+        "device": "cpu",
+        "wall_s": 1.0,
+        "peak_mb": 100.0,
+    }
     write_json(
         results / "judges" / dataset / "judge.json",
         {
-            "settings_hash": "j",
-            "data_checksum": "def",
-            "stand_in": False,
-            "code": {"commit": "0123", "dirty": False},
-            "versions": {"torch": "2"},
-            "device": "cpu",
-            "wall_s": 1.0,
-            "peak_mb": 100.0,
+            "training": training,
+            "gate": {"minimum": {"accuracy": minimum}, "label_minimum": {}},
             "metrics": {"accuracy": 0.99, "balanced_accuracy": 0.98},
             "majority": {"accuracy": 0.1, "balanced_accuracy": 0.1},
         },

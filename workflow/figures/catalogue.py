@@ -41,6 +41,8 @@ class Figure:
         Which systems it is about; all when empty.
     task
         What a model must be able to do.
+    judged
+        Whether it shows what a judge says.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Figure:
     caption: str
     systems: tuple[str, ...] = ()
     task: str = "reconstruct"
+    judged: bool = False
 
     @property
     def heading(self) -> str:
@@ -148,6 +151,7 @@ def _figures() -> Iterator[Figure]:
         kinds=attributes,
         caption="confusion",
         task="intervene",
+        judged=True,
     )
     yield from _by_system(
         {"ccvae": 11, "m2": 13, "diva": 15, "mvae": 17},
@@ -229,6 +233,7 @@ def _figures() -> Iterator[Figure]:
         "curves:against_f",
         kinds=either,
         caption="against_f",
+        judged=True,
     )
     yield Figure(
         "training_curves",

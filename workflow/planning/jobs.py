@@ -13,7 +13,7 @@ from workflow.planning.expected import image_counts
 
 RESULTS = {
     "store": "data/{dataset}/store.json",
-    "train_judge": "judges/{dataset}/judge.json",
+    "train_judge": "judges/{dataset}/training.json",
     "fit_gp": "judges/{dataset}/gp.json",
     "evaluate_references": "judges/{dataset}/references.json",
     "train": "runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from workflow.reporting.judges import UNJUDGED, failed_judges, first_lines, rests_on_judge
 from workflow.reporting.names import STAND_INS, dataset_name
 from workflow.reporting.records import Plan
 
@@ -35,6 +36,7 @@ COLUMNS = [
     "ceiling",
     "share",
     "verdict",
+    "judge_failed",
 ]
 
 
@@ -141,7 +143,7 @@ def capabilities(records: pd.DataFrame, tasks: Sequence[str], plan: Plan) -> pd.
     pandas.DataFrame
         With the columns `COLUMNS`: `share` of the way from floor to ceiling, and the verdict.
     """
-    figures = _Figures(records)
+    figures, failed = _Figures(records), failed_judges(records)
     rows = []
     for dataset in plan.datasets:
         for model in plan.models:
@@ -154,6 +156,9 @@ def capabilities(records: pd.DataFrame, tasks: Sequence[str], plan: Plan) -> pd.
                     judged = _judge(figures, dataset, model, rate, seeds, task)
                     if task in lacks:
                         judged = {"verdict": CANNOT}
+                    elif dataset in failed and _rests_on_judge(judged):
+                        reason = {"verdict": UNJUDGED, "judge_failed": failed[dataset]}
+                        judged |= {**reason, "share": None}
                     identity = {
                         "dataset": dataset,
                         "model": model,
@@ -161,9 +166,20 @@ def capabilities(records: pd.DataFrame, tasks: Sequence[str], plan: Plan) -> pd.
                         "supervision_rate": rate,
                         "supported": task not in lacks,
                         "why_not": lacks.get(task, ""),
+                        "judge_failed": "",
                     }
                     rows.append({**identity, **judged})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rests_on_judge(judged: Mapping[str, object]) -> bool:
+    """Whether a figure, or an end of its scale, is what a judge says."""
+    metric = judged.get("metric")
+    return any(
+        rests_on_judge(criterion.metric, str(criterion.ceiling))
+        for criterion in CRITERIA
+        if criterion.metric == metric
+    )
 
 
 class _Figures:
@@ -237,6 +253,7 @@ def capabilities_markdown(
     lines = [
         "# What each model can do",
         "",
+        *first_lines(frame["judge_failed"]),
         "Section 6 claims that no existing method can do everything that CCVAE can.",
         "",
         "**By structure**",
@@ -265,19 +282,22 @@ def capabilities_markdown(
         rate = max(of_dataset["supervision_rate"].unique(), key=float)
         rows = of_dataset[of_dataset["supervision_rate"] == rate]
         lines += ["", f"**{dataset_name(str(dataset))}, f = {rate}**", "", *_header(tasks)]
-        complete, open_ = [], []
+        complete: list[str] = []
+        open_: dict[str, list[str]] = {MISSING: [], UNJUDGED: []}
         for model, of_model in rows.groupby("model", sort=False):
             named = of_model.set_index("task")
             cells = [_cell(named.loc[task]) for task in tasks]
             lines.append(f"| {titles[str(model)]} | " + " | ".join(cells) + " |")
             verdicts = set(named["verdict"])
-            if MISSING in verdicts and not verdicts & {CANNOT, FAILS}:
-                open_.append(titles[str(model)])
-            elif not verdicts & {CANNOT, FAILS}:
-                complete.append(titles[str(model)])
+            if verdicts & {CANNOT, FAILS}:
+                continue
+            why = [reason for reason in open_ if reason in verdicts]
+            (open_[why[-1]] if why else complete).append(titles[str(model)])
         lines += ["", f"Every task that was measured: {'; '.join(complete) or 'none'}."]
-        if open_:
-            lines.append(f"Undecided, because a figure is missing: {'; '.join(open_)}.")
+        if open_[MISSING]:
+            lines.append(f"Undecided, because a figure is missing: {'; '.join(open_[MISSING])}.")
+        if open_[UNJUDGED]:
+            lines.append(f"{UNJUDGED.capitalize()}: {'; '.join(open_[UNJUDGED])}.")
     return "\n".join(lines) + "\n"
 
 
@@ -300,4 +320,4 @@ def _cell(row: pd.Series) -> str:
     verdict = str(row["verdict"])
     if verdict in (WORKS, FAILS):
         return f"{'yes' if verdict == WORKS else 'no'} ({round(row['share'], 2) + 0.0:.2f})"
-    return {CANNOT: "no", UNMEASURED: "by structure", MISSING: "missing"}[verdict]
+    return {CANNOT: "no", UNMEASURED: "by structure"}.get(verdict, verdict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import yaml
 
 from ccvae.errors import InputError
 from workflow.reporting.intervals import Cell, by_cell, paired, seed_interval
+from workflow.reporting.judges import UNJUDGED, failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.records import Plan
 
@@ -77,7 +78,7 @@ class Comparison:
     n
         Seeds.
     verdict
-        holds, fails, undecided or not run.
+        holds, fails, undecided, not run, or not decided because the judge failed its gate.
     """
 
     claim: str
@@ -115,7 +116,7 @@ class Verdict:
     @property
     def decisive(self) -> Comparison | None:
         """The comparison least in favour of the claim, if any was run."""
-        run = [c for c in self.comparisons if c.verdict != NOT_RUN]
+        run = [c for c in self.comparisons if c.verdict not in (NOT_RUN, UNJUDGED)]
         order = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
         worst = min(run, key=lambda c: (order[c.verdict], _share(c)), default=None)
         return worst
@@ -180,7 +181,25 @@ def decide(
         From `load_claims`.
     """
     court = _Court(by_cell(records), plan, tolerances)
-    return [verdict for claim in claims for verdict in court.verdicts(claim)]
+    failed = failed_judges(records)
+    return [
+        _without_judge(verdict) if verdict.dataset in failed else verdict
+        for claim in claims
+        for verdict in court.verdicts(claim)
+    ]
+
+
+def _without_judge(verdict: Verdict) -> Verdict:
+    """Take back what was decided on the word of a judge that failed its gate."""
+    claim = verdict.claim
+    metrics = {row.metric for row in verdict.comparisons} | {task.metric for task in claim.tasks}
+    if verdict.verdict == NOT_RUN or not any(rests_on_judge(m, claim.reference) for m in metrics):
+        return verdict
+    rows = tuple(
+        row if row.verdict == NOT_RUN else replace(row, verdict=UNJUDGED)
+        for row in verdict.comparisons
+    )
+    return replace(verdict, verdict=UNJUDGED, comparisons=rows)
 
 
 def comparisons_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:

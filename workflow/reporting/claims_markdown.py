@@ -15,6 +15,7 @@ from workflow.reporting.claims import (
     Verdict,
 )
 from workflow.reporting.intervals import ENOUGH, LEVEL
+from workflow.reporting.judges import UNJUDGED, first_lines
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
 
@@ -32,6 +33,7 @@ def claims_markdown(
     tolerances: dict[str, Amount],
     runs: int,
     warnings: Sequence[str] = (),
+    failed: Sequence[str] = (),
 ) -> str:
     """Render all verdicts: an overview, then each claim with its numbers.
 
@@ -46,7 +48,9 @@ def claims_markdown(
     runs
         How many trained models stand behind the verdicts.
     warnings
-        Sentences about judges that missed what is asked of them.
+        Sentences about Gaussian processes that missed what is asked of them.
+    failed
+        Sentences about judges that failed their gates.
     """
     by_claim: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
@@ -54,6 +58,7 @@ def claims_markdown(
     lines = [
         "# The paper's claims",
         "",
+        *first_lines(failed),
         f"Preset `{plan.preset}`, {plan.seeds_in_words()}, {runs} runs. "
         "Models are compared at the same f, seed by seed. From "
         f"{ENOUGH} seeds on, a difference has Student's {LEVEL:.0%} interval; with fewer it has "
@@ -71,7 +76,7 @@ def claims_markdown(
     for group in by_claim.values():
         claim = group[0].claim
         run = [v for v in group if v.verdict != NOT_RUN]
-        words = "; ".join(f"{_where(v, plan)}: **{v.verdict}**" for v in run) or NOT_RUN
+        words = "; ".join(f"{_where(v, plan)}: {_word(v)}" for v in run) or NOT_RUN
         lines.append(f"| [{claim.claim}](#{claim.id}) | {claim.place} | {words} |")
     for group in by_claim.values():
         lines += ["", *_section(group, plan, tolerances)]
@@ -86,8 +91,13 @@ def claims_markdown(
 def _reservations(warnings: Sequence[str]) -> list[str]:
     if not warnings:
         return []
-    lead = "**Reservations.** What a judge that misses its bar says about images means little:"
+    lead = "**Reservations.** Mutual information rests on these Gaussian processes:"
     return [lead, "", *(f"* {warning}" for warning in warnings), ""]
+
+
+def _word(verdict: Verdict) -> str:
+    """Word of a verdict, bold where there is one."""
+    return verdict.verdict if verdict.verdict == UNJUDGED else f"**{verdict.verdict}**"
 
 
 def _where(verdict: Verdict, plan: Plan) -> str:
@@ -118,7 +128,7 @@ def _section(group: Iterable[Verdict], plan: Plan, tolerances: dict[str, Amount]
         cells = [
             dataset_name(verdict.dataset),
             _title(verdict.subject, plan),
-            f"**{verdict.verdict}**{kind}",
+            f"{_word(verdict)}{kind}",
             numbers,
             least_in_favour(verdict.decisive, plan),
         ]

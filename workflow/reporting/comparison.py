@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workflow.reporting.intervals import LEVEL, Cell, bootstrap_interval, by_cell, paired
+from workflow.reporting.judges import failed_judges, first_lines, rests_on_judge
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric, Table
 from workflow.reporting.records import Plan
@@ -29,6 +30,7 @@ COLUMNS = [
     "high",
     "n",
     "better",
+    "judge_failed",
 ]
 MORE_SEEDS = "one seed, no interval"
 
@@ -51,9 +53,10 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     pandas.DataFrame
         With the columns `COLUMNS`. `difference` is model minus baseline in the metric's unit, over
         the `n` seeds that both have; `low` and `high` are its bootstrap interval; `better` is
-        whether the interval lies on the better side of zero, missing for a single seed.
+        whether the interval lies on the better side of zero, missing for a single seed and where
+        `judge_failed` says that the judge failed its gate.
     """
-    cells = by_cell(records)
+    cells, failed = by_cell(records), failed_judges(records)
     rows = [
         row
         for table in TABLES.values()
@@ -64,6 +67,12 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         for rate in plan.rates
         for row in _rows(cells, plan, table, metric, dataset, rate)
     ]
+    for row in rows:
+        row["judge_failed"] = (
+            failed.get(row["dataset"], "") if rests_on_judge(row["metric"]) else ""
+        )
+        if row["judge_failed"]:
+            row["better"] = None
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -114,6 +123,7 @@ def comparison_markdown(frame: pd.DataFrame, plan: Plan) -> str:
     lines = [
         "# CCVAE against the best baseline",
         "",
+        *first_lines(frame["judge_failed"]),
         f"Difference (CCVAE minus baseline) of means over seeds, preset `{plan.preset}`, and the "
         f"{percent} interval of a bootstrap over paired seeds. The best baseline is chosen by its "
         "mean, which leans against CCVAE; with fewer than about ten seeds the bootstrap is too "

@@ -12,8 +12,16 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.reporting.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, Amount, Verdict
+from workflow.reporting.claims import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    UNDECIDED,
+    Amount,
+    Verdict,
+)
 from workflow.reporting.claims_markdown import least_in_favour
+from workflow.reporting.judges import UNJUDGED
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
@@ -64,6 +72,12 @@ def not_run(verdicts: Iterable[Verdict]) -> list[str]:
     return [", ".join(missing) + "." if missing else NONE]
 
 
+def unjudged(verdicts: Iterable[Verdict]) -> list[str]:
+    """Claims that would rest on a judge which failed its gate."""
+    found = dict.fromkeys(f"`{v.claim.id}`" for v in verdicts if v.verdict == UNJUDGED)
+    return [f"{UNJUDGED.capitalize()}: {', '.join(found)}."] if found else []
+
+
 def in_short(verdicts: Sequence[Verdict]) -> list[str]:
     """Count verdicts, on real data and on stand-ins apart."""
     lines = []
@@ -73,7 +87,8 @@ def in_short(verdicts: Sequence[Verdict]) -> list[str]:
             continue
         counts = Counter(v.verdict for v in found)
         claims = len({v.claim.id for v in found})
-        each = ", ".join(f"{name} {counts[name]}" for name in (HOLDS, FAILS, UNDECIDED))
+        names = (HOLDS, FAILS, UNDECIDED, *([UNJUDGED] if counts[UNJUDGED] else []))
+        each = ", ".join(f"{name} {counts[name]}" for name in names)
         lines.append(
             f"* {words}, {len(found)} verdicts on {claims} claims, one for each reading of CCVAE "
             f"and data set: {each}."

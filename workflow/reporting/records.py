@@ -12,6 +12,7 @@ import pandas as pd
 from baselines.registry import SYSTEMS
 from ccvae.files import read_json
 from workflow.config import Run
+from workflow.reporting.judges import gate_metrics
 from workflow.reporting.names import dataset_name
 
 COLUMNS = [
@@ -168,16 +169,23 @@ def _origin(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def judge_records(results: Path, datasets: Iterable[str]) -> pd.DataFrame:
+    """Read the records of judges, and of what needs no training; columns as of `collect`."""
+    rows = [row for dataset in datasets for row in _reference_rows(results, dataset)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
 def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
     path = results / "judges" / dataset / "judge.json"
     if not path.exists():
         return []
     record = read_json(path)
-    rows = {"majority": record["majority"], "judge": record["metrics"]}
+    judge = record["metrics"] | gate_metrics(record)
+    rows = {"majority": record["majority"], "judge": judge}
     references = path.with_name("references.json")
     if references.exists():
         rows |= read_json(references)["metrics"]
-    common = {**_origin(record), "run": f"judges/{dataset}", "dataset": dataset}
+    common = {**_origin(record["training"]), "run": f"judges/{dataset}", "dataset": dataset}
     return [
         {**common, "model": model, "metric": metric, "value": value}
         for model, metrics in rows.items()

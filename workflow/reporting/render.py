@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from workflow.reporting.judges import first_lines, rests_on_judge
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import REFERENCES, Plan
@@ -33,6 +34,12 @@ def row_name(model: str, plan: Plan) -> str:
     return REFERENCES[model] if model in REFERENCES else plan.models[model]["title"]
 
 
+def _heading(model: str, row: pd.DataFrame, plan: Plan) -> str:
+    """Name of a row; that of a judge says where it failed its gate."""
+    failed = model == "judge" and (row["judge_failed"] != "").any()
+    return row_name(model, plan) + (" (failed its gate)" if failed else "")
+
+
 def _datasets(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(frame["dataset"]))
 
@@ -55,9 +62,16 @@ def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+def reservations(frame: pd.DataFrame) -> list[str]:
+    """Sentences on judges that failed their gate, where a block of the table rests on them."""
+    blocks = frame[frame["metric"].map(rests_on_judge)]
+    return [sentence for sentence in blocks["judge_failed"].unique() if sentence]
+
+
 def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     """Render a tidy table as Markdown, one block per metric and data set."""
-    lines = [f"# {table.heading}", "", caption(table, frame, plan), ""]
+    lines = [f"# {table.heading}", "", *first_lines(reservations(frame))]
+    lines += [caption(table, frame, plan), ""]
     for dataset in _datasets(frame):
         for metric in table.metrics:
             block = frame[(frame["metric"] == metric.name) & (frame["dataset"] == dataset)]
@@ -92,7 +106,7 @@ def _markdown_block(metric: Metric, block: pd.DataFrame, plan: Plan) -> list[str
             if cell is not None and (model, rate) in best:
                 text = f"**{text}**"
             cells.append(text + ("" if cell is None else _paper(cell)))
-        lines.append(f"| {row_name(str(model), plan)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {_heading(str(model), row, plan)} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -126,10 +140,11 @@ def _paper(cell: Any) -> str:
 
 
 def _best(metric: Metric, block: pd.DataFrame) -> set[tuple[str, str]]:
-    """The best trained model at each rate, as (model, rate)."""
+    """The best trained model at each rate, as (model, rate); none that a failed judge names."""
     if metric.lower_is_better is None:
         return set()
-    models = block[~block["model"].isin(REFERENCES) & block["mean"].notna()]
+    judged = block["judge_failed"] == ""
+    models = block[judged & ~block["model"].isin(REFERENCES) & block["mean"].notna()]
     best: set[tuple[str, str]] = set()
     for rate, cells in models.groupby("supervision_rate"):
         extreme = cells["mean"].min() if metric.lower_is_better else cells["mean"].max()
@@ -164,7 +179,7 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         r"% Needs \usepackage{booktabs} and \usepackage{graphicx}.",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_escape(caption(table, frame, plan))}}}",
+        rf"\caption{{{_escape(' '.join([*reservations(frame), caption(table, frame, plan)]))}}}",
         rf"\label{{tab:{table.name}}}",
         r"\resizebox{\textwidth}{!}{%",
         rf"\begin{{tabular}}{{{columns}}}",
@@ -188,9 +203,8 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
                 for rate in rates
             ]
             first = _escape(metric.heading) if index == 0 else ""
-            lines.append(
-                f"{first} & {_escape(row_name(str(model), plan))} & " + " & ".join(cells) + r" \\"
-            )
+            name = _escape(_heading(str(model), row, plan))
+            lines.append(f"{first} & {name} & " + " & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 

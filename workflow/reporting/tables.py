@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workflow.reporting.judges import failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import Table
 from workflow.reporting.records import Plan
@@ -24,6 +25,7 @@ TIDY = [
     "n",
     "paper",
     "difference",
+    "judge_failed",
 ]
 
 
@@ -58,7 +60,8 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns `TIDY`; reference rows have no supervision rate.
+        With the columns `TIDY`; reference rows have no supervision rate. `judge_failed` says of
+        cells that rest on a judge which failed its gate that they do; it is empty elsewhere.
     """
     keys = ["table", "metric", "dataset", "model", "supervision_rate"]
     published = paper_values().set_index(keys)["value"].to_dict()
@@ -88,7 +91,15 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                 if cell in by_cell:
                     rows.append((label, *cell, *_summary(by_cell[cell], 1, None)))
     numbers = {column: float for column in ("mean", "std", "paper", "difference")}
-    return pd.DataFrame(rows, columns=TIDY).astype(numbers)
+    frame = pd.DataFrame(rows, columns=TIDY[:-1]).astype(numbers)
+    failed = failed_judges(records)
+    frame["judge_failed"] = [
+        failed.get(dataset, "") if rests_on_judge(metric, model) else ""
+        for metric, dataset, model in zip(
+            frame["metric"], frame["dataset"], frame["model"], strict=True
+        )
+    ]
+    return frame
 
 
 def _values_by_cell(records: pd.DataFrame) -> dict[tuple[str, str, str, str], list[float]]:
@@ -116,7 +127,7 @@ def wide(table: Table, frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Lay a tidy table out as the paper does: models down, data set and f across.
 
     Each rate has the columns `obtained`, `paper` and `difference`; reference rows repeat their
-    value at every rate.
+    value at every rate. `judge_failed` names the judges that a row rests on in vain.
     """
     rows = []
     for (metric, model), group in frame.groupby(["metric", "model"], sort=False):
@@ -128,5 +139,6 @@ def wide(table: Table, frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                 row[f"{prefix} obtained"] = cell["mean"]
                 row[f"{prefix} paper"] = cell["paper"]
                 row[f"{prefix} difference"] = cell["difference"]
+        row["judge_failed"] = " ".join(filter(None, group["judge_failed"].unique()))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -3,8 +3,9 @@
 CLAIM_CODE = code(
     *(
         f"workflow/reporting/{name}.py"
-        for name in ("claims", "claims_markdown", "comparison", "intervals")
+        for name in ("claims", "claims_markdown", "comparison", "intervals", "judges")
     ),
+    "evaluators/gates.py",
     "workflow/resources/claims.yaml",
 )
 

@@ -176,8 +176,9 @@ GP_CODE = code("evaluators/gaussian_process.py")
 TABLE_CODE = code(
     *(
         f"workflow/reporting/{name}.py"
-        for name in ("paper", "records", "tables", "render")
+        for name in ("paper", "records", "tables", "render", "judges")
     ),
+    "evaluators/gates.py",
     "workflow/resources/deviations.yaml",
 )
 INCEPTION = (

@@ -48,6 +48,11 @@ def judge_settings(wildcards):
     return CONFIG.judge_settings(wildcards.dataset)
 
 
+@in_a_file("gate")
+def gate_settings(wildcards):
+    return CONFIG.gate_settings(wildcards.dataset)
+
+
 @in_a_file("gp")
 def gp_settings(wildcards):
     return CONFIG.gp_settings(wildcards.dataset)

@@ -1,10 +1,41 @@
-# All measures of one trained model, in one process.
+# All measures of one trained model, in one process; and of what needs no training.
 
 
 onstart:
     # No job may depend on this, or naming weights would train every model again. A wrong file would
     # be found when the first model is measured, after its training.
     examine_weights(verify)
+
+
+rule assess_judge:
+    input:
+        description="<results>/data/{dataset}/store.json",
+        judge="<results>/judges/{dataset}/judge.pt",
+        training="<results>/judges/{dataset}/training.json",
+    output:
+        "<results>/judges/{dataset}/judge.json",
+    log:
+        "<results>/logs/assess_judge/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/assess_judge/{dataset}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=more(2000),
+        runtime=more(60),
+        gpu=GPU,
+    params:
+        python=python,
+        code=EVALUATOR_CODE,
+        settings=gate_settings,
+        store=subpath(input.description, parent=True),
+        judge=subpath(input.judge, parent=True),
+        device=CONFIG.device,
+    shell:
+        "{params.python} -m workflow.steps.measuring.assess_judge --settings {params.settings:q}"
+        " --store {params.store:q} --judge {params.judge:q} --device {params.device}"
+        " --threads {threads} --out {output:q} --log {log:q}"
 
 
 rule draw_answers:

@@ -52,6 +52,11 @@ for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
                 group.name
             input:
                 [of_run(name, rate) for rate in CONFIG.rates],
+                judge=(
+                    "<results>/judges/{dataset}/judge.json"
+                    if any(figure.judged for figure in group.figures)
+                    else []
+                ),
             output:
                 drawn(group.figures),
             log:

@@ -185,6 +185,12 @@ for study, variants in NAMED_VARIANTS.items():
             f"study_{study}"
         input:
             records=[f"<results>/{variant.folder}/run.json" for variant in variants],
+            judges=sorted(
+                {
+                    f"<results>/judges/{variant.run.dataset}/judge.json"
+                    for variant in variants
+                }
+            ),
         output:
             table=f"<results>/studies/{study}.csv",
             page=f"<results>/studies/{study}.md",

@@ -89,7 +89,11 @@ rule capabilities:
         **LIGHT,
     params:
         python=python,
-        code=code("workflow/reporting/capabilities.py"),
+        code=code(
+            "evaluators/gates.py",
+            "workflow/reporting/capabilities.py",
+            "workflow/reporting/judges.py",
+        ),
         settings=plan_settings,
         results=subpath(output.table, ancestor=2),
         out=subpath(output.table, parent=True),

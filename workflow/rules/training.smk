@@ -42,7 +42,7 @@ rule train_judge:
         images="<results>/data/{dataset}/images.npy",
     output:
         model="<results>/judges/{dataset}/judge.pt",
-        record="<results>/judges/{dataset}/judge.json",
+        record="<results>/judges/{dataset}/training.json",
     log:
         "<results>/logs/train_judge/{dataset}.log",
     benchmark:

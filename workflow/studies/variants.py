@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
 
 HEADINGS = {
@@ -48,7 +49,9 @@ def summarise_variants(scores: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def variants_markdown(summary: pd.DataFrame, study: dict[str, Any]) -> str:
+def variants_markdown(
+    summary: pd.DataFrame, study: dict[str, Any], failed: Iterable[str] = ()
+) -> str:
     """Page of a study.
 
     Parameters
@@ -58,11 +61,14 @@ def variants_markdown(summary: pd.DataFrame, study: dict[str, Any]) -> str:
     study
         `name`, `title`, `steps` (of the first variant), and `deviations`, ids of the decisions
         that it is about.
+    failed
+        Sentences about judges that failed their gates.
     """
     seeds = int(summary["n"].min())
     lines = [
         f"# {study['title']}",
         "",
+        *first_lines(failed),
         f"Validation images, {study['steps']} steps, "
         f"{'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in brackets the change against "
         f"the first row. `snakemake study_{study['name']}` repeats it.",

@@ -52,8 +52,8 @@ def work(given: Namespace) -> None:
     images = ImageSet.read(store, "test", judge.labels)
     references = {
         "constant": Constant(train).to(device),
-        "copy_characteristics": Copier(judge, train, "characteristics"),
-        "copy_background": Copier(judge, train, "background"),
+        "copy_characteristics": Copier(judge, train, images, "characteristics"),
+        "copy_background": Copier(judge, train, images, "background"),
     }
     head = load_gp(given.judge, judge, device)
     answers = load_answers(given.answers, store, settings) if given.answers else None

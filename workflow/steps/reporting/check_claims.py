@@ -11,6 +11,7 @@ from ccvae.files import atomic_path, read_json, write_text
 from workflow.reporting.claims import comparisons_frame, decide, load_claims
 from workflow.reporting.claims_markdown import claims_markdown
 from workflow.reporting.comparison import comparison, comparison_markdown
+from workflow.reporting.judges import failed_judges
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
 from workflow.steps.command import LOG, add_settings_argument, run
@@ -32,11 +33,12 @@ def work(given: Namespace) -> None:
     verdicts = decide(records, plan, claims, tolerances)
     compared = comparison(records, plan)
     warnings = _warnings(given.records.parent, plan)
+    failed = list(failed_judges(records).values())
     for place, frame, text in (
         (
             given.claims,
             comparisons_frame(verdicts),
-            claims_markdown(verdicts, plan, tolerances, _trained(records), warnings),
+            claims_markdown(verdicts, plan, tolerances, _trained(records), warnings, failed),
         ),
         (given.comparison, compared, comparison_markdown(compared, plan)),
     ):
@@ -50,12 +52,11 @@ def work(given: Namespace) -> None:
 
 
 def _warnings(results: Path, plan: Plan) -> list[str]:
-    """What training said about the judges and their Gaussian processes."""
+    """What fitting said about the judges' Gaussian processes."""
     return [
         f"{dataset_name(dataset)}: {warning}"
         for dataset in plan.datasets
-        for name in ("judge.json", "gp.json")
-        if (path := results / "judges" / dataset / name).exists()
+        if (path := results / "judges" / dataset / "gp.json").exists()
         for warning in read_json(path)["warnings"]
     ]
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import read_json, write_text
-from workflow.reporting.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, decide, load_claims
+from workflow.reporting.claims import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    UNDECIDED,
+    decide,
+    load_claims,
+)
+from workflow.reporting.judges import UNJUDGED, failed_judges, first_lines, unreadable_labels
 from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.page import page
 from workflow.reporting.paper import TABLES
@@ -39,9 +47,12 @@ def work(given: Namespace) -> None:
         (name, (results / "tables" / f"{name}.md").read_text(encoding="utf-8"))
         for name in (*given.tables, CAPABILITIES)
     ]
+    failed = failed_judges(records).values()
     summary = [
+        *filter(None, first_lines(failed)),
         what_was_run(records, plan),
         *(about_data(results, dataset) for dataset in plan.datasets),
+        *unreadable_labels(records).values(),
         how_it_was_run(records),
         about_claims(records, plan),
     ]
@@ -86,7 +97,6 @@ def about_data(results: Path, dataset: str) -> str:
         f"test images. Its judge has accuracy {judge['metrics']['accuracy']:.3f}, the majority "
         f"{judge['majority']['accuracy']:.3f}."
     ]
-    sentences += [f"**Warning:** {warning}." for warning in judge["warnings"]]
     return " ".join(sentences)
 
 
@@ -111,7 +121,8 @@ def about_claims(records: pd.DataFrame, plan: Plan) -> str:
         if verdict.verdict != NOT_RUN:
             by_claim.setdefault(verdict.claim.id, []).append(verdict.verdict)
     counts = Counter(verdict for group in by_claim.values() for verdict in group)
-    numbers = ", ".join(f"{name} {counts[name]}" for name in (HOLDS, FAILS, UNDECIDED))
+    names = (HOLDS, FAILS, UNDECIDED, *([UNJUDGED] if counts[UNJUDGED] else []))
+    numbers = ", ".join(f"{name} {counts[name]}" for name in names)
     sentences = [
         f"[The paper's claims](#claims): {len(by_claim)} of {len(claims)} could be looked at; "
         f"verdicts over data sets and readings of CCVAE: {numbers}."

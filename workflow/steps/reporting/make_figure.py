@@ -17,8 +17,9 @@ from workflow.config import Run
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import stem
 from workflow.figures.style import save
+from workflow.reporting.judges import failed_judges, unreadable_labels
 from workflow.reporting.names import dataset_name
-from workflow.reporting.records import Plan, collect
+from workflow.reporting.records import Plan, collect, judge_records
 from workflow.steps.command import LOG, add_settings_argument, run
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def work(given: Namespace) -> None:
         module, function = figure.drawn_by.split(":")
         draw = getattr(import_module(f"workflow.figures.{module}"), function)
         path = place(figure, given)
-        save(draw(*material(title_of(figure, settings))), path)
-        write_text(path.with_name(f"{path.name}.txt"), caption(figure, settings["facts"]))
+        first, last = reservations(figure, settings["dataset"], given.results)
+        save(draw(*material(first + title_of(figure, settings))), path)
+        text = f"{first}{caption(figure, settings['facts']).rstrip()}{last}\n"
+        write_text(path.with_name(f"{path.name}.txt"), text)
         LOG.info("%s: %s", figure.name, path)
 
 
@@ -71,6 +74,17 @@ def kept(given: Namespace) -> Path:
     """Where the settings of all figures stay: beside the first."""
     path = place(FIGURES[given.figures[0]], given)
     return path.with_name(f"{path.name}.settings.json")
+
+
+def reservations(figure: Figure, dataset: str, results: Path) -> tuple[str, str]:
+    """What stands before and after all else in a figure that shows what a judge says."""
+    if not figure.judged:
+        return "", ""
+    records = judge_records(results, [dataset])
+    before, after = (
+        found.get(dataset, "") for found in (failed_judges(records), unreadable_labels(records))
+    )
+    return before and f"{before} ", after and f" {after}"
 
 
 def title_of(figure: Figure, settings: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from ccvae.files import read_json, write_text
 from workflow.config import Config
 from workflow.reporting import findings
 from workflow.reporting.claims import FAILS, HOLDS, UNDECIDED, decide, load_claims
+from workflow.reporting.judges import failed_judges, first_lines, trusted
 from workflow.reporting.records import Plan
 from workflow.reporting.reference import took
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
@@ -52,7 +53,7 @@ def page(folder: Path, out: Path) -> str:
             f"{folder} has no config.yaml and so was not gathered by `snakemake reference`; run "
             "`make reference`, or name another folder with --reference"
         )
-    config = Config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    config = Config.recorded(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     plan = Plan(**config.plan())
     records = pd.read_csv(folder / "records.csv", dtype=TEXT)
     tables = pd.concat(
@@ -60,10 +61,16 @@ def page(folder: Path, out: Path) -> str:
         for path in sorted(folder.glob("tables/*[a-z0-9].csv"))
         if not path.name.endswith(".wide.csv") and path.stem not in ("comparison", "capabilities")
     )
+    failed = failed_judges(records)
+    believed = trusted(tables, failed)
     claims, tolerances = load_claims()
     verdicts = decide(records, plan, claims, tolerances)
     studies = read_studies(folder, config)
-    facts = facts_of(tables, records, studies)
+    facts = facts_of(
+        believed,
+        trusted(records, failed),
+        {name: trusted(frame, failed) for name, frame in studies.items()},
+    )
     remarks = load_remarks()
     for remark in remarks:
         if remark.check(facts) == CONTRADICTED:
@@ -79,15 +86,17 @@ def page(folder: Path, out: Path) -> str:
 
     alpha = studies.get("alpha")
     blocks = {
+        "failed": first_lines(failed.values()),
         "in_short": findings.in_short(verdicts),
         "holds": findings.verdicts_table(verdicts, HOLDS, plan),
         "fails": findings.verdicts_table(verdicts, FAILS, plan),
         "undecided": findings.verdicts_table(verdicts, UNDECIDED, plan),
         "not_run": findings.not_run(verdicts),
-        "paper_counts": findings.paper_counts(findings.against_paper(tables, tolerances), plan),
+        "unjudged": findings.unjudged(verdicts),
+        "paper_counts": findings.paper_counts(findings.against_paper(believed, tolerances), plan),
         "readings_at_every_rate": findings.readings_at_every_rate(tables, plan),
         "alpha": [findings.NONE] if alpha is None else findings.alpha_block(alpha, plan),
-        "swap": findings.swap_block(records, plan),
+        "swap": findings.swap_block(trusted(records, failed), plan),
     }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), undefined=StrictUndefined, autoescape=False

@@ -16,6 +16,7 @@ from ccvae.errors import InputError
 from ccvae.files import write_json, write_text
 from workflow.config import Config
 from workflow.provenance import machine
+from workflow.reporting.judges import failed_judges
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.reference import DIGITS, index_markdown, origin, split_records
@@ -64,8 +65,9 @@ def work(given: Namespace) -> None:
         write_json(folder / "provenance.json", provenance)
         split = [f"{name}.csv" for name in parts if f"{name}.csv" not in names]
         files = [*names, *split, "config.yaml", "provenance.json"]
-        plan = Plan(**config.plan())
-        write_text(folder / "README.md", index_markdown(plan, provenance, files, captions))
+        plan, failed = Plan(**config.plan()), failed_judges(records).values()
+        text = index_markdown(plan, provenance, files, captions, failed)
+        write_text(folder / "README.md", text)
         size = require_small(folder, most, given.out)
     LOG.info("%s: %d files, %.2f MB", given.out, len(files) + len(captions) + 1, size)
 

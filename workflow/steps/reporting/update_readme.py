@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ccvae.errors import InputError
 from ccvae.files import read_json, write_text
+from workflow.figures.catalogue import FIGURES
+from workflow.reporting.judges import failed_judges, first_lines
 from workflow.reporting.paper import TABLES
 from workflow.reporting.reference import took
 from workflow.steps.command import LOG, run
@@ -63,6 +66,8 @@ def shown(results: Path, home: Path) -> list[str]:
     # A gathered folder is under version control; pictures elsewhere would be dead links.
     gathered = (results / "provenance.json").exists()
     link = Path(os.path.relpath(results, home)).as_posix()
+    records = pd.read_csv(results / "records.csv", dtype={"supervision_rate": str})
+    failed = failed_judges(records)
     parts = [summary(results)]
     if gathered:
         parts[0] += (
@@ -71,8 +76,9 @@ def shown(results: Path, home: Path) -> list[str]:
         )
         parts += [
             f"![{caption}]({link}/figures/{name}.png)\n\n*{caption}*"
-            for name, caption in PICTURES.items()
+            for name, words in PICTURES.items()
             if (results / "figures" / f"{name}.png").exists()
+            for caption in [" ".join([*_reservations(name, failed), words])]
         ]
     for name in REAL:
         path = results / "tables" / f"{name}.md"
@@ -84,7 +90,15 @@ def shown(results: Path, home: Path) -> list[str]:
             headings = [m.heading for m in TABLES[name].metrics if m.name in metrics]
             title = f"Drawn stand-ins, measured as in {TABLES[name].heading}"
             parts.append(only_blocks(demoted(path.read_text(encoding="utf-8"), title), headings))
-    return parts
+    return [*filter(None, first_lines(failed.values())), *parts]
+
+
+def _reservations(picture: str, failed: Mapping[str, str]) -> list[str]:
+    """What must be said of a picture that rests on a judge which failed its gate."""
+    figure, about = picture.split("/")
+    if not FIGURES[figure].judged:
+        return []
+    return [sentence for dataset, sentence in failed.items() if about.startswith(dataset)]
 
 
 def summary(results: Path) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
+from workflow.reporting.judges import failed_judges
+from workflow.reporting.records import judge_records
 from workflow.steps.command import add_settings_argument, run
 from workflow.studies.variants import summarise_variants, variants_markdown
 
@@ -31,7 +33,8 @@ def work(given: Namespace) -> None:
     summary = summarise_variants(pd.DataFrame(rows))
     with atomic_path(given.out / f"{plan['name']}.csv") as path:
         summary.rename(columns={"value": "variant"}).to_csv(path, index=False)
-    page = variants_markdown(summary, {**plan, "steps": first["steps"]})
+    failed = failed_judges(judge_records(given.results, summary["dataset"].unique()))
+    page = variants_markdown(summary, {**plan, "steps": first["steps"]}, failed.values())
     write_text(given.out / f"{plan['name']}.md", page)
 
 

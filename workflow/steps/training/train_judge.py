@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ccvae.files import write_json
 from datasets.store import Store
-from evaluators.accuracy import majority
-from evaluators.assessment import assess, gate
-from evaluators.classifier import JudgeSettings, train_judge
 from evaluators.images import ImageSet
+from evaluators.learning import JudgeSettings, train_judge
 from workflow.config import settings_hash
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import LOG, add_settings_argument, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
-NOT_OF_THE_TRAINING = ("recipe", "dataset", "minimum")
+NOT_OF_THE_TRAINING = ("recipe", "dataset")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -31,46 +30,49 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def work(given: Namespace) -> None:
-    """Train, and write judge.pt and judge.json."""
+    """Train, and write judge.pt and training.json."""
     stopwatch, settings = Stopwatch(), given.settings
     device = start_computing(given.device, given.threads, given.deterministic)
     store = Store.open(given.store)
     train = ImageSet.read(store, "train")
-    validation, test = (
-        ImageSet.read(store, split, train.space) for split in ("validation", "test")
-    )
+    validation = ImageSet.read(store, "validation", train.space)
     options = {k: v for k, v in settings.items() if k not in NOT_OF_THE_TRAINING}
     with tqdm(unit="step", disable=None) as bar:
 
         def progress(step: int, steps: int, loss: float) -> None:
             bar.total = steps
             bar.update(step - bar.n)
-            bar.set_postfix(loss=f"{loss:.3f}")
+            bar.set_postfix(validation_loss=f"{loss:.3f}")
 
-        judge = train_judge(
+        judge, learning = train_judge(
             train.space, train, validation, JudgeSettings(**options), device, progress
         )
-    measured = assess(judge, test, train.prevalence)
-    warnings = gate(measured, settings["minimum"])
-    for warning in warnings:
-        LOG.warning("%s", warning)
     save_tensors(judge.state_dict(), given.out / "judge.pt")
     write_json(
-        given.out / "judge.json",
+        given.out / "training.json",
         {
             "settings": settings,
             "settings_hash": settings_hash(settings),
             "data_checksum": store.checksum,
             "stand_in": store.stand_in,
+            "learning": asdict(learning),
+            "prevalence": train.prevalence.tolist(),
             "temperature": judge.temperature.tolist(),
-            "metrics": measured,
-            "majority": majority(test, train.prevalence),
-            "warnings": warnings,
             **provenance(str(device), stopwatch),
         },
     )
-    LOG.info("judge of %s: accuracy %.4f", store.name, measured["accuracy"])
+    LOG.info(
+        "judge of %s: %d steps, %d restarts, best at step %d with a validation loss of %.4f "
+        "(constant answer: %.4f); %s",
+        store.name,
+        learning.steps,
+        learning.restarts,
+        learning.best_step,
+        learning.best_loss,
+        learning.constant_loss,
+        learning.stopped,
+    )
 
 
 if __name__ == "__main__":
-    run(__doc__, arguments, work, lambda given: given.out / "judge.settings.json")
+    run(__doc__, arguments, work, lambda given: given.out / "training.settings.json")

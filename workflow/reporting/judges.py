@@ -1,0 +1,104 @@
+"""Which judges failed their gate, and what rests on a judge: the one place that pages ask."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from evaluators.gates import shortcomings, unreadable
+from workflow.reporting.names import dataset_name, readable
+
+MINIMUM, LABEL_MINIMUM = "minimum_", "label_minimum_"
+"""Before the name of a metric, in the records: the least value of it that the judge must reach, and
+that a label must reach to be readable."""
+UNJUDGED = "not decided: judge failed its gate"
+"""The verdict on what would rest on such a judge."""
+
+READ_BY_A_JUDGE = (
+    "swap",
+    "generation",
+    "intervention",
+    "frechet_distance_judge",
+    "mutual_information",
+)
+READ_OFF_PIXELS = ("swap_background_change", "swap_truth_l1", "swap_truth_background_change")
+"""Names of metrics, or their beginnings."""
+
+
+def gate_metrics(record: Mapping[str, Any]) -> dict[str, float]:
+    """What judge.json asks of the judge, as metrics of the records."""
+    return {
+        f"{prefix}{metric}": least
+        for prefix in (MINIMUM, LABEL_MINIMUM)
+        for metric, least in record["gate"][prefix.removesuffix("_")].items()
+    }
+
+
+def rests_on_judge(metric: str, model: str = "") -> bool:
+    """Whether a metric is what a judge says, or a row is the judge's own."""
+    judged = metric.startswith(READ_BY_A_JUDGE) and not metric.startswith(READ_OFF_PIXELS)
+    return judged or model == "judge"
+
+
+def failed_judges(records: pd.DataFrame) -> dict[str, str]:
+    """Data sets whose judge failed its gate, each with the sentence that says so.
+
+    Parameters
+    ----------
+    records
+        From `workflow.reporting.records.collect`; those of judges and constant answers count.
+    """
+    failed = {}
+    for dataset, judge in _metrics(records, "judge").items():
+        constant = _metrics(records, "majority").get(dataset, {})
+        if clauses := shortcomings(judge, constant, _asked(judge, MINIMUM)):
+            failed[dataset] = (
+                f"The judge of {dataset_name(dataset)} failed its gate: {'; '.join(clauses)}. "
+                "Nothing that rests on it is decided."
+            )
+    return failed
+
+
+def unreadable_labels(records: pd.DataFrame) -> dict[str, str]:
+    """Data sets with labels that the judge reads too badly, each with the sentence that says so."""
+    found = {
+        dataset: unreadable(judge, _asked(judge, LABEL_MINIMUM))
+        for dataset, judge in _metrics(records, "judge").items()
+    }
+    return {
+        dataset: f"The judge of {dataset_name(dataset)} cannot be relied on for "
+        f"{', '.join(map(readable, labels))}."
+        for dataset, labels in found.items()
+        if labels
+    }
+
+
+def _metrics(records: pd.DataFrame, row: str) -> dict[str, dict[str, float]]:
+    """Metrics of a row that is no model, by data set."""
+    found: dict[str, dict[str, float]] = {}
+    own = records.loc[records["model"] == row, ["dataset", "metric", "value"]]
+    for dataset, metric, value in own.itertuples(index=False):
+        found.setdefault(dataset, {})[metric] = value
+    return found
+
+
+def _asked(judge: Mapping[str, float], prefix: str) -> dict[str, float]:
+    return {k.removeprefix(prefix): v for k, v in judge.items() if k.startswith(prefix)}
+
+
+def trusted(frame: pd.DataFrame, failed: Collection[str]) -> pd.DataFrame:
+    """Rows of a frame with `dataset` and `metric` that rest on no judge which failed its gate."""
+    resting = frame["dataset"].isin(failed) & frame["metric"].map(rests_on_judge)
+    return frame[~resting]
+
+
+def first_lines(sentences: Iterable[str]) -> list[str]:
+    """Markdown that stands before anything else on a page: each sentence of `failed_judges` once.
+
+    Empty strings are passed over, so that a column of a frame can be given.
+    """
+    words = "failed its gate"
+    found = dict.fromkeys(sentence.replace(words, f"**{words}**") for sentence in sentences)
+    return [line for sentence in found if sentence for line in (sentence, "")]
