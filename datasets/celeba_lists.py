@@ -52,7 +52,7 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
     # The official list has no word above its column of file names.
     header = [""] * (len(top[1]) == len(header) + 1) + header
     place = next((place for place, cell in enumerate(top[1]) if is_image(cell.strip())), 0)
-    pick = itemgetter(place, *(header.index(label) for label in ATTRIBUTES))
+    pick = itemgetter(*(header.index(label) for label in ATTRIBUTES))
     labels, lines = [], dict[str, int]()
     for line, cells in chain([top], rows):
         if len(cells) != len(header):
@@ -60,12 +60,11 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
                 f"{path} line {line} has {len(cells)} entries where {len(header)} were expected; "
                 "get the list again."
             )
-        name, *values = pick(cells)
+        name, values = _file_name(cells[place]), pick(cells)
         try:
             labels.append(bytes(map(_SIGNS.__getitem__, values)))
         except KeyError:
             labels.append(bytes(_signs(path, line, name, values)))
-        name = _file_name(name)
         if lines.setdefault(name, line) != line:
             raise InputError(
                 f"{path} line {line} has {name}, which line {lines[name]} has already; get the "

@@ -48,13 +48,15 @@ class ImageFiles(Source):
 
     @cached_property
     def _files(self) -> tuple[list[str], np.ndarray]:
-        return find_files(self.paths)
+        return look_for(self.paths)
 
     @cached_property
     def _sample(self) -> dict[int, str]:
-        """Some rows and their files."""
-        rows = np.linspace(0, len(self.paths) - 1, SAMPLE, dtype=int)
-        return {row: self._files[0][row] for row in rows.tolist()}
+        """Some rows whose files are there, and the files."""
+        files, stamps = self._files
+        there = np.flatnonzero(stamps[:, 0])
+        picks = np.linspace(0, len(there) - 1, min(SAMPLE, len(there)), dtype=int)
+        return {row: files[row] for row in there[picks].tolist()}
 
     @cached_property
     def _white(self) -> int | None:
@@ -71,6 +73,12 @@ class ImageFiles(Source):
         InputError
             If a file is missing or empty, or one of those cannot be decoded.
         """
+        files, stamps = self._files
+        if len(bad := np.flatnonzero(stamps[:, 0] == 0)):
+            raise InputError(
+                f"The image {files[bad[0]]} {_trouble(files[bad[0]])} ({len(bad)} of the "
+                f"{len(files)} images that are used cannot be read); complete the data set."
+            )
         for path in self._sample.values():
             self._decode(path)
         return (f"grey of 16 bits, with white at {self._white}",) if self._white else ()
@@ -80,17 +88,18 @@ class ImageFiles(Source):
 
         Images that have moved are the same, and those that are gone are no longer needed.
         """
-        if (ready := super().store(folder)) is None:
-            return None
-        try:
-            same = ready.meta.get("sizes_sha256") in (None, sizes_digest(self._files[1]))
-            apart = (
-                np.abs(self._decode(path).astype(int) - ready.images[row]).mean()
-                for row, path in self._sample.items()
-            )
-            return ready if same and max(apart) < ALIKE else None
-        except InputError:
+        ready = super().store(folder)
+        if ready is None or not self._sample:
             return ready
+        _, stamps = self._files
+        sizes = ready.meta.get("sizes_sha256")
+        if sizes is not None and stamps[:, 0].all() and sizes != sizes_digest(stamps):
+            return None
+        apart = (
+            np.abs(self._decode(path).astype(int) - ready.images[row]).mean()
+            for row, path in self._sample.items()
+        )
+        return ready if max(apart) < ALIKE else None
 
     def stamps(self) -> np.ndarray:
         """Return int64 (N, 5): the files' sizes, where they are and since when, and white."""
@@ -130,8 +139,8 @@ def listing_digest(names: Sequence[str], labels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def find_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Find all files before hours of work begin.
+def look_for(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Look for all files.
 
     Returns
     -------
@@ -139,40 +148,28 @@ def find_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
         The paths, with another suffix where only that is there.
     stamps : numpy.ndarray
         int64 (N, 4): size in bytes, place on the disk, and when content and file last changed, in
-        nanoseconds.
-
-    Raises
-    ------
-    InputError
-        With the first file that cannot be used, and how many those are.
+        nanoseconds; zeros where there is no file with anything in it.
     """
-    files, stamps, bad = list(paths), [], []
+    files, stamps = list(paths), []
     siblings = cache(_images_by_stem)
     for row, path in enumerate(paths):
         stamp = _stamp(path)
-        if stamp is None:
+        if not stamp[0]:
             folder, name = os.path.split(path)
             files[row] = siblings(folder).get(PurePath(name).stem.lower(), path)
             stamp = _stamp(files[row])
-        if stamp is None:
-            bad.append(path)
         stamps.append(stamp)
-    if bad:
-        raise InputError(
-            f"The image {bad[0]} {_trouble(bad[0])} ({len(bad)} of the {len(paths)} images that "
-            "are used cannot be read); complete the data set."
-        )
     return files, np.array(stamps, dtype=np.int64)
 
 
-def _stamp(path: str) -> tuple[int, int, int, int] | None:
-    """Return a row of `find_files`' stamps; None if there is no file with anything in it."""
+def _stamp(path: str) -> tuple[int, int, int, int]:
+    """Return a row of `look_for`'s stamps."""
     try:
         info = os.stat(path)
     except OSError:
-        return None
-    if not stat.S_ISREG(info.st_mode) or info.st_size == 0:
-        return None
+        return 0, 0, 0, 0
+    if not stat.S_ISREG(info.st_mode):
+        return 0, 0, 0, 0
     return info.st_size, info.st_ino % 2**63, info.st_mtime_ns, info.st_ctime_ns
 
 

@@ -180,6 +180,17 @@ def test_images_are_no_longer_needed_once_the_store_is_finished(good: Path) -> N
     before = store_of(good)
     (good / IMAGES / "000010.jpg").unlink()
     assert store_of(good).checksum == before.checksum
+    for path in (good / IMAGES).iterdir():
+        path.write_bytes(b"")
+    assert store_of(good).checksum == before.checksum
+
+
+def test_other_images_are_noticed_where_some_are_missing(root: Path, good: Path) -> None:
+    store_of(good)
+    (root / IMAGES / "000009.jpg").unlink()
+    (root / IMAGES / "000010.jpg").unlink()
+    with pytest.raises(InputError, match=r"000009.jpg is missing \(2 of the 19 images"):
+        store_of(root)
 
 
 def test_images_of_sixteen_bits_make_the_store_of_eight(tmp_path: Path) -> None:

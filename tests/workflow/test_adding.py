@@ -194,7 +194,7 @@ def test_the_documented_metric_knows_perfect_idle_and_permuted_models(
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/adding.md"])
 def test_the_page_names_places_that_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    folders = "ccvae|baselines|evaluators|workflow|tests"
+    folders = "ccvae|datasets|baselines|evaluators|workflow|tests"
     paths = set(re.findall(rf"`((?:{folders})/[\w/]*(?:\.py)?)`", text))
     assert [path for path in paths if not (ROOT / path).exists()] == []
     for link in re.findall(r"\]\(((?!http|#)[^)#]+)\)", text):

@@ -13,29 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasets.labels import ATTRIBUTES as LABELS
 from datasets.stand_ins.drawing import Array
-
-LABELS = (
-    "Arched_Eyebrows",
-    "Bags_Under_Eyes",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Chubby",
-    "Eyeglasses",
-    "Heavy_Makeup",
-    "Male",
-    "No_Beard",
-    "Pale_Skin",
-    "Receding_Hairline",
-    "Smiling",
-    "Wavy_Hair",
-    "Wearing_Necktie",
-    "Young",
-)
-"""The attributes in the order of the paper, Appendix C.1."""
 
 DICE = 24
 """Columns of uniforms set aside for the labels."""
