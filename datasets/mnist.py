@@ -119,8 +119,6 @@ FASHION_MNIST = IdxDataset(
     _fashion_package,
     "the Debian package dataset-fashion-mnist",
 )
-
-
 DATASETS = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
 """By the reader's name."""
 
@@ -217,9 +215,9 @@ def find_idx(
     """
     counts = split_counts(limit or {}, option="limit", largest=spec.counts)
     dataset = DATASETS[spec.name]
-    place = raw / spec.name if folder is None else named_folder(folder, dataset.title)
+    place = named_folder(folder, dataset.title) if folder else raw / spec.name
     spec = replace(spec, counts=counts, options={"limit": counts})
-    return IdxFiles(spec, dataset, place, downloads=folder is None)
+    return IdxFiles(spec, dataset, place, downloads=not folder)
 
 
 def obtain(dataset: IdxDataset, cache: Path) -> dict[str, Path]:
