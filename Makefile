@@ -12,8 +12,8 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings config-docs doctor plan benchmark test \
-	test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
+.PHONY: results reference verify smoke readme findings config-docs counts doctor plan benchmark \
+	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
 	$(BIN)/snakemake --cores all $(SNAKEMAKE_ARGS)
@@ -39,6 +39,10 @@ findings: .venv/ready
 # Comments of config/config.yaml, tables of config/README.md, and defaults in the schema.
 config-docs: .venv/ready
 	$(BIN)/python -m workflow.steps.reporting.config_docs
+
+# The law of the drawn X-rays' findings, from CheXpert's own list: make counts LIST=train.csv
+counts: .venv/ready
+	$(BIN)/python -m workflow.steps.data.count_findings $(LIST)
 
 doctor: .venv/ready
 	$(BIN)/python -m workflow.steps.doctor $(CONFIG_ARGS)

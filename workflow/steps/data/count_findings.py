@@ -1,6 +1,6 @@
 """Count how CheXpert's findings go together: the law of the drawn X-rays' labels.
 
-No rule calls it: the counts of CheXpert's own list are committed, since the list itself may not be.
+`make counts` calls it: the counts of CheXpert's own list are committed, since the list may not be.
 """
 
 from __future__ import annotations
