@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -122,9 +121,7 @@ def make(targets: list[Path], config: Path, cores: str, home: Path | None = None
     """
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--configfile", str(config)]
     command += ["--forceall", "--", *map(str, targets)]
-    binaries = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-    if subprocess.run(command, cwd=home, env=environment, check=False).returncode != 0:
+    if subprocess.run(command, cwd=home, check=False).returncode != 0:
         raise InputError("the workflow did not finish, see above; nothing was compared")
 
 
