@@ -71,7 +71,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "the kind of an option's value": (
         ["model_settings={ccvae: {classes: {latents: many}}}"],
-        "model_settings.ccvae.classes.latents: 'many' is not of type 'integer'",
+        "latents = 'many', where a whole number was expected",
     ),
     "an option of a network": (
         ["settings={classes: {architecture: {kaiming: true}}}"],
