@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.networks import Diagonal
+from ccvae.shapes import Characteristics, Labels
 
 CANDIDATES = 65_536
 """Draws of the prior that the rejection loop holds at a time."""
@@ -29,7 +31,7 @@ ROWS, TRIES = 256, 1000
 PROJECTION_STEPS = 200
 
 
-def truncated_normal(threshold: Tensor) -> Tensor:
+def truncated_normal(threshold: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Draw w ~ N(0, 1) given w > threshold, elementwise and for any finite threshold.
 
     Inverts the upper tail, P(w > t) = Phi(-t), in double precision. Where the tail underflows
@@ -63,12 +65,12 @@ class Rejection:
         Draws made, up to and including the accepted one, (B, F).
     """
 
-    z_c: Tensor
-    accepted: Tensor
-    tries: Tensor
+    z_c: Characteristics
+    accepted: Bool[Tensor, "B F"]
+    tries: Integer[Tensor, "B F"]
 
     @property
-    def rate(self) -> Tensor:
+    def rate(self) -> Float[Tensor, " F"]:
         """Accepted draws over draws made, by label factor, (F,); pools the rows."""
         return self.accepted.sum(0) / self.tries.sum(0)
 
@@ -105,7 +107,7 @@ class ConfidentRegion:
         self.confidence, self.max_tries = confidence, max_tries
         self._logit = math.log(confidence) - math.log1p(-confidence)
 
-    def sample(self, y: Tensor) -> Tensor:
+    def sample(self, y: Labels) -> Characteristics:
         """Draw z_c from the prior given the region of y: (B, F) -> (B, F, d).
 
         Exact for binary labels. For classes, where no draw in `max_tries` reaches the
@@ -118,7 +120,7 @@ class ConfidentRegion:
         along = (across * normal).sum(-1)
         return across + (truncated_normal(threshold) - along).unsqueeze(-1) * normal
 
-    def half_spaces(self, y: Tensor) -> tuple[Tensor, Tensor]:
+    def half_spaces(self, y: Labels) -> tuple[Characteristics, Float[Tensor, "B F"]]:
         """Regions of binary labels: normal . z_c^i > threshold.
 
         Parameters
@@ -153,7 +155,7 @@ class ConfidentRegion:
         return ConfidentRegion(self.labels, self.classifier, confidence, self.max_tries)
 
     @torch.no_grad()
-    def acceptance(self) -> Tensor:
+    def acceptance(self) -> Float[Tensor, "F V"]:
         """Probability that a draw of the prior is accepted, by label and value: (F, V).
 
         Phi(-threshold) for binary labels; for classes the rate of the loop over `ROWS` rows.
@@ -166,7 +168,7 @@ class ConfidentRegion:
         return torch.stack(rates, dim=1)
 
     @torch.no_grad()
-    def rejection_sample(self, y: Tensor, max_tries: int | None = None) -> Rejection:
+    def rejection_sample(self, y: Labels, max_tries: int | None = None) -> Rejection:
         """Draw z_c^f ~ N(0, I) until q(y_f | z_c^f) > lambda, for every factor separately.
 
         Parameters
@@ -204,7 +206,7 @@ class ConfidentRegion:
             pending = pending[(best[pending] <= confident).any(1)]
         return Rejection(z_c, best > confident, tries)
 
-    def closest(self, z_c: Tensor, y: Tensor) -> Tensor:
+    def closest(self, z_c: Characteristics, y: Labels) -> Characteristics:
         """The point of the regions of y that is closest to z_c.
 
         For a binary label with one latent that is (+-logit(lambda) - b) / a.
@@ -225,7 +227,9 @@ class ConfidentRegion:
         return z_c + missing.unsqueeze(-1) * normal
 
     @torch.no_grad()
-    def _closest_in_class(self, z_c: Tensor, y: Tensor) -> Tensor:
+    def _closest_in_class(
+        self, z_c: Float[Tensor, "B d"], y: Integer[Tensor, " B"]
+    ) -> Float[Tensor, "B d"]:
         """Project (B, d) on the regions of classes (B,).
 
         q(y|z) >= lambda is g(z) = logsumexp_k (l_k - l_y) + logit(lambda) <= 0 over the other
@@ -242,7 +246,7 @@ class ConfidentRegion:
         own = F.one_hot(y, len(bias)).bool()
         offset = (bias - bias[y].unsqueeze(1)).masked_fill(own, -torch.inf)
 
-        def boundary(z: Tensor) -> tuple[Tensor, Tensor]:
+        def boundary(z: Float[Tensor, "B d"]) -> tuple[Float[Tensor, "B 1"], Float[Tensor, "B K"]]:
             scores = (difference @ z.unsqueeze(-1)).squeeze(-1) + offset
             return scores.logsumexp(-1, keepdim=True) + self._logit, scores.softmax(-1)
 

@@ -16,14 +16,13 @@ bounds log p(x|y), and U bounds log p(x).
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from baselines.annealing import linear_warm_up
 from ccvae.characteristic import ConditionalPriorVAE
 from ccvae.distributions import Gaussian
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture
+from ccvae.shapes import Characteristics, Images, Labels, LabelTable, PerImage
 
 
 class DIVA(ConditionalPriorVAE):
@@ -76,7 +75,7 @@ class DIVA(ConditionalPriorVAE):
         """See `LabelledVAE.set_progress`; warms up beta, which is 1 until this is called."""
         self.beta = linear_warm_up(progress, self.warm_up)
 
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """S(x, y) with its classifier term, or U(x); one draw of z per image."""
         posterior = self.posterior(x)
         z = posterior.rsample()
@@ -92,11 +91,11 @@ class DIVA(ConditionalPriorVAE):
 
     def _supervised(
         self,
-        reconstruction: Tensor,
-        style_kl: Tensor,
+        reconstruction: PerImage,
+        style_kl: PerImage,
         characteristic: Gaussian,
-        z_c: Tensor,
-        one_hot: Tensor,
+        z_c: Characteristics,
+        one_hot: LabelTable,
     ) -> Bound:
         loc, scale = self.conditional_prior.parameters_given(one_hot)
         divergence = style_kl + characteristic.kl(loc.flatten(1), scale.flatten(1)).sum(-1)
@@ -109,7 +108,11 @@ class DIVA(ConditionalPriorVAE):
         )
 
     def _unsupervised(
-        self, reconstruction: Tensor, style_kl: Tensor, characteristic: Gaussian, z_c: Tensor
+        self,
+        reconstruction: PerImage,
+        style_kl: PerImage,
+        characteristic: Gaussian,
+        z_c: Characteristics,
     ) -> Bound:
         """U(x), with the expectation over y exact: p, q and log-densities factorise over labels."""
         log_q = self.label_log_probs(z_c)

@@ -11,6 +11,7 @@ and training maximises L + classifier_weight * log q(y|x) on labelled images, U 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from baselines.registry import SYSTEMS
@@ -19,10 +20,15 @@ from ccvae.errors import InputError
 from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.networks import Architecture, GaussianHead
+from ccvae.shapes import Images, Labels, LabelTable, Latents, PerImage, Probabilities
 
 LABEL_ESTIMATORS = ("enum", "disarm", "relaxed")
 HIDDEN = 256
 RELAXATION_TEMPERATURE = 2 / 3
+
+Features = Float[Tensor, "B features"]
+Code = Float[Tensor, "B outputs"]
+"""Labels as the input of a network, or relaxed ones."""
 
 
 class M2(LabelledVAE):
@@ -98,20 +104,20 @@ class M2(LabelledVAE):
         self.decoder = architecture.decoder(latents)
         self.log_likelihood = LIKELIHOODS[likelihood]
 
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, x: Images) -> tuple[Features, Features]:
         """Trunk features for q(y|x) and for q(z|x,y), (B, features) each."""
         label = self.label_trunk(x)
         return label, label if self.latent_trunk is self.label_trunk else self.latent_trunk(x)
 
-    def posterior(self, features: Tensor, code: Tensor) -> Gaussian:
+    def posterior(self, features: Features, code: Code) -> Gaussian:
         """q(z | x, y) from the latent trunk's features and labels as network input."""
         return self.latent_head(self.joint(torch.cat([features, code], dim=1)))
 
-    def decode(self, z: Tensor, code: Tensor) -> Tensor:
+    def decode(self, z: Latents, code: Code) -> Images:
         """The decoder's mean in [0, 1]; `code` are labels as network input, (B, n_outputs)."""
         return self.decoder(torch.cat([z, code], dim=1)).sigmoid()
 
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """L(x, y) with its classifier term, or U(x)."""
         label_features, features = self.features(x)
         logits = self.label_head(label_features)
@@ -121,7 +127,12 @@ class M2(LabelledVAE):
             return self._enumerated(x, features, logits)
         return self._sampled(x, features, logits)
 
-    def _image_bound(self, x: Tensor, features: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+    def _image_bound(
+        self,
+        x: Images,
+        features: Float[Tensor, "nB features"],
+        code: Float[Tensor, "nB outputs"],
+    ) -> tuple[Float[Tensor, " nB"], Float[Tensor, " nB"]]:
         """One-draw estimate of log p(x|y,z) and KL(q(z|x,y) || p(z)), each (n B,).
 
         `features` and `code` are n stacked batches for the same images `x` (B, C, H, W).
@@ -132,7 +143,7 @@ class M2(LabelledVAE):
         reconstruction = torch.cat([self.log_likelihood(x, logits) for logits in batches])
         return reconstruction, posterior.kl().sum(-1)
 
-    def _supervised(self, x: Tensor, y: Tensor, features: Tensor, log_q: Tensor) -> Bound:
+    def _supervised(self, x: Images, y: Labels, features: Features, log_q: LabelTable) -> Bound:
         reconstruction, kl = self._image_bound(x, features, self.labels.encode(y))
         log_q_y = (self.labels.one_hot(y) * log_q).sum((-1, -2))
         bound = reconstruction - kl + self.labels.log_prior_of(y)
@@ -143,7 +154,7 @@ class M2(LabelledVAE):
             log_q_y_given_x=log_q_y,
         )
 
-    def _enumerated(self, x: Tensor, features: Tensor, logits: Tensor) -> Bound:
+    def _enumerated(self, x: Images, features: Features, logits: Probabilities) -> Bound:
         values = self.labels.joint_values()
         n, count = len(x), len(values)
         codes = self.labels.encode(values).repeat(n, 1)
@@ -155,7 +166,7 @@ class M2(LabelledVAE):
         joint = torch.einsum("bfv,cfv->bc", log_q, self.labels.one_hot(values)).exp()
         return self._unsupervised((joint * reconstruction).sum(1), (joint * kl).sum(1), log_q)
 
-    def _sampled(self, x: Tensor, features: Tensor, logits: Tensor) -> Bound:
+    def _sampled(self, x: Images, features: Features, logits: Probabilities) -> Bound:
         log_q = self.labels.log_probs(logits)
         u = torch.rand_like(logits)
         if self.label_estimator == "relaxed":
@@ -176,7 +187,7 @@ class M2(LabelledVAE):
         # `score` carries the gradient to q(y|x) and adds nothing to the value.
         return self._unsupervised(reconstruction + score - score.detach(), kl, log_q)
 
-    def _unsupervised(self, reconstruction: Tensor, kl: Tensor, log_q: Tensor) -> Bound:
+    def _unsupervised(self, reconstruction: PerImage, kl: PerImage, log_q: LabelTable) -> Bound:
         """U(x); E log p(y) and the entropy of q(y|x) are exact, they factorise."""
         label_kl = (log_q.exp() * (log_q - self.labels.log_prior)).sum((-1, -2))
         return Bound.of(
@@ -186,46 +197,46 @@ class M2(LabelledVAE):
             label_divergence=label_kl,
         )
 
-    def label_probabilities(self, features: Tensor) -> Tensor:
+    def label_probabilities(self, features: Features) -> Probabilities:
         """q(y | x) from the label trunk's features: (B, features) -> (B, n_outputs)."""
         return self.labels.probabilities(self.labels.log_probs(self.label_head(features)))
 
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Images) -> Probabilities:
         """q(y | x)."""
         return self.label_probabilities(self.label_trunk(x))
 
-    def _encoded(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _encoded(self, x: Images) -> tuple[Probabilities, Code, Latents]:
         """q(y | x), the most probable labels as network input, and the mean of q(z | x, them)."""
         label_features, features = self.features(x)
         probabilities = self.label_probabilities(label_features)
         code = self.labels.encode(self.labels.predict(probabilities))
         return probabilities, code, self.posterior(features, code).loc
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Images) -> Images:
         """Decode the most probable labels and the mean of z given them."""
         _, code, z = self._encoded(x)
         return self.decode(z, code)
 
-    def infer(self, x: Tensor) -> Inferred:
+    def infer(self, x: Images) -> Inferred:
         """See `LabelledVAE.infer`; no latent belongs to a label."""
         probabilities, code, z = self._encoded(x)
         return Inferred(probabilities, self.decode(z, code), rest=z)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Images:
         """y ~ p(y), z ~ N(0, I)."""
         return self.generate(self.labels.sample_prior(n))
 
-    def generate(self, y: Tensor) -> Tensor:
+    def generate(self, y: Labels) -> Images:
         """z ~ N(0, I); diversity comes from z alone."""
         z = torch.randn(len(y), self.latents, device=self.device)
         return self.decode(z, self.labels.encode(y))
 
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """Keep z, decode it with the new labels."""
         *_, z = self._encoded(x)
         return self.decode(z, self.labels.encode(y_new))
 
-    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+    def swap(self, characteristics: Images, background: Images) -> Images:
         """Labels of one image with z of the other; all that M2 can transfer are the labels."""
         _, code, _ = self._encoded(characteristics)
         *_, z = self._encoded(background)

@@ -14,7 +14,7 @@ and training maximises the sum of the three on labelled images, ELBO(x) on the o
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from baselines.annealing import linear_warm_up
 from baselines.registry import SYSTEMS
@@ -22,6 +22,7 @@ from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, GaussianHead
+from ccvae.shapes import Images, Labels, LabelTable, Latents, PerImage, Probabilities
 
 HIDDEN = 512
 
@@ -99,23 +100,23 @@ class MVAE(LabelledVAE):
         """See `LabelledVAE.set_progress`; anneals beta, which is 1 until this is called."""
         self.kl_weight = linear_warm_up(progress, self.annealing)
 
-    def image_expert(self, x: Tensor) -> Gaussian:
+    def image_expert(self, x: Images) -> Gaussian:
         """The factor that the image puts into the posterior, parameters (B, m)."""
         return self.image_head(self.trunk(x))
 
-    def label_expert(self, y: Tensor) -> Gaussian:
+    def label_expert(self, y: Labels) -> Gaussian:
         """The factor that the labels (B, F) put into the posterior, parameters (B, m)."""
         return self.label_head(self.label_trunk(self.labels.encode(y)))
 
-    def label_log_probs(self, z: Tensor) -> Tensor:
+    def label_log_probs(self, z: Latents) -> LabelTable:
         """log p(y_f = v | z): (B, m) -> (B, F, V)."""
         return self.labels.log_probs(self.label_decoder(z))
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Latents) -> Images:
         """The decoder's mean, (B, m) -> (B, C, H, W) in [0, 1]."""
         return self.decoder(z).sigmoid()
 
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """ELBO(x, y) + ELBO(x) + ELBO(y) with labels, ELBO(x) without; one draw of z in each."""
         image = self.image_expert(x)
         image_elbo, image_terms = self._elbo(product_of_experts(image), x=x)
@@ -132,8 +133,8 @@ class MVAE(LabelledVAE):
         )
 
     def _elbo(
-        self, posterior: Gaussian, x: Tensor | None = None, y: Tensor | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        self, posterior: Gaussian, x: Images | None = None, y: Labels | None = None
+    ) -> tuple[PerImage, dict[str, PerImage]]:
         """One-draw estimate of the ELBO of the views that are given, (B,), and its terms."""
         z = posterior.rsample()
         divergence = posterior.kl().sum(-1)
@@ -148,40 +149,40 @@ class MVAE(LabelledVAE):
             elbo = elbo + self.label_weight * log_p_y
         return elbo, terms
 
-    def posterior(self, x: Tensor) -> Gaussian:
+    def posterior(self, x: Images) -> Gaussian:
         """q(z | x), parameters (B, m)."""
         return product_of_experts(self.image_expert(x))
 
-    def label_probabilities(self, z: Tensor) -> Tensor:
+    def label_probabilities(self, z: Latents) -> Probabilities:
         """p(y | z): (B, m) -> (B, n_outputs)."""
         return self.labels.probabilities(self.label_log_probs(z))
 
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Images) -> Probabilities:
         """p(y | z) at the mean of q(z | x)."""
         return self.label_probabilities(self.posterior(x).loc)
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Images) -> Images:
         """See `LabelledVAE.reconstruct`."""
         return self.decode(self.posterior(x).loc)
 
-    def infer(self, x: Tensor) -> Inferred:
+    def infer(self, x: Images) -> Inferred:
         """See `LabelledVAE.infer`; no latent belongs to a label."""
         z = self.posterior(x).loc
         return Inferred(self.label_probabilities(z), self.decode(z), rest=z)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Images:
         """z ~ N(0, I)."""
         return self.decode(torch.randn(n, self.latents, device=self.device))
 
-    def generate(self, y: Tensor) -> Tensor:
+    def generate(self, y: Labels) -> Images:
         """z ~ q(z | y)."""
         return self.decode(product_of_experts(self.label_expert(y)).rsample())
 
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """z ~ q(z | x, y_new): the new labels are one more expert beside the image."""
         experts = self.image_expert(x), self.label_expert(y_new)
         return self.decode(product_of_experts(*experts).rsample())
 
-    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+    def swap(self, characteristics: Images, background: Images) -> Images:
         """z ~ q(z | x, y) with x the background and y predicted from the characteristics."""
         return self.intervene(background, self.predict(characteristics))

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from baselines.confident_region import ConfidentRegion
@@ -26,6 +27,7 @@ from ccvae.characteristic import CharacteristicVAE
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.networks import Architecture
+from ccvae.shapes import Characteristics, Images, Labels
 
 
 class VAEClassifier(CharacteristicVAE):
@@ -76,7 +78,7 @@ class VAEClassifier(CharacteristicVAE):
         self.classifier_weight = classifier_weight
         self.region = ConfidentRegion(labels, self.classifier, confidence, max_tries)
 
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """L_VAE(x), with the classifier term where there are labels; one draw of z per image."""
         posterior = self.posterior(x)
         z = posterior.rsample()
@@ -94,11 +96,11 @@ class VAEClassifier(CharacteristicVAE):
             log_q_y_given_z=log_q_y,
         )
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Images:
         """z ~ N(0, I); the labels play no part."""
         return self.decode(torch.randn(n, self.latents, device=self.device))
 
-    def sample_characteristics(self, y: Tensor) -> Tensor:
+    def sample_characteristics(self, y: Labels) -> Characteristics:
         """z_c from the prior, where the classifier is confident in y.
 
         With it, `intervene` is App. A's conventional intervention: draw anew the z_c^i of the
@@ -116,7 +118,7 @@ class VAEClassifier(CharacteristicVAE):
         finally:
             self.region = own
 
-    def within_class(self, x: Tensor) -> Tensor:
+    def within_class(self, x: Images) -> Images:
         """Draw all characteristics anew while the predicted labels stay (App. A).
 
         Parameters
@@ -131,7 +133,7 @@ class VAEClassifier(CharacteristicVAE):
         _, y, style = self._encoded(x)
         return self._decode(self.sample_characteristics(y), style)
 
-    def closest_flip(self, x: Tensor, label: int) -> Tensor:
+    def closest_flip(self, x: Images, label: int) -> Images:
         """Change one label by the smallest move of its characteristics (App. A).
 
         Parameters
@@ -154,12 +156,12 @@ class VAEClassifier(CharacteristicVAE):
         moved[:, factor] = self.region.closest(z_c, y_new)[:, factor]
         return self._decode(moved, style)
 
-    def _encoded(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _encoded(self, x: Images) -> tuple[Characteristics, Labels, Float[Tensor, "B s"]]:
         """Posterior means of z_c (B, F, d), the labels they predict (B, F), and of the style."""
         z = self.posterior(x).loc
         z_c = self.characteristics(z)
         y = self.labels.predict(self.labels.probabilities(self.label_log_probs(z_c)))
         return z_c, y, self.style(z)
 
-    def _decode(self, z_c: Tensor, style: Tensor) -> Tensor:
+    def _decode(self, z_c: Characteristics, style: Float[Tensor, "B s"]) -> Images:
         return self.decode(torch.cat([z_c.flatten(1), style], dim=1))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ccvae.distributions import LIKELIHOODS, Gaussian
@@ -17,6 +18,15 @@ from ccvae.errors import InputError
 from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, ConditionalPrior, Diagonal, GaussianHead
+from ccvae.shapes import (
+    Characteristics,
+    Images,
+    Labels,
+    LabelTable,
+    Latents,
+    PerImage,
+    Probabilities,
+)
 from ccvae.tasks import lacking_without_style
 
 
@@ -71,60 +81,60 @@ class CharacteristicVAE(LabelledVAE):
         self.classifier = Diagonal(labels, latents_per_label)
         self.log_likelihood = LIKELIHOODS[likelihood]
 
-    def posterior(self, x: Tensor) -> Gaussian:
+    def posterior(self, x: Images) -> Gaussian:
         """q(z | x), parameters (B, m) with z_c first."""
         return self.head(self.trunk(x))
 
-    def characteristics(self, z: Tensor) -> Tensor:
+    def characteristics(self, z: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch F d"]:
         """The z_c part of z, by label factor: (..., m) -> (..., F, d)."""
         z_c = z[..., : self.characteristic_latents]
         return z_c.unflatten(-1, (self.labels.n_factors, self.width))
 
-    def style(self, z: Tensor) -> Tensor:
+    def style(self, z: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch s"]:
         r"""The z_\c part of z: (..., m) -> (..., m - m_c)."""
         return z[..., self.characteristic_latents :]
 
-    def label_log_probs(self, z_c: Tensor) -> Tensor:
+    def label_log_probs(self, z_c: Float[Tensor, "*batch F d"]) -> Float[Tensor, "*batch F V"]:
         """log q(y_f = v | z_c^f): (..., F, d) -> (..., F, V)."""
         return self.labels.log_probs(self.classifier(z_c))
 
-    def label_probabilities(self, z_c: Tensor) -> Tensor:
+    def label_probabilities(self, z_c: Characteristics) -> Probabilities:
         """What the classifier reads off z_c: (B, F, d) -> (B, n_outputs)."""
         return self.labels.probabilities(self.label_log_probs(z_c))
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Latents) -> Images:
         """The decoder's mean, (B, m) -> (B, C, H, W) in [0, 1]."""
         return self.decoder(z).sigmoid()
 
     @abstractmethod
-    def sample_characteristics(self, y: Tensor) -> Tensor:
+    def sample_characteristics(self, y: Labels) -> Characteristics:
         """Characteristics that fit the labels: (B, F) -> (B, F, d)."""
 
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Images) -> Probabilities:
         """Label probabilities at the posterior mean."""
         return self.label_probabilities(self.characteristics(self.posterior(x).loc))
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Images) -> Images:
         """See `LabelledVAE.reconstruct`."""
         return self.decode(self.posterior(x).loc)
 
-    def infer(self, x: Tensor) -> Inferred:
+    def infer(self, x: Images) -> Inferred:
         """See `LabelledVAE.infer`."""
         z = self.posterior(x).loc
         z_c = self.characteristics(z)
         return Inferred(self.label_probabilities(z_c), self.decode(z), z_c, self.style(z))
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Images:
         """Draw labels from p(y), then generate."""
         return self.generate(self.labels.sample_prior(n))
 
-    def generate(self, y: Tensor) -> Tensor:
+    def generate(self, y: Labels) -> Images:
         r"""z_c fits `y`, z_\c ~ N(0, I)."""
         z_c = self.sample_characteristics(y).flatten(1)
         style = torch.randn(len(y), self.style_latents, device=z_c.device)
         return self.decode(torch.cat([z_c, style], dim=1))
 
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """Draw anew the characteristics of the labels that change, keep the posterior mean."""
         z = self.posterior(x).loc
         z_c = self.characteristics(z)
@@ -133,7 +143,7 @@ class CharacteristicVAE(LabelledVAE):
         z_c = torch.where(changed, self.sample_characteristics(y_new), z_c)
         return self.decode(torch.cat([z_c.flatten(1), self.style(z)], dim=1))
 
-    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+    def swap(self, characteristics: Images, background: Images) -> Images:
         r"""z_c of one image with z_\c of another, both posterior means (section 6.4)."""
         if "swap" in self.lacks:
             raise self.refusal("swap")
@@ -175,7 +185,7 @@ class ConditionalPriorVAE(CharacteristicVAE):
         self.prior_rate = prior_rate
         self.conditional_prior = ConditionalPrior(labels, self.width, prior_spread)
 
-    def log_p_z_c_given_y(self, z_c: Tensor, y: Tensor) -> Tensor:
+    def log_p_z_c_given_y(self, z_c: Characteristics, y: LabelTable) -> PerImage:
         """log p(z_c | y) at (B, F, d), or its mean over y: (B,).
 
         `y` are probabilities (B, F, V): indicators where the labels are known, q(y|z_c) where
@@ -183,7 +193,7 @@ class ConditionalPriorVAE(CharacteristicVAE):
         """
         return (y * self.conditional_prior.log_density(z_c)).sum((-1, -2))
 
-    def sample_characteristics(self, y: Tensor) -> Tensor:
+    def sample_characteristics(self, y: Labels) -> Characteristics:
         """z_c ~ p(z_c | y)."""
         loc, scale = self.conditional_prior.parameters_given(self.labels.one_hot(y))
         return loc + scale * torch.randn_like(loc)

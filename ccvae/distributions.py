@@ -11,17 +11,21 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
+from ccvae.shapes import Images, Latents, PerImage
+
 LOG_2PI = math.log(2 * math.pi)
+Broadcast = Float[Tensor, "*#shape"]
 
 
-def normal_log_prob(z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+def normal_log_prob(z: Broadcast, loc: Broadcast, scale: Broadcast) -> Float[Tensor, " ..."]:
     """Elementwise log N(z; loc, scale^2), broadcast over the three shapes."""
     return -0.5 * (((z - loc) / scale) ** 2 + LOG_2PI) - scale.log()
 
 
-def standard_normal_log_prob(z: Tensor) -> Tensor:
+def standard_normal_log_prob(z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Elementwise log N(z; 0, 1)."""
     return -0.5 * (z**2 + LOG_2PI)
 
@@ -36,18 +40,18 @@ class Gaussian:
         Mean and standard deviation, both (B, m).
     """
 
-    loc: Tensor
-    scale: Tensor
+    loc: Latents
+    scale: Latents
 
-    def rsample(self) -> Tensor:
+    def rsample(self) -> Latents:
         """One reparameterised draw per row, (B, m)."""
         return self.loc + self.scale * torch.randn_like(self.loc)
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Latents) -> PerImage:
         """log q(z), (B, m) -> (B,)."""
         return normal_log_prob(z, self.loc, self.scale).sum(-1)
 
-    def kl(self, loc: Tensor | float = 0.0, scale: Tensor | float = 1.0) -> Tensor:
+    def kl(self, loc: Broadcast | float = 0.0, scale: Broadcast | float = 1.0) -> Latents:
         """KL(q || N(loc, scale^2)) per dimension, (B, m)."""
         scale = torch.as_tensor(scale, dtype=self.loc.dtype, device=self.loc.device)
         ratio = (self.scale / scale) ** 2
@@ -58,7 +62,7 @@ class Gaussian:
         return Gaussian(self.loc[:, start:stop], self.scale[:, start:stop])
 
 
-def laplace_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+def laplace_log_prob(x: Images, logits: Images) -> PerImage:
     """log p(x | z) of a Laplace with mean sigmoid(logits) and scale 1: (B, C, H, W) -> (B,).
 
     The normaliser -D log 2 is kept: equation (8) weighs the classifier's gradient with the
@@ -68,7 +72,7 @@ def laplace_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     return -(x - logits.sigmoid()).abs().flatten(1).sum(1) - dimensions * math.log(2)
 
 
-def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+def bernoulli_log_prob(x: Images, logits: Images) -> PerImage:
     """log p(x | z) of Bernoulli pixels at grey values in [0, 1]: (B, C, H, W) -> (B,)."""
     loss = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
     return -loss.flatten(1).sum(1)

@@ -7,8 +7,12 @@ becomes floats on the device.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Integer, UInt8
 from torch import Tensor
 
+from ccvae.shapes import Bytes, Images
+
+Positions = Integer[Tensor, " B"]
 RESIDENT_SHARE = 0.5
 """Images may fill this share of a GPU's free memory; the rest is for the training itself and for
 other jobs on the card. CelebA at 64x64 is 2.5 GB."""
@@ -27,7 +31,7 @@ class Feed:
         Where batches are wanted.
     """
 
-    def __init__(self, images: Tensor, device: torch.device) -> None:
+    def __init__(self, images: Bytes, device: torch.device) -> None:
         self._images, self._device = images, device
 
     @property
@@ -35,11 +39,11 @@ class Feed:
         """Type of the device whose memory holds the images."""
         return self._images.device.type
 
-    def take(self, positions: Tensor) -> Tensor:
+    def take(self, positions: Positions) -> Images:
         """Images at `positions` (B,), as floats in [0, 1] on the device: (B, C, H, W)."""
         return as_floats(self._gather(positions), self._device)
 
-    def _gather(self, positions: Tensor) -> Tensor:
+    def _gather(self, positions: Positions) -> UInt8[Tensor, "B C H W"]:
         # Indexing with [] gives the same on a CPU, in six times the time.
         return torch.index_select(self._images, 0, positions.to(self._images.device))
 
@@ -51,7 +55,7 @@ class Streamed(Feed):
     host gathers a batch while the device is still busy with the previous step's gradients.
     """
 
-    def _gather(self, positions: Tensor) -> Tensor:
+    def _gather(self, positions: Positions) -> UInt8[Tensor, "B C H W"]:
         # torch keeps page-locked buffers, and gives one out again only after its copy is done.
         batch = torch.empty(
             (len(positions), *self._images.shape[1:]),
@@ -61,7 +65,7 @@ class Streamed(Feed):
         return torch.index_select(self._images, 0, positions, out=batch)
 
 
-def feed(images: Tensor, device: torch.device) -> Feed:
+def feed(images: Bytes, device: torch.device) -> Feed:
     """Choose how images reach a device.
 
     A GPU gets all of them at once if they fill at most `RESIDENT_SHARE` of its free memory, and
@@ -82,7 +86,7 @@ def feed(images: Tensor, device: torch.device) -> Feed:
     return Streamed(images, device)
 
 
-def as_floats(images: Tensor, device: torch.device) -> Tensor:
+def as_floats(images: UInt8[Tensor, "B C H W"], device: torch.device) -> Images:
     """uint8 images (B, C, H, W) -> floats in [0, 1] on `device`.
 
     Colour images come out channels-last, which convolutions on a CPU are fastest with.

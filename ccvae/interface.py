@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Characteristics, Images, Labels, Latents, PerImage, Probabilities
 from ccvae.tasks import TASKS
 
 
@@ -43,11 +45,11 @@ class Bound:
             What a classifier on x or on latents, or a decoder, says of the given labels.
     """
 
-    objective: Tensor
-    terms: dict[str, Tensor] = field(default_factory=dict)
+    objective: PerImage
+    terms: dict[str, PerImage] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, objective: Tensor, **terms: Tensor) -> Bound:
+    def of(cls, objective: PerImage, **terms: PerImage) -> Bound:
         """Make a bound; `terms` are detached."""
         named = {"objective": objective, **terms}
         return cls(objective, {name: term.detach() for name, term in named.items()})
@@ -71,10 +73,10 @@ class Inferred:
     What a model does not support is empty, (B, 0).
     """
 
-    probabilities: Tensor
-    reconstruction: Tensor
-    characteristics: Tensor | None = None
-    rest: Tensor | None = None
+    probabilities: Probabilities
+    reconstruction: Images | Float[Tensor, "B 0"]
+    characteristics: Characteristics | None = None
+    rest: Latents | None = None
 
 
 class LabelledVAE(nn.Module, ABC):
@@ -101,7 +103,7 @@ class LabelledVAE(nn.Module, ABC):
         return NotImplementedError(f"{type(self).__name__} cannot {task}: {self.lacks[task]}")
 
     @abstractmethod
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """Objective of labelled images, or of unlabelled ones when `y` is None.
 
         Parameters
@@ -113,33 +115,33 @@ class LabelledVAE(nn.Module, ABC):
         """
 
     @abstractmethod
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Images) -> Probabilities:
         """Label probabilities: (B, L) for binary labels, (B, K) for classes."""
 
     @abstractmethod
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Images) -> Images:
         """The decoder's mean at the posterior mean, (B, C, H, W)."""
 
     @abstractmethod
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Float[Tensor, "{n} C H W"]:
         """`n` images drawn from the prior, as the decoder's mean."""
 
     @abstractmethod
-    def generate(self, y: Tensor) -> Tensor:
+    def generate(self, y: Labels) -> Images:
         """One image per row of `y` (B, F): conditional generation."""
 
     @abstractmethod
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """Change the labels of `x` to `y_new` (B, F) and keep the rest.
 
         Labels on which `y_new` agrees with the model's own prediction stay as they are.
         """
 
     @abstractmethod
-    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+    def swap(self, characteristics: Images, background: Images) -> Images:
         """Give the images `background` the label characteristics of `characteristics`."""
 
-    def infer(self, x: Tensor) -> Inferred:
+    def infer(self, x: Images) -> Inferred:
         """All that the model infers from `x` (B, C, H, W), as it is measured.
 
         A model says here what its latents are, and does with one pass through its encoder what
@@ -158,7 +160,7 @@ class LabelledVAE(nn.Module, ABC):
         """Parameters with their learning rates, as torch optimisers take them."""
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Images) -> Labels:
         """Most probable labels, (B, F)."""
         return self.labels.predict(self.classify(x))
 

@@ -18,7 +18,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ccvae.characteristic import ConditionalPriorVAE
 from ccvae.distributions import Gaussian, standard_normal_log_prob
@@ -26,6 +25,7 @@ from ccvae.errors import InputError
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture
+from ccvae.shapes import Characteristics, Images, Labels, LabelTable, Latents, PerImage
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class SupervisedGradient:
     analytic_kl: bool = False
 
     def resolve(
-        self, attached: Tensor, latent_stopped: Tensor, log_q_y_given_x: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, attached: PerImage, latent_stopped: PerImage, log_q_y_given_x: PerImage
+    ) -> tuple[PerImage, PerImage, PerImage]:
         """Numerator and denominator of the weight, and the inner term, all logarithms (B,).
 
         Parameters
@@ -164,7 +164,7 @@ class CCVAE(ConditionalPriorVAE):
         self.label_samples = label_samples
         self.classifier_weight = classifier_weight
 
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """Equation (4)/(8) with labels, equation (5)/(7) without; one draw of z per image."""
         posterior = self.posterior(x)
         z = posterior.rsample()
@@ -174,7 +174,7 @@ class CCVAE(ConditionalPriorVAE):
         return self._supervised(posterior, z, log_p_x_given_z, self.labels.one_hot(y))
 
     def _supervised(
-        self, posterior: Gaussian, z: Tensor, log_p_x_given_z: Tensor, one_hot: Tensor
+        self, posterior: Gaussian, z: Latents, log_p_x_given_z: PerImage, one_hot: LabelTable
     ) -> Bound:
         """Equation (4), with the gradient that `self.gradient` reads into it."""
         z_c = self.characteristics(z)
@@ -197,7 +197,7 @@ class CCVAE(ConditionalPriorVAE):
             weight=w,
         )
 
-    def _unsupervised(self, posterior: Gaussian, z: Tensor, log_p_x_given_z: Tensor) -> Bound:
+    def _unsupervised(self, posterior: Gaussian, z: Latents, log_p_x_given_z: PerImage) -> Bound:
         """Equation (5), or with log p(z_c) itself."""
         z_c = self.characteristics(z)
         log_q_y_given_z = self.label_log_probs(z_c)
@@ -215,13 +215,13 @@ class CCVAE(ConditionalPriorVAE):
             log_p_x_given_z - divergence, reconstruction=log_p_x_given_z, divergence=divergence
         )
 
-    def _log_q_y_given_z(self, z_c: Tensor, one_hot: Tensor) -> Tensor:
+    def _log_q_y_given_z(self, z_c: Characteristics, one_hot: LabelTable) -> PerImage:
         """log q(y | z_c), (B,)."""
         return (self.label_log_probs(z_c) * one_hot).sum((-1, -2))
 
     def _log_q_y_given_x(
-        self, posterior: Gaussian, log_q_y_given_z: Tensor, one_hot: Tensor
-    ) -> Tensor:
+        self, posterior: Gaussian, log_q_y_given_z: PerImage, one_hot: LabelTable
+    ) -> PerImage:
         """log q(y | x) = log E_q(z|x) q(y | z_c), from draws of z_c alone: (B,)."""
         k = self.label_samples
         marginal = posterior.slice(None, self.characteristic_latents)
@@ -235,7 +235,9 @@ class CCVAE(ConditionalPriorVAE):
             joint = torch.cat([joint, log_q_y_given_z[None]])
         return joint.logsumexp(0) - math.log(len(joint))
 
-    def _divergence(self, posterior: Gaussian, z: Tensor, z_c: Tensor, one_hot: Tensor) -> Tensor:
+    def _divergence(
+        self, posterior: Gaussian, z: Latents, z_c: Characteristics, one_hot: LabelTable
+    ) -> PerImage:
         """log q(z|x) - log p(z|y) at z, or its expectation over q(z|x): (B,)."""
         if self.gradient.analytic_kl:
             loc, scale = self.conditional_prior.parameters_given(one_hot)
@@ -246,6 +248,6 @@ class CCVAE(ConditionalPriorVAE):
         log_p_z_c_given_y = self.log_p_z_c_given_y(z_c, one_hot)
         return posterior.log_prob(z) - log_p_z_c_given_y - self._log_p_style(z)
 
-    def _log_p_style(self, z: Tensor) -> Tensor:
+    def _log_p_style(self, z: Latents) -> PerImage:
         r"""log p(z_\c), (B,)."""
         return standard_normal_log_prob(self.style(z)).sum(-1)

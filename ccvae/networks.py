@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ccvae.distributions import Gaussian, normal_log_prob
 from ccvae.labels import LabelSpace, MultiLabel
+from ccvae.shapes import Characteristics, LabelTable
 
 SCALE_FLOOR = 1e-3
 
 
-def positive(raw: Tensor) -> Tensor:
+def positive(raw: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Standard deviation from a free parameter: softplus, at least 1e-3."""
     return F.softplus(raw).clamp_min(SCALE_FLOOR)
 
@@ -27,7 +29,7 @@ class ConvToVector(nn.Conv2d):
     Same parameters, initialisation and result as `nn.Conv2d`; (B, C, k, k) -> (B, out).
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Float[Tensor, "B C k k"]) -> Float[Tensor, "B out"]:
         """Apply the layer."""
         return F.linear(input.flatten(1), self.weight.flatten(1), self.bias)
 
@@ -38,7 +40,9 @@ class VectorToConv(nn.ConvTranspose2d):
     Same parameters, initialisation and result as `nn.ConvTranspose2d`; (B, C) -> (B, out, k, k).
     """
 
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+    def forward(
+        self, input: Float[Tensor, "B C"], output_size: list[int] | None = None
+    ) -> Float[Tensor, "B out k k"]:
         """Apply the layer."""
         shape = self.weight.shape[1:]
         image = (input @ self.weight.flatten(1)).unflatten(1, shape)
@@ -213,7 +217,7 @@ class GaussianHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(features, 2 * latents)
 
-    def forward(self, h: Tensor) -> Gaussian:
+    def forward(self, h: Float[Tensor, "B features"]) -> Gaussian:
         """(B, features) -> `Gaussian` with (B, latents) parameters."""
         loc, raw = self.linear(h).chunk(2, dim=-1)
         return Gaussian(loc, positive(raw))
@@ -244,7 +248,7 @@ class Diagonal(nn.Module):
         else:
             nn.init.uniform_(self.weight, -(width**-0.5), width**-0.5)
 
-    def forward(self, z_c: Tensor) -> Tensor:
+    def forward(self, z_c: Float[Tensor, "*batch F d"]) -> Float[Tensor, "*batch outputs"]:
         """(..., F, d) -> logits (..., n_outputs)."""
         # A sum of products beats einsum for the usual d = 1, where it is elementwise.
         if self.weight.shape[1:] == (1, 1):
@@ -280,15 +284,15 @@ class ConditionalPrior(nn.Module):
         self.raw_scale = nn.Parameter(torch.ones(shape))
 
     @property
-    def scale(self) -> Tensor:
+    def scale(self) -> Float[Tensor, "F V d"]:
         """Standard deviations, (F, V, d)."""
         return positive(self.raw_scale)
 
-    def log_density(self, z_c: Tensor) -> Tensor:
+    def log_density(self, z_c: Characteristics) -> LabelTable:
         """log p(z_c^f | y_f = v) for every value v: (B, F, d) -> (B, F, V)."""
         return normal_log_prob(z_c.unsqueeze(-2), self.loc, self.scale).sum(-1)
 
-    def parameters_given(self, one_hot: Tensor) -> tuple[Tensor, Tensor]:
+    def parameters_given(self, one_hot: LabelTable) -> tuple[Characteristics, Characteristics]:
         """Mean and standard deviation given y: (B, F, V) indicators -> two (B, F, d)."""
         pick = "bfv,fvd->bfd"
         return torch.einsum(pick, one_hot, self.loc), torch.einsum(pick, one_hot, self.scale)

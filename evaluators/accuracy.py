@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ccvae.interface import Inferred
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Labels
 from evaluators.images import ImageSet
 
 
@@ -32,7 +34,7 @@ def accuracy(inferred: Inferred, images: ImageSet) -> dict[str, float]:
     return label_scores(predicted, images.labels, images.space)
 
 
-def majority(images: ImageSet, prevalence: Tensor) -> dict[str, float]:
+def majority(images: ImageSet, prevalence: Float[Tensor, " outputs"]) -> dict[str, float]:
     """How often the best constant answer is right; keys as `label_scores`.
 
     Parameters
@@ -46,7 +48,7 @@ def majority(images: ImageSet, prevalence: Tensor) -> dict[str, float]:
     return label_scores(constant.expand_as(images.labels), images.labels, images.space)
 
 
-def constant_loss(images: ImageSet, prevalence: Tensor) -> float:
+def constant_loss(images: ImageSet, prevalence: Float[Tensor, " outputs"]) -> float:
     """Cross-entropy of answering with the prevalence, in nats per image and label.
 
     Parameters
@@ -61,7 +63,7 @@ def constant_loss(images: ImageSet, prevalence: Tensor) -> float:
     return -found.mean().item()
 
 
-def label_scores(predicted: Tensor, labels: Tensor, space: LabelSpace) -> dict[str, float]:
+def label_scores(predicted: Labels, labels: Labels, space: LabelSpace) -> dict[str, float]:
     """Compare predicted with true labels, both (N, F).
 
     Returns
@@ -91,7 +93,7 @@ def label_scores(predicted: Tensor, labels: Tensor, space: LabelSpace) -> dict[s
     return scores
 
 
-def _recall(right: Tensor, labels: Tensor, space: LabelSpace) -> Tensor:
+def _recall(right: Bool[Tensor, "B F"], labels: Labels, space: LabelSpace) -> Float[Tensor, "F V"]:
     """Share of each value's images that are right: (N, F) twice -> (F, V), NaN for none."""
     occurs = torch.nn.functional.one_hot(labels, space.n_values).double()
     return (occurs * right.unsqueeze(-1)).sum(0) / occurs.sum(0)

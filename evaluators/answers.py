@@ -10,10 +10,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.files import atomic_path
+from ccvae.shapes import Bytes
 from datasets.stand_ins.truth import Truth
 from datasets.store import Store
 from evaluators.generation import even_labels
@@ -38,9 +40,9 @@ class Answers:
         The first test images with one label changed, (L, counterfactual_images, C, H, W).
     """
 
-    swaps: Tensor
-    generated: Tensor
-    counterfactuals: Tensor
+    swaps: Bytes
+    generated: UInt8[Tensor, "n C H W"]
+    counterfactuals: UInt8[Tensor, "L m C H W"]
 
 
 def draw_answers(store: Store, images: ImageSet, settings: dict[str, Any]) -> Answers:
@@ -87,7 +89,8 @@ def load_answers(path: Path, store: Store, settings: dict[str, Any]) -> Answers:
     """
     again = "delete it, and the workflow draws it again"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy would leave a file open that it cannot read.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         question = str(found.pop("question"))
         answers = Answers(**{name: torch.from_numpy(values) for name, values in found.items()})

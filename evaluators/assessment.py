@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
@@ -26,7 +27,9 @@ from evaluators.measuring import (
 BINS = 15
 
 
-def calibration_error(probability: Tensor, outcome: Tensor, bins: int = BINS) -> float:
+def calibration_error(
+    probability: Float[Tensor, " N"], outcome: Shaped[Tensor, " N"], bins: int = BINS
+) -> float:
     """Expected calibration error of stated probabilities against 0/1 outcomes, both (N,).
 
     Mean over images of |mean outcome - mean probability| within the image's bin, bins of equal

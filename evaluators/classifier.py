@@ -9,10 +9,12 @@ proportion to the logits, so the judge's are calibrated by temperature scaling o
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ccvae.errors import InputError
 from ccvae.labels import LabelSpace, MultiLabel
+from ccvae.shapes import Images, Labels, LabelTable, Probabilities
 
 LARGEST_TEMPERATURE = 100.0
 
@@ -105,9 +107,9 @@ class Judge(nn.Module):
         If there is no network of that name.
     """
 
-    channel_mean: Tensor
-    channel_deviation: Tensor
-    temperature: Tensor
+    channel_mean: Float[Tensor, "C 1 1"]
+    channel_deviation: Float[Tensor, "C 1 1"]
+    temperature: Float[Tensor, " T"]
 
     def __init__(
         self,
@@ -133,29 +135,29 @@ class Judge(nn.Module):
         # Nearly twice as fast on a CPU, and here so that a loaded judge computes the same bits.
         self.to(memory_format=torch.channels_last)
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, x: Images) -> Float[Tensor, "B D"]:
         """Activations of the last hidden layer: images (B, C, H, W) in [0, 1] -> (B, D)."""
         return self.network((x - self.channel_mean) / self.channel_deviation)
 
-    def normalise(self, mean: Tensor, deviation: Tensor) -> None:
+    def normalise(self, mean: Float[Tensor, " C"], deviation: Float[Tensor, " C"]) -> None:
         """Take over the mean and standard deviation of each channel, (C,) each."""
         self.channel_mean.copy_(mean.view(-1, 1, 1))
         self.channel_deviation.copy_(deviation.view(-1, 1, 1))
 
-    def raw_logits(self, x: Tensor) -> Tensor:
+    def raw_logits(self, x: Images) -> Probabilities:
         """Logits as trained, before calibration: (B, n_outputs)."""
         return self.last(self.dropout(self.features(x)))
 
-    def logits(self, x: Tensor) -> Tensor:
+    def logits(self, x: Images) -> Probabilities:
         """Calibrated logits, (B, n_outputs)."""
         return self.raw_logits(x) / self.temperature
 
-    def log_probs(self, x: Tensor) -> Tensor:
+    def log_probs(self, x: Images) -> LabelTable:
         """log p(y_f = v | x) in nats: (B, F, V)."""
         return self.labels.log_probs(self.logits(x))
 
 
-def fit_temperature(labels: LabelSpace, logits: Tensor, y: Tensor) -> Tensor:
+def fit_temperature(labels: LabelSpace, logits: Probabilities, y: Labels) -> Float[Tensor, " T"]:
     """Temperatures that minimise the negative log-likelihood (arXiv:1706.04599), at least 1.
 
     The loss is convex in the inverse temperature, so its derivative is bisected. Below 1 the

@@ -12,14 +12,16 @@ names are scored by the same judge as everybody's (deviation: eq2-confidence):
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ccvae.feeding import as_floats
 from ccvae.interface import Inferred
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Images, Labels, LabelTable
 from evaluators.images import BATCH, ImageSet
 from evaluators.intervention import changed_labels
 from evaluators.measuring import JudgeLike, measurement, most_probable, seeded
@@ -28,16 +30,18 @@ CONFIDENCES = (0.5, 0.9, 0.99)
 """Values of lambda whose price is measured; the interventions have the model's own."""
 
 
+@runtime_checkable
 class Region(Protocol):
     """Where a classifier on z_c is confident."""
 
     def at(self, confidence: float) -> Region:
         """The same for another lambda."""
 
-    def acceptance(self) -> Tensor:
+    def acceptance(self) -> Float[Tensor, "F V"]:
         """Probability that the prior's draw lies there, by label and value: (F, V)."""
 
 
+@runtime_checkable
 class Confident(Protocol):
     """A model that intervenes where its classifier is confident."""
 
@@ -53,13 +57,13 @@ class Confident(Protocol):
     def device(self) -> torch.device:
         """Where the parameters are."""
 
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """Draw anew the characteristics of the labels that change."""
 
-    def closest_flip(self, x: Tensor, label: int) -> Tensor:
+    def closest_flip(self, x: Images, label: int) -> Images:
         """Change one binary label, or to one class, by the smallest move."""
 
-    def within_class(self, x: Tensor) -> Tensor:
+    def within_class(self, x: Images) -> Images:
         """Draw all characteristics anew while the predicted labels stay."""
 
 
@@ -110,12 +114,12 @@ def confident_region(
     predicted = space.predict(inferred.probabilities[chosen])
     found: dict[str, list[Tensor]] = defaultdict(list)
 
-    def note(kind: str, image: Tensor, base: Tensor, as_wanted: Tensor) -> None:
+    def note(kind: str, image: Images, base: Images, as_wanted: Bool[Tensor, " ..."]) -> None:
         found[f"region_{kind}_success"].append(as_wanted.double().flatten().cpu())
         change = (image - base).abs().flatten(1).mean(1)
         found[f"region_{kind}_change"].append(change.double().cpu())
 
-    def read(image: Tensor) -> Tensor:
+    def read(image: Images) -> Labels:
         return most_probable(judge.log_probs(image), space)
 
     with seeded(seed, model.device):
@@ -141,7 +145,7 @@ def confident_region(
     return metrics | {name: torch.cat(values).mean().item() for name, values in found.items()}
 
 
-def _acceptance(region: Region, one_hot: Tensor) -> dict[str, float]:
+def _acceptance(region: Region, one_hot: LabelTable) -> dict[str, float]:
     """Probabilities that draws are accepted; `one_hot` (N, F, V) are labels of images."""
     prices = {f"region_acceptance_{c}": region.at(c).acceptance().mean() for c in CONFIDENCES}
     each = (one_hot * region.acceptance().to(one_hot.device)).sum(-1)

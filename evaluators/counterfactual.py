@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from ccvae.feeding import as_floats
 from ccvae.interface import Inferred, LabelledVAE
+from ccvae.shapes import Images, Labels
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import measurement, ratios, seeded
 
@@ -30,7 +32,7 @@ def counterfactual(
     model: LabelledVAE,
     images: ImageSet,
     inferred: Inferred,
-    redrawn: Tensor,
+    redrawn: UInt8[Tensor, "L n C H W"],
     *,
     seed: int,
 ) -> dict[str, float]:
@@ -110,7 +112,7 @@ def counterfactual(
 
 
 def _sums(
-    model: LabelledVAE, x: Tensor, wanted: Tensor, unchanged: Tensor, truth: Tensor
+    model: LabelledVAE, x: Images, wanted: Labels, unchanged: Images, truth: Images
 ) -> dict[str, float]:
     """Absolute differences summed over pixels, and how many pixels there are on either side.
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from ccvae.errors import InputError
+from ccvae.shapes import Images, SomeImages
 from evaluators import inception
 from evaluators.classifier import Judge
 from evaluators.measuring import device_of, measurement
@@ -25,6 +27,9 @@ BATCH = 50
 """Images per pass through Inception. Fixed, because the features depend on it in the last bits."""
 
 FEATURE_LAYER = "2048"
+
+Batch = Shaped[Tensor, "_ ..."]
+Features = Callable[[Batch], Float[Tensor, "_ D"]]
 
 
 def frechet_distance(
@@ -53,7 +58,7 @@ def frechet_distance(
 
 @torch.no_grad()
 def feature_statistics(
-    features: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
+    features: Features, batches: Iterable[Batch]
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Mean, covariance and number of the features of all images.
 
@@ -82,7 +87,9 @@ def feature_statistics(
     return table.mean(0), np.atleast_2d(np.cov(table, rowvar=False)), count
 
 
-def to_inception_input(batches: Iterable[Tensor], size: int = BATCH) -> Iterator[Tensor]:
+def to_inception_input(
+    batches: Iterable[SomeImages], size: int = BATCH
+) -> Iterator[UInt8[Tensor, "_ 3 _ _"]]:
     """Images in [0, 1] (B, 1 or 3, H, W) as uint8 RGB in batches of `size`; the last is smaller.
 
     Grey values are rounded, as writing a picture would; a single channel is repeated three times.
@@ -99,9 +106,9 @@ def to_inception_input(batches: Iterable[Tensor], size: int = BATCH) -> Iterator
 
 
 def distances(
-    features: Callable[[Tensor], Tensor],
-    sets: Mapping[str, Iterable[Tensor]],
-    reference: Iterable[Tensor],
+    features: Features,
+    sets: Mapping[str, Iterable[Batch]],
+    reference: Iterable[Batch],
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Fréchet distances of several sets of images from one reference, which is passed over once.
 
@@ -128,8 +135,8 @@ def distances(
 
 
 def inception_fid(
-    sets: Mapping[str, Iterable[Tensor]],
-    reference: Iterable[Tensor],
+    sets: Mapping[str, Iterable[SomeImages]],
+    reference: Iterable[SomeImages],
     weights: Path,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:
@@ -171,7 +178,7 @@ def inception_fid(
 
 @measurement
 def judge_frechet_distance(
-    judge: Judge, sets: Mapping[str, Iterable[Tensor]], reference: Iterable[Tensor]
+    judge: Judge, sets: Mapping[str, Iterable[SomeImages]], reference: Iterable[SomeImages]
 ) -> dict[str, float]:
     """Fréchet distance in the judge's features; not FID, and comparable only within one judge.
 
@@ -193,7 +200,7 @@ def judge_frechet_distance(
         If a side has fewer than two images.
     """
 
-    def features(batch: Tensor) -> Tensor:
+    def features(batch: Images) -> Float[Tensor, "B D"]:
         return judge.features(batch.to(device_of(judge)))
 
     found, _ = distances(features, sets, reference)

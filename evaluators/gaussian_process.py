@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 
 from ccvae.errors import InputError
 from ccvae.labels import LabelSpace, MultiLabel
+from ccvae.shapes import Labels, LabelTable, Probabilities
 from evaluators.classifier import Judge
 from evaluators.images import ImageSet, collect
 from evaluators.measuring import evaluating, measurement, seeded
@@ -67,6 +69,9 @@ class GPSettings:
     seed: int = 0
 
 
+Features = Float[Tensor, "B D"]
+
+
 @contextmanager
 def _numerics_explained() -> Iterator[None]:
     """Say in the suite's words that a covariance cannot be decomposed."""
@@ -87,7 +92,7 @@ class _Softmax(gpytorch.likelihoods.Likelihood):
     """
 
     def forward(
-        self, function_samples: Tensor, *args: Any, **kwargs: Any
+        self, function_samples: Float[Tensor, "S B K"], *args: Any, **kwargs: Any
     ) -> torch.distributions.Categorical:
         """Distribution of y: samples of f (S, B, K) -> batch shape (S, B)."""
         return torch.distributions.Categorical(logits=function_samples)
@@ -96,7 +101,7 @@ class _Softmax(gpytorch.likelihoods.Likelihood):
 class _IndependentGPs(gpytorch.models.ApproximateGP):
     """A batch of O sparse GPs on shared inducing points (M, D)."""
 
-    def __init__(self, outputs: int, inducing_points: Tensor) -> None:
+    def __init__(self, outputs: int, inducing_points: Float[Tensor, "M D"]) -> None:
         batch = torch.Size([outputs])
         distribution = gpytorch.variational.CholeskyVariationalDistribution(
             len(inducing_points), batch_shape=batch
@@ -115,7 +120,7 @@ class _IndependentGPs(gpytorch.models.ApproximateGP):
             gpytorch.kernels.RBFKernel(batch_shape=batch), batch_shape=batch
         )
 
-    def forward(self, x: Tensor) -> gpytorch.distributions.MultivariateNormal:
+    def forward(self, x: Float[Tensor, "*batch N D"]) -> gpytorch.distributions.MultivariateNormal:
         """Prior over f at the standardised features x (N, D): batch shape (O,), event (N,)."""
         return gpytorch.distributions.MultivariateNormal(self.mean_module(x), self.covar_module(x))
 
@@ -138,8 +143,8 @@ class GPHead(nn.Module):
         Buffers (D,) that standardise features.
     """
 
-    location: Tensor
-    scale: Tensor
+    location: Float[Tensor, " D"]
+    scale: Float[Tensor, " D"]
 
     def __init__(self, labels: LabelSpace, n_features: int, inducing: int = 200) -> None:
         super().__init__()
@@ -153,17 +158,17 @@ class GPHead(nn.Module):
         """Where the parameters are."""
         return self.location.device
 
-    def distribution(self, features: Tensor) -> gpytorch.distributions.MultivariateNormal:
+    def distribution(self, features: Features) -> gpytorch.distributions.MultivariateNormal:
         """q(f) at features (B, D): batch shape (n_outputs,), event shape (B,)."""
         return self.gps((features - self.location) / self.scale)
 
     @_numerics_explained()
-    def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(self, features: Features) -> tuple[Probabilities, Probabilities]:
         """Mean and variance of the marginals q(f(x)), both (B, n_outputs)."""
         q = self.distribution(features)
         return q.mean.T, q.variance.T
 
-    def sample_log_probs(self, features: Tensor, n: int) -> Tensor:
+    def sample_log_probs(self, features: Features, n: int) -> Float[Tensor, "{n} B F V"]:
         """log p(y_f = v | f) for draws of f from its marginal at every image.
 
         Uses torch's global generator.
@@ -186,12 +191,12 @@ class GPHead(nn.Module):
             return torch.special.log_ndtr(torch.stack([-f, f], dim=-1))
         return self.labels.log_probs(f)
 
-    def log_probs(self, features: Tensor, samples: int = 256) -> Tensor:
+    def log_probs(self, features: Features, samples: int = 256) -> LabelTable:
         """Predictive log p(y_f = v | x, D), the average over `samples` draws: (B, F, V)."""
         return self.sample_log_probs(features, samples).logsumexp(0) - math.log(samples)
 
     @_numerics_explained()
-    def negative_bound(self, features: Tensor, y: Tensor, n_data: int) -> Tensor:
+    def negative_bound(self, features: Features, y: Labels, n_data: int) -> Float[Tensor, ""]:
         """Loss: minus the variational bound per training image, in nats.
 
         The expected log-likelihood is summed over labels and averaged over the batch; the KL of
@@ -277,7 +282,7 @@ def fit_gp_head(
 
 
 @torch.no_grad()
-def _initialise(head: GPHead, features: Tensor, settings: GPSettings) -> None:
+def _initialise(head: GPHead, features: Features, settings: GPSettings) -> None:
     head.location.copy_(features.mean(0))
     spread = features.std(0)
     # A unit that is silent on all training images must not be blown up where it does answer.
@@ -295,8 +300,8 @@ def _initialise(head: GPHead, features: Tensor, settings: GPSettings) -> None:
 
 def _fit(
     head: GPHead,
-    features: Tensor,
-    y: Tensor,
+    features: Features,
+    y: Labels,
     settings: GPSettings,
     progress: Callable[[int, int, float], None] | None,
 ) -> None:

@@ -13,16 +13,18 @@ Generated images are rounded to 8 bits, as the images are that the judge has lea
 from __future__ import annotations
 
 import torch
+from jaxtyping import Integer, UInt8
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Labels
 from evaluators.accuracy import label_scores
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import JudgeLike, device_of, measurement, most_probable, seeded
 
 
-def even_labels(space: LabelSpace, n: int, seed: int) -> Tensor:
+def even_labels(space: LabelSpace, n: int, seed: int) -> Integer[Tensor, "{n} {space.n_factors}"]:
     """Labels that favour no value: y_i ~ Bernoulli(1/2), or every class equally often, (n, F)."""
     if space.kind == "multi_class":
         return (torch.arange(n) % space.n_values).unsqueeze(1)
@@ -30,14 +32,14 @@ def even_labels(space: LabelSpace, n: int, seed: int) -> Tensor:
     return torch.randint(2, (n, space.n_factors), generator=generator)
 
 
-def data_labels(images: ImageSet, n: int, seed: int) -> Tensor:
+def data_labels(images: ImageSet, n: int, seed: int) -> Integer[Tensor, "{n} F"]:
     """Whole label vectors of `images`, drawn with replacement, (n, F)."""
     generator = torch.Generator().manual_seed(seed)
     return images.labels[torch.randint(len(images), (n,), generator=generator)]
 
 
 @measurement
-def generate_images(model: LabelledVAE, y: Tensor, *, seed: int) -> ImageSet:
+def generate_images(model: LabelledVAE, y: Labels, *, seed: int) -> ImageSet:
     """One image of the model per row of `y` (N, F), with these labels."""
     batches = []
     with seeded(seed, model.device):
@@ -64,7 +66,7 @@ def generation(
     *,
     n: int,
     seed: int,
-    perfect: Tensor | None = None,
+    perfect: UInt8[Tensor, "{n} C H W"] | None = None,
 ) -> tuple[dict[str, float], ImageSet]:
     """Score conditional generation.
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.feeding import as_floats
 from ccvae.labels import LABEL_SPACES, LabelSpace
+from ccvae.shapes import Bytes, Images, Labels
 
 if TYPE_CHECKING:
     from datasets.store import Store
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-def to_unit(images: Tensor) -> Tensor:
+def to_unit(images: Bytes) -> Float[Tensor, "N C H W"]:
     """uint8 images (B, C, H, W) as floats in [0, 1], on the device they are on."""
     return as_floats(images, images.device)
 
@@ -102,26 +104,26 @@ class ImageSet:
         return channels, height, width
 
     @property
-    def prevalence(self) -> Tensor:
+    def prevalence(self) -> Float[Tensor, " outputs"]:
         """Share of each label, or of each class, among these images: float64 (n_outputs,)."""
         return self.space.encode(self.labels).double().mean(0)
 
     def batches(
         self, device: torch.device | str = "cpu", size: int = BATCH
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Images, Labels]]:
         """Yield (images in [0, 1] (B, C, H, W), labels (B, F)) in order, on `device`."""
         for x, y in zip(self.images.split(size), self.labels.split(size), strict=True):
             yield to_unit(x.to(device)), y.to(device)
 
-    def take(self, indices: Tensor) -> ImageSet:
+    def take(self, indices: Integer[Tensor, " n"]) -> ImageSet:
         """Return the images at `indices` (n,), in that order."""
         return ImageSet(self.images[indices], self.labels[indices], self.space)
 
 
 @torch.no_grad()
 def collect(
-    function: Callable[[Tensor], Tensor], images: ImageSet, device: torch.device | str
-) -> tuple[Tensor, Tensor]:
+    function: Callable[[Images], Tensor], images: ImageSet, device: torch.device | str
+) -> tuple[Shaped[Tensor, "N ..."], Integer[Tensor, "N F"]]:
     """Apply `function` to all images, in batches on `device`; its results and labels, on the CPU.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ccvae.interface import Inferred, LabelledVAE
@@ -26,10 +27,10 @@ def part_of(inferred: Inferred, start: int, stop: int) -> Inferred:
     return Inferred(**{name: values[start:stop] for name, values in _given(inferred).items()})
 
 
-def as_features(means: Tensor) -> np.ndarray:
+def as_features(means: Float[Tensor, "B ..."]) -> np.ndarray:
     """Posterior means on the CPU as a linear probe takes them, float64 (N, D)."""
     return means.double().flatten(1).numpy()
 
 
-def _given(inferred: Inferred) -> dict[str, Tensor]:
+def _given(inferred: Inferred) -> dict[str, Float[Tensor, "_ ..."]]:
     return {name: values for name, values in vars(inferred).items() if values is not None}

@@ -23,11 +23,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from ccvae.feeding import as_floats
 from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Labels, LabelTable, Probabilities
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import (
     NEGLIGIBLE,
@@ -85,9 +87,9 @@ class _Change:
         Whether the label was switched on, and whether the judge sees its new value, (B,).
     """
 
-    log_probs: Tensor
-    on: Tensor
-    success: Tensor
+    log_probs: Probabilities
+    on: Bool[Tensor, " B"]
+    success: Bool[Tensor, " B"]
 
     @classmethod
     def join(cls, parts: list[_Change]) -> _Change | None:
@@ -190,7 +192,7 @@ def describe(matrix: Matrix, prefix: str) -> dict[str, float]:
     return metrics
 
 
-def changed_labels(before: Tensor, row: int, space: LabelSpace) -> Tensor:
+def changed_labels(before: Labels, row: int, space: LabelSpace) -> Labels:
     """Labels (B, F) after one is flipped, or after they are made one class: (B, F)."""
     if space.kind == "multi_class":
         return torch.full_like(before, row)
@@ -199,7 +201,9 @@ def changed_labels(before: Tensor, row: int, space: LabelSpace) -> Tensor:
     return after
 
 
-def _change(seen: Tensor, base: Tensor, wanted: Tensor, row: int, space: LabelSpace) -> _Change:
+def _change(
+    seen: LabelTable, base: LabelTable, wanted: Labels, row: int, space: LabelSpace
+) -> _Change:
     found = most_probable(seen, space)
     if space.kind == "multi_class":
         # A class that was not there before has been switched on.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
@@ -60,7 +61,7 @@ def leakage(fit: ImageSet, test: ImageSet, inferred: Sequence[Inferred]) -> dict
     def scores(x_fit: np.ndarray, x_test: np.ndarray) -> dict[int, float]:
         return {j: probe(x_fit, y_fit[:, j], x_test, y_test[:, j]) for j in usable}
 
-    def probed(latents: Sequence[Tensor]) -> dict[int, float]:
+    def probed(latents: Sequence[Float[Tensor, "_ ..."]]) -> dict[int, float]:
         return scores(*map(as_features, latents))
 
     def told(i: int) -> dict[int, float]:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.feeding import feed
 from ccvae.labels import LabelSpace, MultiLabel
+from ccvae.shapes import Bytes, Images, Labels, Probabilities
 from evaluators.accuracy import constant_loss
 from evaluators.classifier import Judge, fit_temperature
 from evaluators.images import BATCH, ImageSet, collect
@@ -280,7 +282,7 @@ class _Learner:
             judge.load_state_dict(self._kept)
         raise AssertionError("batches never end")
 
-    def _step_loss(self, judge: Judge, chosen: Tensor) -> Tensor:
+    def _step_loss(self, judge: Judge, chosen: Integer[Tensor, " B"]) -> Float[Tensor, ""]:
         x = augment(self._images.take(chosen), self._settings)
         return cross_entropy(
             self._labels, judge.raw_logits(x), self._train.labels[chosen].to(self._device)
@@ -296,7 +298,7 @@ class _Learner:
             self._progress(self._step, self._settings.steps, found.loss)
 
 
-def batches(n: int, size: int) -> Iterator[Tensor]:
+def batches(n: int, size: int) -> Iterator[Integer[Tensor, " B"]]:
     """Positions of the images of each step, (B,), without end; every pass has a new order.
 
     What is left over at the end of a pass is not used, unless it is all there is: a batch of a
@@ -307,7 +309,7 @@ def batches(n: int, size: int) -> Iterator[Tensor]:
         yield from torch.randperm(n)[: n - n % size].split(size)
 
 
-def cross_entropy(labels: LabelSpace, logits: Tensor, y: Tensor) -> Tensor:
+def cross_entropy(labels: LabelSpace, logits: Probabilities, y: Labels) -> Float[Tensor, ""]:
     """Mean over images and labels of -log p(y) in nats: logits (B, n_outputs), y (B, F)."""
     if isinstance(labels, MultiLabel):
         return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype))
@@ -321,7 +323,7 @@ def validation_loss(judge: Judge, images: ImageSet, device: torch.device) -> flo
     return cross_entropy(judge.labels, logits.double(), y).item()
 
 
-def channel_scale(images: Tensor) -> tuple[Tensor, Tensor]:
+def channel_scale(images: Bytes) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
     """Mean and standard deviation of each channel over images (N, C, H, W) and pixels, (C,) each.
 
     Bytes are scaled to [0, 1]. A channel without any contrast has the deviation of one grey level.
@@ -337,7 +339,7 @@ def channel_scale(images: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), deviation.clamp_min(1 / 255).float()
 
 
-def augment(x: Tensor, settings: JudgeSettings) -> Tensor:
+def augment(x: Images, settings: JudgeSettings) -> Images:
     """Mirror and move images (B, C, H, W) at random; the gap shows the image's edge, repeated."""
     if settings.flip:
         mirrored = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Images, Labels, LabelTable, Probabilities
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,6 +20,7 @@ NEGLIGIBLE = 1e-6
 """Mean differences (nats, pixel values) below this are rounding errors of single precision."""
 
 
+@runtime_checkable
 class JudgeLike(Protocol):
     """An independent classifier, "pre-trained" in the paper, that says what an image shows.
 
@@ -32,7 +34,7 @@ class JudgeLike(Protocol):
 
     labels: LabelSpace
 
-    def log_probs(self, x: Tensor) -> Tensor:
+    def log_probs(self, x: Images) -> LabelTable:
         """Calibrated log p(y_f = v | x) in nats: images in [0, 1] (B, C, H, W) -> (B, F, V)."""
 
 
@@ -76,12 +78,12 @@ def device_of(judge: JudgeLike) -> torch.device:
     return judge.labels.prior.device
 
 
-def output_log_probs(log_probs: Tensor, space: LabelSpace) -> Tensor:
+def output_log_probs(log_probs: LabelTable, space: LabelSpace) -> Probabilities:
     """log p(y_i = 1) of binary labels or log p(class): (B, F, V) -> (B, n_outputs)."""
     return log_probs[..., 1] if space.kind == "multi_label" else log_probs.squeeze(-2)
 
 
-def most_probable(log_probs: Tensor, space: LabelSpace) -> Tensor:
+def most_probable(log_probs: LabelTable, space: LabelSpace) -> Labels:
     """Labels a judge reads off an image: log-probabilities (B, F, V) -> (B, F)."""
     return space.predict(space.probabilities(log_probs))
 

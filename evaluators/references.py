@@ -11,12 +11,14 @@ background; with `keep="background"` nothing is transferred and nothing lost.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.feeding import as_floats
 from ccvae.interface import Bound, LabelledVAE
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Images, Labels, Probabilities
 from evaluators.images import ImageSet
 from evaluators.measuring import JudgeLike
 
@@ -38,7 +40,7 @@ class Reference(LabelledVAE):
         super().__init__()
         self.labels = labels
 
-    def bound(self, x: Tensor, y: Tensor | None = None) -> Bound:
+    def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """There is nothing to train."""
         raise NotImplementedError(f"{type(self).__name__} is a reference and has no objective")
 
@@ -57,8 +59,8 @@ class Constant(Reference):
         Training images.
     """
 
-    prevalence: Tensor
-    mean: Tensor
+    prevalence: Float[Tensor, " outputs"]
+    mean: Float[Tensor, "C H W"]
 
     def __init__(self, images: ImageSet) -> None:
         super().__init__(images.space)
@@ -67,30 +69,30 @@ class Constant(Reference):
         self.register_buffer("prevalence", images.prevalence.float())
         self.register_buffer("mean", (total / len(images)).float())
 
-    def _mean_images(self, n: int) -> Tensor:
+    def _mean_images(self, n: int) -> Images:
         return self.mean.expand(n, *self.mean.shape)
 
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Images) -> Probabilities:
         """Prevalence of each label, or of each class, in the training images."""
         return self.prevalence.expand(len(x), -1)
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Images) -> Images:
         """See the class."""
         return self._mean_images(len(x))
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Images:
         """See the class."""
         return self._mean_images(n)
 
-    def generate(self, y: Tensor) -> Tensor:
+    def generate(self, y: Labels) -> Images:
         """See the class."""
         return self._mean_images(len(y))
 
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """See the class."""
         return self._mean_images(len(x))
 
-    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+    def swap(self, characteristics: Images, background: Images) -> Images:
         """See the class."""
         return self._mean_images(len(background))
 
@@ -126,22 +128,22 @@ class Copier(Reference):
         self.train_images, self.test_images = train, test
         self.keep = keep
 
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Images) -> Probabilities:
         """The judge's probabilities."""
         return self.labels.probabilities(self.judge.log_probs(x))
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Images) -> Images:
         """The image itself."""
         return x
 
-    def _copies(self, images: ImageSet, indices: Tensor) -> Tensor:
+    def _copies(self, images: ImageSet, indices: Integer[Tensor, " B"]) -> Images:
         return as_floats(images.images[indices], self.device)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Images:
         """Real images, drawn with replacement."""
         return self._copies(self.train_images, torch.randint(len(self.train_images), (n,)))
 
-    def generate(self, y: Tensor) -> Tensor:
+    def generate(self, y: Labels) -> Images:
         """Real images with the labels nearest to the wanted ones, drawn with replacement."""
         images = self.test_images
         wanted = images.space.one_hot(y.cpu()).flatten(1)
@@ -149,10 +151,10 @@ class Copier(Reference):
         # Agreements are whole numbers, so that less than 1 decides between equal ones only.
         return self._copies(images, (agreement + 0.9 * torch.rand_like(agreement)).argmax(1))
 
-    def intervene(self, x: Tensor, y_new: Tensor) -> Tensor:
+    def intervene(self, x: Images, y_new: Labels) -> Images:
         """The image itself: nothing is changed."""
         return x
 
-    def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+    def swap(self, characteristics: Images, background: Images) -> Images:
         """One of the two images itself."""
         return characteristics if self.keep == "characteristics" else background

@@ -18,17 +18,19 @@ from __future__ import annotations
 from collections import defaultdict
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from ccvae.errors import InputError
 from ccvae.feeding import as_floats
 from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
+from ccvae.shapes import Bytes, Images, LabelTable, PerImage, Probabilities
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import JudgeLike, measurement, output_log_probs, ratios, seeded
 
 
-def random_pairs(n_images: int, n_pairs: int, seed: int) -> Tensor:
+def random_pairs(n_images: int, n_pairs: int, seed: int) -> Integer[Tensor, "{n_pairs} 2"]:
     """Ordered pairs of different images, drawn with replacement: (n_pairs, 2) indices.
 
     Raises
@@ -56,7 +58,7 @@ def swap(
     *,
     n_pairs: int,
     seed: int,
-    true_swaps: Tensor | None = None,
+    true_swaps: Bytes | None = None,
 ) -> dict[str, float]:
     r"""Score characteristic swaps between random pairs of images.
 
@@ -114,7 +116,7 @@ def swap(
         real, reconstructed = _judge_images(model, judge, images, pairs, inferred)
         seen = _judge_swaps(model, judge, images, pairs, inferred, true_swaps)
 
-    def scores(name: str, log_probs: Tensor) -> dict[str, float]:
+    def scores(name: str, log_probs: LabelTable) -> dict[str, float]:
         change = output_log_probs((log_probs - real[a]).abs(), images.space)
         per_label = dict(zip(images.space.names, change.mean(0).tolist(), strict=True))
         return {name: change.mean().item()} | {f"{name}/{k}": v for k, v in per_label.items()}
@@ -152,9 +154,9 @@ def _judge_images(
     model: LabelledVAE,
     judge: JudgeLike,
     images: ImageSet,
-    pairs: Tensor,
+    pairs: Integer[Tensor, "P 2"],
     inferred: Inferred,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[LabelTable, LabelTable]:
     """Log-probabilities of the paired images and of their reconstructions, two (N, F, V).
 
     Each image is asked about once: there are often more pairs than images, and the judge is the
@@ -176,10 +178,10 @@ def _judge_swaps(
     model: LabelledVAE,
     judge: JudgeLike,
     images: ImageSet,
-    pairs: Tensor,
+    pairs: Integer[Tensor, "P 2"],
     inferred: Inferred,
-    true_swaps: Tensor | None,
-) -> dict[str, Tensor]:
+    true_swaps: Bytes | None,
+) -> dict[str, Float[Tensor, "P ..."]]:
     """Log-probabilities of the swaps, (P, F, V), and pixel differences, (P,), by name."""
     parts: dict[str, list[Tensor]] = defaultdict(list)
     for rows in torch.arange(len(pairs)).split(BATCH):
@@ -201,14 +203,14 @@ def _judge_swaps(
     return {name: torch.cat(values) for name, values in parts.items()}
 
 
-def _ask(judge: JudgeLike, x: Tensor) -> Tensor:
+def _ask(judge: JudgeLike, x: Images) -> LabelTable:
     return judge.log_probs(x).double().cpu()
 
 
-def _logit_change(before: Tensor, after: Tensor, space: LabelSpace) -> Tensor:
+def _logit_change(before: LabelTable, after: LabelTable, space: LabelSpace) -> Probabilities:
     """Absolute change of log p - log(1 - p): log-probabilities (P, F, V) -> (P, n_outputs)."""
 
-    def logits(log_probs: Tensor) -> Tensor:
+    def logits(log_probs: LabelTable) -> Probabilities:
         log_p = output_log_probs(log_probs, space)
         # Certainties of double precision would be infinite.
         return log_p - torch.log(-torch.expm1(log_p.clamp(max=-torch.finfo(log_p.dtype).eps)))
@@ -216,6 +218,6 @@ def _logit_change(before: Tensor, after: Tensor, space: LabelSpace) -> Tensor:
     return (logits(before) - logits(after)).abs()
 
 
-def _l1(first: Tensor, second: Tensor) -> Tensor:
+def _l1(first: Images, second: Images) -> PerImage:
     """Mean absolute pixel difference of each pair of images: (B, C, H, W) twice -> (B,)."""
     return (first - second).abs().flatten(1).mean(1).double().cpu()

@@ -11,21 +11,26 @@ import math
 from collections.abc import Iterable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ccvae.labels import MultiLabel
+from ccvae.shapes import PerImage, SomeImages
 from evaluators.classifier import Judge
 from evaluators.gaussian_process import GPHead
 from evaluators.images import ImageSet
 from evaluators.measuring import measurement, seeded
 
+Samples = Float[Tensor, "S B F V"]
+"""Log-probabilities under draws of the parameters."""
 
-def entropy(log_probs: Tensor) -> Tensor:
+
+def entropy(log_probs: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch"]:
     """Entropy in nats over the last axis, (..., V) -> (...); impossible values count nothing."""
     return torch.special.entr(log_probs.exp()).sum(-1)
 
 
-def information_per_label(log_probs: Tensor) -> Tensor:
+def information_per_label(log_probs: Samples) -> Float[Tensor, "B F"]:
     """Mutual information of each label factor and the parameters.
 
     The plug-in estimate: with S draws it lies O(1/S) below the true value.
@@ -45,7 +50,7 @@ def information_per_label(log_probs: Tensor) -> Tensor:
     return (entropy(average) - entropy(log_probs).mean(0)).clamp_min(0)
 
 
-def mutual_information_per_image(log_probs: Tensor) -> Tensor:
+def mutual_information_per_image(log_probs: Samples) -> PerImage:
     """Mean over labels of `information_per_label`: (S, B, F, V) -> (B,), in nats."""
     return information_per_label(log_probs).mean(-1)
 
@@ -54,7 +59,7 @@ def mutual_information_per_image(log_probs: Tensor) -> Tensor:
 def mutual_information(
     head: GPHead,
     judge: Judge,
-    images: ImageSet | Iterable[Tensor],
+    images: ImageSet | Iterable[SomeImages],
     samples: int,
     seed: int,
 ) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +47,21 @@ def test_streamed_batches_are_the_same(tmp_path: Path) -> None:
         assert torch.equal(from_card(Streamed(images, CARD).take(POSITIONS)), expected)
 
 
+class Elsewhere(torch.Tensor):
+    """A tensor that says it has moved, where there is no card to move it to."""
+
+    place = CPU
+
+    @property
+    def device(self) -> torch.device:
+        return self.place
+
+    def to(self, device: torch.device) -> torch.Tensor:
+        moved = self.clone()
+        moved.place = device
+        return moved
+
+
 @pytest.mark.parametrize(("room", "kind"), [(1.0, Feed), (0.99, Streamed)])
 def test_a_gpu_holds_what_fits(
     room: float, kind: type[Feed], monkeypatch: pytest.MonkeyPatch
@@ -56,8 +70,7 @@ def test_a_gpu_holds_what_fits(
     free = room * nbytes / RESIDENT_SHARE
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, 2 * free))
     cuda = torch.device("cuda")
-    moved = SimpleNamespace(device=cuda)
-    images = SimpleNamespace(nbytes=nbytes, device=CPU, to=lambda _device: moved)
-    chosen = feed(images, cuda)  # type: ignore[arg-type]
+    images = torch.zeros(nbytes, 1, 1, 1, dtype=torch.uint8).as_subclass(Elsewhere)
+    chosen = feed(images, cuda)
     assert type(chosen) is kind
     assert chosen.lies_on == ("cuda" if kind is Feed else "cpu")

@@ -11,6 +11,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from ccvae.errors import InputError
 from ccvae.labels import LabelSpace, MultiClass, MultiLabel
+from evaluators.classifier import Judge
 from evaluators.gaussian_process import (
     GPHead,
     GPSettings,
@@ -24,13 +25,13 @@ SPACES = [MultiLabel(["bright", "right"]), MultiClass("abcd")]
 SETTINGS = GPSettings(inducing=12, steps=150, batch_size=100, learning_rate=5e-2)
 
 
-class PixelJudge(nn.Module):
+class PixelJudge(Judge):
     """Features are the two pixels; the labels are whether each is brighter than one half."""
 
     n_features = 2
 
     def __init__(self, labels: LabelSpace) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.labels = labels
 
     def features(self, x: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ccvae.labels import LabelSpace, MultiClass, MultiLabel
+from evaluators.classifier import Judge
+from evaluators.gaussian_process import GPHead
 from evaluators.images import ImageSet
 from evaluators.uncertainty import (
     entropy,
@@ -66,12 +67,16 @@ def test_duplicated_samples_change_nothing():
     )
 
 
-class Undecided(nn.Module):
+class Undecided(GPHead):
     """A head that tosses a coin for label 0 of bright images, and is sure of all else."""
 
     def __init__(self, labels: LabelSpace) -> None:
-        super().__init__()
-        self.labels, self.device = labels, torch.device("cpu")
+        nn.Module.__init__(self)
+        self.labels = labels
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
 
     def sample_log_probs(self, features: Tensor, n: int) -> Tensor:
         shape = (n, len(features), self.labels.n_factors)
@@ -80,14 +85,24 @@ class Undecided(nn.Module):
         return self.labels.one_hot(y).log()
 
 
-JUDGE = SimpleNamespace(features=lambda x: x.flatten(1))
+class Flat(Judge):
+    """Features are pixels."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+
+JUDGE = Flat()
 
 
 def test_average_over_images_and_labels():
     labels = MultiLabel(["a", "b"])
     images = ImageSet(
         torch.tensor([0, 255, 255, 255], dtype=torch.uint8).view(4, 1, 1, 1),
-        torch.zeros(4, 2),
+        torch.zeros(4, 2, dtype=torch.long),
         labels,
     )
     result = mutual_information(Undecided(labels), JUDGE, images, samples=4000, seed=0)
