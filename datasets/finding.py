@@ -13,6 +13,7 @@ from ccvae.errors import InputError
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".001")
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 DEPTH = 4
 """How far below the folder that a user names is looked."""
 MANY = 1000
@@ -27,6 +28,22 @@ class Folder:
     images: frozenset[str]
     files: frozenset[str]
     folders: tuple[str, ...]
+
+
+def expanded(path: str) -> str:
+    """Return a path as people write it with `~` and `$VARIABLES` expanded.
+
+    Raises
+    ------
+    InputError
+        If a variable is not set or a user is not known, and nothing is called so either.
+    """
+    found = os.path.expandvars(os.path.expanduser(path))
+    unset = _VARIABLE.search(found)
+    if (unset or found.startswith("~")) and not Path(found).exists():
+        what = f"the variable {unset[0]} is not set" if unset else "there is no such home folder"
+        raise InputError(f"'{path}', but {what}; write the path out")
+    return found
 
 
 def is_image(name: str) -> bool:
@@ -52,7 +69,10 @@ def named_folder(folder: object, owner: str) -> Path:
     if not isinstance(folder, str | os.PathLike) or not str(folder).strip():
         raise InputError(f"option 'folder' is {folder!r}, but the path of {owner} was expected.")
     written = str(folder).strip()
-    path = Path(os.path.abspath(os.path.expandvars(os.path.expanduser(written))))
+    try:
+        path = Path(os.path.abspath(expanded(written)))
+    except InputError as error:
+        raise InputError(f"option 'folder' is {error}.") from None
     said = f"The {owner} folder {path}" + ("" if str(path) == written else f" ({written})")
     try:
         with os.scandir(path):
@@ -62,11 +82,6 @@ def named_folder(folder: object, owner: str) -> Path:
         remedy = "unpack it, and name the folder" if packed else "name one"
         raise InputError(f"{said} is a file and no folder; {remedy}.") from None
     except FileNotFoundError:
-        if unset := re.search(r"\$(\w+|{\w+})", str(path)):
-            raise InputError(
-                f"option 'folder' is {written!r}, but the variable {unset[0]} is not set; set it, "
-                "or write the path out."
-            ) from None
         raise InputError(f"{said} does not exist; correct the option 'folder'.") from None
     except OSError as error:
         raise InputError(f"{said} cannot be read ({error.strerror}); change its rights.") from None

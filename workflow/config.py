@@ -14,8 +14,8 @@ from typing import Any
 
 from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
+from datasets.finding import expanded
 from datasets.readers import READERS
-from workflow.paths import expanded
 from workflow.schema import validated
 
 RECIPE = 1
@@ -32,6 +32,14 @@ PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch"}
 models from before there was a choice keep their hash."""
 
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
+
+
+def _path(key: str, written: str) -> str:
+    """Expand the path that a key of the configuration names."""
+    try:
+        return expanded(written)
+    except InputError as error:
+        raise InputError(f"configuration: {key} is {error}") from None
 
 
 @dataclass(frozen=True, order=True)
@@ -87,7 +95,7 @@ class Config:
     def __init__(self, raw: dict[str, Any]) -> None:
         self.values = values = validated(raw)
         for key in ("raw_data", "inception_weights"):
-            values[key] = expanded(key, values[key])
+            values[key] = _path(key, values[key])
         self._check_names()
 
     @classmethod
@@ -245,7 +253,7 @@ class Config:
         options = dict(self.values["data"][dataset]["options"])
         folder = self.values["folders"].get(dataset) or options.pop("folder", None)
         if folder:
-            options["folder"] = expanded(f"folders.{dataset}", str(folder))
+            options["folder"] = _path(f"folders.{dataset}", str(folder))
         return {"name": dataset, "reader": self.reader_of(dataset), "options": options}
 
     def judge_settings(self, dataset: str) -> dict[str, Any]:

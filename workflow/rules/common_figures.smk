@@ -3,10 +3,7 @@
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import Gallery, stem
 
-try:
-    GALLERY = Gallery(CONFIG)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
+GALLERY = Gallery(CONFIG)
 
 FIGURE_CODE = code("workflow/figures/*.py")
 CAPTIONS = "../report/figures"

@@ -2,10 +2,7 @@
 
 from workflow.figures.chosen import chosen
 
-try:
-    PICTURES = chosen(GALLERY, CONFIG.values["reference"]["figures"])
-except InputError as error:
-    raise WorkflowError(str(error)) from None
+PICTURES = chosen(GALLERY, CONFIG.values["reference"]["figures"])
 
 # Studies on the data sets that are run; whoever asks for other data does not want to train on them.
 STUDIES_HERE = [

@@ -7,10 +7,7 @@ from workflow.studies.plan import (
     named_variants,
 )
 
-try:
-    GRADIENT_VARIANTS = gradient_variants(CONFIG)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
+GRADIENT_VARIANTS = gradient_variants(CONFIG)
 ALPHA_VARIANTS = alpha_variants(CONFIG)
 NAMED_VARIANTS = {
     name: named_variants(CONFIG, name) for name in CONFIG.values["studies"]["variants"]
