@@ -88,6 +88,9 @@ class Gallery:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._trained: dict[str, dict[str, None]] = {}
+        for run in config.runs():
+            self._trained.setdefault(run.dataset, {})[run.model] = None
         options = config.values["figures"]
         self.rate: str = options["supervision_rate"]
         if self.rate == "largest":
@@ -123,8 +126,7 @@ class Gallery:
         labels = OPTIONAL.get(figure.name)
         if labels is not None and not config.values["figures"][labels].get(dataset):
             return []
-        trained = dict.fromkeys(run.model for run in config.runs() if run.dataset == dataset)
-        return [model for model in trained if figure.shows(config.system_of(model))]
+        return [m for m in self._trained.get(dataset, ()) if figure.shows(config.system_of(m))]
 
     def _left_out(self, figure: Figure, dataset: str) -> list[str]:
         """Sentences on the models that a figure of several cannot show."""

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ccvae.errors import InputError
+from workflow.schema import read_yaml
 
 DEFAULT = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
 
@@ -86,7 +87,7 @@ def _read(path: Path, as_text: bool = False) -> dict[str, Any]:
     """Read a file; `as_text` leaves every value in it a string."""
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=yaml.BaseLoader) if as_text else yaml.safe_load(text)
+        content = yaml.load(text, Loader=yaml.BaseLoader) if as_text else read_yaml(text)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the configuration {path} cannot be read ({error})") from error
     except yaml.YAMLError as error:
