@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from jaxtyping import install_import_hook
 
 import tests.checker
 
 CHECKED = ("ccvae", "baselines", "evaluators")
 """Packages whose annotations are checked; must not be imported before."""
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Processes side by side share the cores, with the steps that they start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 install_import_hook(CHECKED, f"{tests.checker.__name__}.checker")
