@@ -106,8 +106,7 @@ def invent_records(config: Config, results: Path) -> None:
         "peak_mb": 1.0,
     }
     names = {metric.name for table in TABLES.values() for metric in table.metrics}
-    claims, _ = load_claims()
-    names |= {claim.metric for claim in claims if claim.metric}
+    names |= {claim.metric.name for claim in load_claims()}
     for run in config.runs():
         matrix = [[draw.random() for _ in range(MATRIX_SIZE)] for _ in range(MATRIX_SIZE)]
         record = {

@@ -139,7 +139,7 @@ def study(folder: Path, name: str, scores: dict[str, dict[str, float]], dataset:
     """Write a study of variants: variant -> metric -> score."""
     rows = [
         {"dataset": dataset, "supervision_rate": "0.06", "value": variant, "seed": 0}
-        | {"metric": metric, "score": score}
+        | {"images_seen": 160, "metric": metric, "score": score}
         for variant, metrics in scores.items()
         for metric, score in metrics.items()
     ]

@@ -12,25 +12,30 @@ FIGURES = {
     ("majority", "balanced_accuracy"): 0.5,
     ("judge", "balanced_accuracy"): 0.9,
     ("constant", "reconstruction_l1"): 0.2,
-    ("constant", "frechet_distance_judge"): 40.0,
-    ("copy_characteristics", "frechet_distance_judge"): 0.0,
+    ("constant", "fid"): 40.0,
+    ("copy_characteristics", "fid"): 0.0,
     ("constant", "generation_accuracy"): 0.5,
-    ("copy_characteristics", "generation_accuracy"): 0.7,
+    ("constant", "generation_data_balanced_accuracy"): 0.5,
+    ("copy_characteristics", "intervention_success"): 0.1,
+    ("true_redrawing", "intervention_success"): 0.9,
 }
 DONE = {
-    "balanced_accuracy": 0.7,
-    "reconstruction_l1": 0.1,
-    "frechet_distance_judge": 20.0,
-    "generation_accuracy": 0.6,
-    "intervention_diagonal": 0.5,
-    "swap_normalised": 0.5,
-    "truth_r2_own": 0.8,
-    "truth_r2_label": 0.6,
+    "balanced_accuracy": 0.74,
+    "reconstruction_l1": 0.08,
+    "fid": 16.0,
+    "generation_accuracy": 0.68,
+    "generation_ceiling_accuracy": 0.8,
+    "intervention_success": 0.58,
+    "swap_truth_l1": 0.14,
+    "swap_truth_l1_no_transfer": 0.2,
+    "swap_truth_l1_reconstruction": 0.1,
 }
+"""Six tenths of the way to everything."""
 MODELS = {"able": "ccvae", "partly": "m2"}
+UNMEASURED = {"diversify": "unmeasured", "traverse": "unmeasured"}
 
 
-def plan(dataset: str = "synthetic_faces", seeds: int = 1) -> Plan:
+def plan(dataset: str = "synthetic_faces", seeds: int = 3) -> Plan:
     models = {
         name: {"system": system, "title": name.title(), "datasets": None}
         for name, system in MODELS.items()
@@ -39,9 +44,13 @@ def plan(dataset: str = "synthetic_faces", seeds: int = 1) -> Plan:
 
 
 def records(
-    *, dataset: str = "synthetic_faces", rate: str = "1.0", seeds: int = 1, **changes: float
+    *,
+    dataset: str = "synthetic_faces",
+    rate: str = "1.0",
+    seeds: int = 3,
+    **changes: float | None,
 ) -> pd.DataFrame:
-    """Every model half way to the ceiling of everything, except for `changes`."""
+    """Every model six tenths of the way to everything, except for `changes`."""
     rows = [
         {"dataset": dataset, "model": row, "metric": metric, "value": value}
         for (row, metric), value in FIGURES.items()
@@ -55,7 +64,7 @@ def records(
                 "seed": seed,
             }
             rows += [
-                {**identity, "metric": metric, "value": value}
+                {**identity, "metric": metric, "value": value + 1e-4 * seed}
                 for metric, value in {**DONE, **changes}.items()
                 if value is not None
             ]
@@ -67,13 +76,13 @@ def verdicts(frame: pd.DataFrame, model: str = "able", rate: str = "1.0") -> dic
     return dict(zip(rows["task"], rows["verdict"], strict=True))
 
 
-def test_half_way_to_every_ceiling_is_a_share_of_a_half() -> None:
+def test_the_share_is_of_the_way_from_floor_to_ceiling() -> None:
     frame = capabilities(records(), TASKS, plan())
     of_able = frame[(frame["model"] == "able") & (frame["supervision_rate"] == "1.0")]
     measured = of_able[of_able["metric"].notna()]
-    assert measured["share"].tolist() == pytest.approx([0.5] * 7)
-    expected = dict.fromkeys(TASKS, "works") | {"traverse": "unmeasured"}
-    assert verdicts(frame) == expected
+    assert measured["share"].tolist() == pytest.approx([0.6] * 6, abs=1e-2)
+    assert (measured["low"] <= measured["share"]).all()
+    assert verdicts(frame) == dict.fromkeys(TASKS, "works") | UNMEASURED
 
 
 def test_structure_comes_before_any_figure() -> None:
@@ -85,23 +94,35 @@ def test_structure_comes_before_any_figure() -> None:
 @pytest.mark.parametrize(
     ("task", "change"),
     [
-        ("classify", {"balanced_accuracy": 0.501}),
-        ("reconstruct", {"reconstruction_l1": 0.21}),
-        ("sample", {"frechet_distance_judge": 39.0}),
-        ("generate", {"generation_accuracy": 0.5}),
-        ("intervene", {"intervention_diagonal": -2.0}),
-        ("swap", {"swap_normalised": 0.95}),
-        ("diversify", {"truth_r2_own": 0.6}),
+        ("classify", {"balanced_accuracy": 0.69}),
+        ("reconstruct", {"reconstruction_l1": 0.11}),
+        ("sample", {"fid": 21.0}),
+        ("generate", {"generation_accuracy": 0.64}),
+        ("intervene", {"intervention_success": 0.45}),
+        ("swap", {"swap_truth_l1": 0.16}),
     ],
 )
-def test_no_better_than_the_floor_fails(task: str, change: dict[str, float]) -> None:
+def test_nearer_to_the_floor_fails(task: str, change: dict[str, float]) -> None:
     found = verdicts(capabilities(records(**change), TASKS, plan()))
     assert found.pop(task) == "fails"
     assert "fails" not in found.values()
 
 
+def test_seeds_on_both_sides_leave_it_open_and_one_decides_nothing() -> None:
+    frame = records(swap_truth_l1=None)
+    spread = [0.10, 0.15, 0.19]
+    rows = frame[frame["metric"] == "fid"].dropna(subset="seed")
+    own = rows.assign(metric="swap_truth_l1", value=[spread[int(s)] for s in rows["seed"]])
+    found = capabilities(pd.concat([frame, own]), TASKS, plan())
+    assert verdicts(found)["swap"] == "open"
+    one = capabilities(records(seeds=1, swap_truth_l1=0.2), TASKS, plan(seeds=1))
+    assert verdicts(one)["classify"] == "one seed: works"
+    assert verdicts(one)["swap"] == "one seed: fails"
+    assert one["low"].isna().all()
+
+
 def test_a_missing_seed_or_reference_is_missing_and_never_a_verdict() -> None:
-    frame = capabilities(records(seeds=1), TASKS, plan(seeds=2))
+    frame = capabilities(records(seeds=2), TASKS, plan())
     assert set(verdicts(frame).values()) == {"missing", "unmeasured"}
     without_judge = records()
     without_judge = without_judge[without_judge["model"] != "judge"]
@@ -111,16 +132,40 @@ def test_a_missing_seed_or_reference_is_missing_and_never_a_verdict() -> None:
     assert verdicts(frame, rate="1.0")["swap"] == "missing"
 
 
-def test_classes_are_judged_by_the_other_matrix_and_real_images_have_no_truth() -> None:
-    changes = {
-        "intervention_diagonal": None,
-        "intervention_switch_on_diagonal": 0.05,
-        "truth_r2_own": None,
-        "truth_r2_label": None,
-    }
-    frame = capabilities(records(dataset="mnist", **changes), TASKS, plan("mnist"))
-    assert verdicts(frame)["intervene"] == "fails"
-    assert verdicts(frame)["diversify"] == "unmeasured"
+def test_without_judged_redrawings_pixels_say_whether_an_intervention_works() -> None:
+    frame = records(counterfactual_inside_normalised=0.7)
+    frame = frame[frame["model"] != "true_redrawing"]
+    found = capabilities(frame, TASKS, plan())
+    row = found[(found["task"] == "intervene") & (found["supervision_rate"] == "1.0")].iloc[0]
+    assert (row["metric"], row["verdict"]) == ("counterfactual_inside_normalised", "fails")
+    assert row["share"] == pytest.approx(0.3, abs=1e-3)
+
+
+REAL = {
+    "swap_truth_l1": None,
+    "generation_ceiling_accuracy": None,
+    "generation_real_accuracy": 0.98,
+    "generation_real_balanced_accuracy": 0.9,
+    "swap_normalised": 0.2,
+    "swap_background_change": 0.4,
+}
+
+
+def test_real_data_are_judged_by_real_images_and_a_swap_keeps_the_background() -> None:
+    frame = records(dataset="mnist", **REAL)
+    frame = frame[frame["model"] != "true_redrawing"]
+    found = capabilities(frame, TASKS, plan("mnist"))
+    at = found[(found["model"] == "able") & (found["supervision_rate"] == "1.0")]
+    shares = at.set_index("task")["share"]
+    assert shares["generate"] == pytest.approx(0.18 / 0.48, abs=1e-2)
+    assert shares["intervene"] == pytest.approx(0.48 / 0.8, abs=1e-2)
+    assert shares["swap"] == pytest.approx(0.6, abs=1e-2), "of 0.8 and 0.6, the shorter way"
+    whole = records(dataset="mnist", **{**REAL, "swap_background_change": 1.0})
+    assert verdicts(capabilities(whole, TASKS, plan("mnist")))["swap"] == "fails"
+    photographs = records(dataset="celeba", **REAL, generation_data_balanced_accuracy=0.74)
+    found = capabilities(photographs, TASKS, plan("celeba"))
+    row = found[(found["task"] == "generate") & (found["supervision_rate"] == "1.0")].iloc[0]
+    assert (row["metric"], row["verdict"]) == ("generation_data_balanced_accuracy", "works")
 
 
 def test_page_names_who_can_do_everything() -> None:
@@ -130,14 +175,13 @@ def test_page_names_who_can_do_everything() -> None:
     assert "Every task that was measured: Able." in page
     assert "f = 1.0" in page
     assert "f = 0.2" not in page
-    worse = capabilities(records(swap_normalised=1.0), TASKS, plan())
+    assert "| yes (0.60) |" in page
+    worse = capabilities(records(swap_truth_l1=0.2), TASKS, plan())
     page = capabilities_markdown(worse, TASKS, titles)
     assert "Every task that was measured: none." in page
-    assert "no (0.00)" in page
-    unfinished = capabilities(records(swap_normalised=None), TASKS, plan())
-    assert "Undecided, because a figure is missing: Able." in capabilities_markdown(
-        unfinished, TASKS, titles
-    )
+    assert "no (-0.00)" not in page
+    unfinished = capabilities(records(fid=None), TASKS, plan())
+    assert "| not measured |" in capabilities_markdown(unfinished, TASKS, titles)
 
 
 def test_page_says_why_a_task_cannot_be_done_and_where() -> None:
@@ -170,5 +214,6 @@ def test_page_says_why_a_task_cannot_be_done_and_where() -> None:
 
 def test_criteria_speak_of_known_tasks_and_rows() -> None:
     assert {criterion.task for criterion in CRITERIA} <= set(TASKS)
-    ends = [end for c in CRITERIA for end in (c.floor, c.ceiling) if isinstance(end, str)]
+    ways = [way for criterion in CRITERIA for way in criterion.ways]
+    ends = [end for way in ways for end in (way.floor, way.ceiling) if isinstance(end, str)]
     assert all(end.startswith("own:") or end in REFERENCES for end in ends)

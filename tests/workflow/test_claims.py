@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import math
+from argparse import Namespace
 
 import numpy as np
 import pandas as pd
@@ -9,298 +9,168 @@ import yaml
 
 from ccvae.errors import InputError
 from ccvae.files import write_json
+from tests.workflow.judging import (
+    BETTER,
+    RATES,
+    SWAP,
+    claim,
+    plan,
+    records,
+    swaps,
+    verdict_of,
+)
 from workflow.reporting.claims import (
     CLAIMS,
+    EVERY,
+    Margin,
+    Measure,
+    load_claims,
+    paper_margin,
+)
+from workflow.reporting.claims_markdown import apart, claims_markdown, least_in_favour, overview
+from workflow.reporting.comparison import comparison, comparison_markdown
+from workflow.reporting.court import decide
+from workflow.reporting.paper import TABLES
+from workflow.reporting.tables import counterparts, paper_values
+from workflow.reporting.verdicts import (
     FAILS,
     HOLDS,
+    NOT_MEASURED,
     NOT_RUN,
     UNDECIDED,
-    Amount,
-    Claim,
-    amount_to,
-    comparisons_frame,
-    decide,
-    judged,
-    load_claims,
+    verdicts_frame,
 )
-from workflow.reporting.claims_markdown import claims_markdown
-from workflow.reporting.comparison import comparison, comparison_markdown
-from workflow.reporting.intervals import bootstrap_interval, seed_interval
-from workflow.reporting.records import COLUMNS, Plan
 from workflow.steps.reporting.check_claims import work
 
-TOLERANCES = {"accuracy": Amount(absolute=0.02), "swap": Amount(relative=0.1)}
-SWAP = Claim(
-    id="swap",
-    claim="CCVAE has the smallest difference.",
-    place="Table 2",
-    datasets=("celeba",),
-    test="better",
-    metric="swap",
-    lower_is_better=True,
-    subject="ccvae",
-    rivals=("m2", "mvae"),
-)
 
-
-def plan(**changes) -> Plan:
-    values = {
-        "preset": "test",
-        "datasets": {"synthetic_faces": "attributes", "mnist": "classes"},
-        "models": {
-            "ccvae": {"system": "ccvae", "title": "CCVAE", "datasets": None},
-            "detached": {"system": "ccvae", "title": "CCVAE, detached", "datasets": None},
-            "m2": {"system": "m2", "title": "M2", "datasets": None},
-            "mvae": {"system": "mvae", "title": "MVAE", "datasets": None},
-        },
-        "rates": ["0.06", "1.0"],
-        "seeds": 3,
-    }
-    return Plan(**{**values, **changes})
-
-
-def records(values: dict[tuple[str, str, str], list[float]], dataset="synthetic_faces"):
-    """Records from (model, metric, rate) -> values of the seeds 0, 1, ...; "" is a reference."""
-    rows = [
-        {
-            "run": f"runs/{dataset}/{model}/f={rate}/seed={seed}",
-            "dataset": dataset,
-            "model": model,
-            "supervision_rate": rate or None,
-            "seed": seed if rate else None,
-            "metric": metric,
-            "value": value,
-        }
-        for (model, metric, rate), found in values.items()
-        for seed, value in enumerate(found)
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def swaps(**by_model: list[float]) -> pd.DataFrame:
-    return records({(m, "swap", rate): v for m, v in by_model.items() for rate in ("0.06", "1.0")})
-
-
-def verdict_of(frame, claim=SWAP, subject="ccvae", dataset="synthetic_faces", **changes):
-    found = decide(frame, plan(**changes), [claim], TOLERANCES)
-    (verdict,) = [v for v in found if v.subject == subject and v.dataset == dataset]
-    return verdict
-
-
-def test_a_claim_holds_when_every_interval_is_on_its_side():
-    frame = swaps(ccvae=[1.0, 1.1, 1.2], m2=[2.0, 2.1, 2.25], mvae=[3.0, 3.1, 3.2])
-    verdict = verdict_of(frame)
-    assert verdict.verdict == HOLDS
-    assert verdict.counts == {HOLDS: 4}
-    first = verdict.comparisons[0]
-    assert (first.opponent, first.n, first.stand_in) == ("m2", 3, True)
-    assert first.difference == pytest.approx(1.0 + 0.05 / 3)
-
-
-def test_pairing_by_seed_decides_what_means_alone_would_not():
-    spread = np.array([0.0, 5.0, 10.0])
-    frame = swaps(
-        ccvae=list(spread), m2=list(spread + np.array([0.1, 0.11, 0.09])), mvae=list(spread + 1)
-    )
-    assert verdict_of(frame).verdict == HOLDS
-
-
-def test_one_opponent_that_is_surely_better_makes_a_claim_fail():
-    frame = swaps(ccvae=[1.0, 1.1, 1.2], m2=[2.0, 2.1, 2.2], mvae=[0.1, 0.2, 0.31])
-    verdict = verdict_of(frame)
-    assert verdict.verdict == FAILS
+def test_least_in_favour_of_similarity_is_what_is_furthest_away():
+    similar = claim(
+        test="similar", metric=Measure("accuracy", "accuracy"), value=0.5, rivals=(),
+        margin=Margin(0.003), scope=EVERY,
+    )  # fmt: skip
+    values = {("ccvae", "accuracy", "0.06"): [0.55], ("ccvae", "accuracy", "1.0"): [0.60]}
+    verdict = verdict_of(records(values), similar, seeds=1)
     assert verdict.decisive is not None
-    assert verdict.decisive.opponent == "mvae"
+    assert verdict.decisive.supervision_rate == "1.0"
+    words = least_in_favour(verdict, plan())
+    assert words == "f = 1.0: CCVAE 0.6 against 0.5, higher by 0.1, one seed"
 
 
-def test_overlapping_intervals_are_undecided():
-    frame = swaps(ccvae=[1.0, 2.0, 3.0], m2=[2.0, 1.0, 4.0], mvae=[9.0, 9.5, 9.9])
-    assert verdict_of(frame).verdict == UNDECIDED
-
-
-@pytest.mark.parametrize(
-    ("theirs", "expected"), [(1.05, UNDECIDED), (1.2, HOLDS), (0.95, UNDECIDED), (0.8, FAILS)]
-)
-def test_one_seed_decides_only_beyond_the_tolerance(theirs, expected):
-    frame = swaps(ccvae=[1.0], m2=[theirs], mvae=[theirs])
-    assert verdict_of(frame, seeds=1).verdict == expected
-
-
-def test_what_has_no_runs_is_not_run():
-    assert verdict_of(swaps(m2=[1.0])).verdict == NOT_RUN
-    assert verdict_of(swaps(ccvae=[1.0], m2=[2.0], mvae=[2.0]), dataset="celeba").verdict == NOT_RUN
-    half = verdict_of(swaps(ccvae=[1.0] * 3, m2=[2.0] * 3))
-    assert half.verdict == UNDECIDED
-    assert half.counts == {HOLDS: 2, NOT_RUN: 2}
-
-
-def test_each_reading_of_ccvae_is_judged_by_itself():
-    frame = swaps(ccvae=[1.0] * 3, detached=[5.0] * 3, m2=[2.0] * 3, mvae=[2.0] * 3)
-    assert verdict_of(frame).verdict == HOLDS
-    assert verdict_of(frame, subject="detached").verdict == FAILS
-
-
-def test_only_seeds_that_both_have_are_compared():
-    frame = swaps(ccvae=[1.0, 1.0], m2=[2.0, 2.0, 99.0], mvae=[2.0])
-    rows = verdict_of(frame).comparisons
-    assert [(row.opponent, row.n) for row in rows[:2]] == [("m2", 2), ("mvae", 1)]
-    assert rows[0].opponent_mean == 2.0
-
-
-def test_rates_outside_the_claim_do_not_count():
-    claim = Claim(**{**vars(SWAP), "rivals": ("m2",), "at_most": 0.06})
-    rows = verdict_of(swaps(ccvae=[1.0] * 3, m2=[2.0] * 3), claim).comparisons
-    assert [row.supervision_rate for row in rows] == ["0.06"]
-    none = verdict_of(swaps(ccvae=[1.0] * 3, m2=[2.0] * 3), claim, rates=["1.0"])
-    assert none.verdict == NOT_RUN
-
-
-def test_a_fallback_serves_only_where_the_metric_was_not_measured():
-    claim = Claim(**{**vars(SWAP), "metric": "accuracy", "fallback": "swap", "rivals": ("m2",)})
-    row = verdict_of(swaps(ccvae=[1.0] * 3, m2=[2.0] * 3), claim).comparisons[0]
-    assert (row.metric, row.verdict) == ("swap", HOLDS)
-
-
-@pytest.mark.parametrize(
-    ("opponent", "value", "expected"),
-    [
-        ({"value": 0.5}, 0.51, HOLDS),
-        ({"value": 0.5}, 0.6, FAILS),
-        ({"value": 0.5}, 0.54, UNDECIDED),
-        ({"reference": "majority"}, 0.71, HOLDS),
-        ({"reference": "constant"}, 0.71, NOT_RUN),
-        ({"against": "swap"}, 0.9, HOLDS),
-    ],
-)
-def test_a_number_a_reference_or_another_metric_can_be_the_opponent(opponent, value, expected):
-    claim = Claim(
-        **{
-            **vars(SWAP),
-            "test": "similar",
-            "metric": "accuracy",
-            "rivals": (),
-            "margin": Amount(absolute=0.05),
-            **opponent,
-        }
-    )
-    measured = {
-        ("ccvae", "accuracy", "0.06"): [value],
-        ("ccvae", "swap", "0.06"): [0.9],
-        ("majority", "accuracy", ""): [0.7],
-    }
-    assert verdict_of(records(measured), claim, rates=["0.06"]).verdict == expected
-
-
-def test_doing_all_tasks_needs_each_and_rivals_that_fail_at_one():
-    task = {**vars(SWAP), "rivals": (), "test": "better"}
-    claim = Claim(
-        **{
-            **vars(SWAP),
-            "test": "tasks",
-            "metric": "",
-            "tasks": (
-                Claim(**{**task, "metric": "accuracy", "lower_is_better": False, "value": 0.5}),
-                Claim(**{**task, "metric": "swap", "value": 1.0}),
-            ),
-        }
-    )
-    able, unable = {"accuracy": [0.9], "swap": [0.1]}, {"accuracy": [0.9], "swap": [2.0]}
-
-    def frame(**models):
-        return records({(m, k, "1.0"): v for m, found in models.items() for k, v in found.items()})
-
-    def of(**models):
-        return verdict_of(frame(**models), claim, rates=["1.0"]).verdict
-
-    assert of(ccvae=able, m2=unable, mvae={"accuracy": [0.9]}) == HOLDS
-    assert of(ccvae=able, m2=able, mvae=unable) == FAILS
-    assert of(ccvae=unable, m2=unable, mvae=unable) == FAILS
-    assert of(ccvae=able, m2=unable) == UNDECIDED
-
-
-@pytest.mark.parametrize(
-    ("test", "low", "high", "expected"),
-    [
-        ("better", 0.1, 0.2, HOLDS),
-        ("better", 0.0, 0.0, FAILS),
-        ("better", -0.1, 0.2, UNDECIDED),
-        ("not_worse", -0.05, 0.2, HOLDS),
-        ("not_worse", -0.3, -0.2, FAILS),
-        ("not_worse", -0.3, 0.2, UNDECIDED),
-        ("similar", -0.05, 0.05, HOLDS),
-        ("similar", 0.2, 0.3, FAILS),
-        ("similar", 0.05, 0.3, UNDECIDED),
-    ],
-)
-def test_intervals_are_judged_against_the_margin(test, low, high, expected):
-    assert judged(test, low, high, margin=0.1) == expected
-
-
-def test_most_needs_more_than_half_and_every_forgives_none():
-    assert amount_to([HOLDS, HOLDS, FAILS], "most") == HOLDS
-    assert amount_to([HOLDS, FAILS], "most") == UNDECIDED
-    assert amount_to([HOLDS, FAILS, FAILS], "most") == FAILS
-    assert amount_to([HOLDS, HOLDS, FAILS], "every") == FAILS
-    assert amount_to([HOLDS, NOT_RUN], "every") == UNDECIDED
-
-
-def test_the_t_interval_is_students():
-    # Three values with standard deviation 1: half width t(0.975, 2) / sqrt(3).
-    low, high = seed_interval([0.0, 1.0, 2.0], tolerance=9)
-    assert (low + high) / 2 == pytest.approx(1)
-    assert (high - low) / 2 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
-
-
-def test_the_bootstrap_takes_every_resample_of_few_seeds():
-    low, high = bootstrap_interval([0.0, 1.0])
-    # Means 0, 1/2, 1/2 and 1, whose 2.5 and 97.5 percent quantiles interpolate towards the ends.
-    assert (low, high) == (pytest.approx(0.0375), pytest.approx(0.9625))
-    assert all(math.isnan(end) for end in bootstrap_interval([1.0]))
-    many = bootstrap_interval(np.arange(30.0))
-    assert many == bootstrap_interval(np.arange(30.0))
-    assert many[0] < 14.5 < many[1]
+def test_differences_are_put_in_words_that_need_no_sign():
+    row = verdict_of(swaps(**BETTER)).deciding[0]
+    assert apart(SWAP, row).startswith("lower by 1 [")
+    worse = verdict_of(swaps(**{**BETTER, "m2": [0.5, 0.6, 0.75]})).deciding[0]
+    text = apart(SWAP, worse)
+    assert text.startswith("higher by 0.48 [0.")
+    assert "-" not in text
 
 
 def test_the_comparison_takes_the_baseline_with_the_best_mean():
-    frame = swaps(ccvae=[1.0, 1.2], m2=[2.0, 2.2], mvae=[3.0, 3.2])
+    frame = swaps(ccvae=[1.0, 1.2, 1.3], m2=[2.0, 2.2, 2.31], mvae=[3.0, 3.2, 3.3])
     rows = comparison(frame, plan())
     row = rows[rows["model"] == "ccvae"].iloc[0]
-    assert (row["best_baseline"], row["n"], row["better"]) == ("m2", 2, True)
-    assert (row["low"], row["high"]) == (pytest.approx(-1.0), pytest.approx(-1.0))
-    text = comparison_markdown(rows, plan())
-    assert "| M2 (2.1000) | **-1.0000** |" in text
+    assert (row["best_baseline"], row["n"], row["better"]) == ("m2", 3, True)
+    assert row["low"] < row["difference"] < row["high"] < 0
+    assert "| M2 (2.1700) | **-1.0033** |" in comparison_markdown(rows, plan())
 
 
-def test_one_seed_has_no_bootstrap_interval():
+def test_one_seed_has_no_interval():
     rows = comparison(swaps(ccvae=[1.0], m2=[2.0]), plan(seeds=1))
     assert rows["better"].isna().all()
-    assert "one seed, no interval" in comparison_markdown(rows, plan(seeds=1))
+    assert "too few seeds for an interval" in comparison_markdown(rows, plan(seeds=1))
 
 
 def test_the_shipped_claims_are_whole():
-    claims, tolerances = load_claims()
-    assert len({claim.id for claim in claims}) == len(claims) >= 15
-    for claim in claims:
-        assert set(claim.datasets) <= {"celeba", "chexpert", "mnist", "fashion_mnist"}
-        assert {claim.subject, *claim.rivals} <= {"ccvae", "m2", "diva", "mvae"}
-        assert claim.place
-        if claim.test in ("not_worse", "similar"):
-            assert claim.margin != Amount()
-        for task in claim.tasks:
-            assert task.metric in tolerances
+    claims = load_claims()
+    assert len({each.id for each in claims}) == len(claims) >= 25
+    directions = {m.name: m.lower_is_better for t in TABLES.values() for m in t.metrics}
+    for each in claims:
+        assert set(each.datasets) <= {"celeba", "chexpert", "mnist", "fashion_mnist"}
+        if not each.study:
+            assert {each.subject, *each.rivals} <= {"ccvae", "m2", "diva", "mvae", "vae_classifier"}
+        assert each.place
+        assert each.decided.endswith(".")
+        assert (each.margin == Margin()) == (each.test == "better")
+        if each.margin != Margin():
+            assert 0 < each.margin.amount < 0.05
+            assert each.margin.because.endswith(".")
+        # A table has no direction where neither end is better.
+        assert directions.get(each.metric.name) in (None, each.metric.lower_is_better)
 
 
-def test_every_shipped_claim_gets_a_verdict_and_a_section(tmp_path):
-    frame = swaps(ccvae=[1.0] * 3, m2=[2.0] * 3, mvae=[3.0] * 3)
-    claims, tolerances = load_claims()
-    verdicts = decide(frame, plan(), claims, tolerances)
-    assert {verdict.claim.id for verdict in verdicts} == {claim.id for claim in claims}
-    assert set(comparisons_frame(verdicts)["verdict"]) <= {HOLDS, FAILS, UNDECIDED, NOT_RUN}
-    text = claims_markdown(verdicts, plan(), tolerances, 9)
-    for claim in claims:
-        assert f"## {claim.id}" in text
-    assert "on a stand-in" in text
+def test_margins_are_the_papers_own_differences():
+    values = paper_values().set_index(["table", "metric", "dataset", "model", "supervision_rate"])
+    of = values["value"].to_dict()
+
+    def each(table: int, metric: str, model: str) -> list[float]:
+        return [v for (t, m, _, name, _), v in of.items() if (t, m, name) == (table, metric, model)]
+
+    margins = {c.id: c.margin.amount for c in load_claims()}
+    guesses = each(5, "generation_accuracy", "diva") + each(5, "generation_accuracy", "mvae")
+    assert margins["generation-diva-chance"] == pytest.approx(max(abs(g - 0.5) for g in guesses))
+    ours, theirs = each(5, "generation_accuracy", "ccvae"), each(5, "generation_accuracy", "m2")
+    apart_ = [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
+    assert margins["generation-comparable"] == pytest.approx(max(apart_))
+    best = map(max, *(each(1, "accuracy", name) for name in ("m2", "diva", "mvae")))
+    leads = [a - b for a, b in zip(each(1, "accuracy", "ccvae"), best, strict=True)]
+    assert margins["accuracy-unharmed"] == pytest.approx(np.mean(leads), abs=1e-6)
+    fid = [
+        abs(a - b) / b for a, b in zip(each(4, "fid", "ccvae"), each(4, "fid", "m2"), strict=True)
+    ]
+    assert margins["fid-competitive"] == pytest.approx(max(fid), abs=1e-6)
+    mvae = [
+        [v for (t, _, d, name, _), v in of.items() if (t, d, name) == (2, data, "mvae")]
+        for data in ("celeba", "chexpert")
+    ]
+    spread = max((max(v) - min(v)) / np.mean(v) for v in mvae)
+    assert margins["swap-mvae-none"] == pytest.approx(spread, abs=1e-6)
+
+
+def test_a_margin_of_a_figure_that_the_paper_lacks_is_named():
+    about = {"table": 6, "metric": "accuracy", "subjects": ["diva"], "against": "m2"}
+    with pytest.raises(InputError, match="'diva', which Table 6 does not have"):
+        paper_margin({**about, "take": "largest", "because": "so."}, lower_is_better=False)
+
+
+def test_every_shipped_claim_gets_a_verdict_and_a_section():
+    frame = swaps(**BETTER)
+    claims = load_claims()
+    verdicts = decide(frame, plan(), claims)
+    assert {verdict.claim.id for verdict in verdicts} == {each.id for each in claims}
+    outcomes = {HOLDS, FAILS, UNDECIDED, NOT_RUN, NOT_MEASURED}
+    assert set(verdicts_frame(verdicts)["verdict"]) <= outcomes
+    text = claims_markdown(verdicts, plan(), 9, counterparts(frame, plan()))
+    for each in claims:
+        assert f"### {each.id}\n" in text
+        assert each.quote in text
     assert "[records.csv](records.csv)" in text
+    assert "160 of the 160 cells of the paper's tables have no counterpart" in text
+    assert "Images seen in training: CCVAE 1,000, M2 1,000, MVAE 1,000." in text
+
+
+def test_the_two_questions_stand_apart():
+    own = swaps("mnist", metric="accuracy", ccvae=[0.9, 0.91, 0.93], m2=[0.8, 0.81, 0.82])
+    frame = pd.concat([swaps(**BETTER), own])
+    verdicts = decide(frame, plan(), load_claims())
+    paper, drawn = (
+        "\n".join(overview(verdicts, plan(), drawn=is_drawn)) for is_drawn in (False, True)
+    )
+    assert "| MNIST |" in paper
+    assert "(drawn)" not in paper
+    assert "synthetic_faces (drawn)" in drawn
+    assert "MNIST |" not in drawn
+    assert f"Not run on such data, {len(load_claims()) - 5} of {len(load_claims())} claims" in paper
+    assert "[classes-accuracy](#classes-accuracy)" not in drawn, "no drawing stands in for MNIST"
+
+
+def test_cells_with_a_counterpart_are_counted():
+    frame = swaps("mnist", metric="accuracy", ccvae=[0.9], m2=[0.8])
+    found = counterparts(frame, plan())
+    there = found[found["run"]]
+    assert set(there["table"]) == {6}
+    assert set(there["model"]) == {"ccvae", "m2"}
+    assert len(there) == 2 * len(RATES)
+    assert len(found) == 160
 
 
 @pytest.mark.parametrize(
@@ -308,8 +178,10 @@ def test_every_shipped_claim_gets_a_verdict_and_a_section(tmp_path):
     [
         ({"metrics": "swap"}, "unknown key 'metrics'"),
         ({"test": "best"}, "the test 'best'"),
+        ({"scope": "mostly"}, "the scope 'mostly'"),
         ({"value": 1}, "needs one of rivals, value"),
-        ({"metric": "beauty"}, "tolerance of 'beauty'"),
+        ({"metric": "beauty"}, "the metric 'beauty'"),
+        ({"test": "similar"}, "needs a margin"),
     ],
 )
 def test_a_malformed_claim_is_named(change, words, tmp_path):
@@ -321,9 +193,7 @@ def test_a_malformed_claim_is_named(change, words, tmp_path):
 
 
 def test_the_step_reads_records_from_csv_as_they_were(tmp_path):
-    from argparse import Namespace
-
-    frame = swaps(ccvae=[1.0] * 3, m2=[2.0] * 3)
+    frame = swaps(ccvae=[1.0, 1.1, 1.3], m2=[2.0, 2.2, 2.3])
     frame.to_csv(tmp_path / "records.csv", index=False)
     warning = {"warnings": ["the process guesses"]}
     write_json(tmp_path / "judges" / "synthetic_faces" / "gp.json", warning)
@@ -337,8 +207,9 @@ def test_the_step_reads_records_from_csv_as_they_were(tmp_path):
     read = pd.read_csv(tmp_path / "claims.csv", dtype={"supervision_rate": str})
     swap = read[(read["claim"] == "swap-smallest") & (read["opponent"] == "m2")]
     own = swap[(swap["subject"] == "ccvae") & (swap["dataset"] == "synthetic_faces")]
-    assert own["supervision_rate"].tolist() == ["0.06", "1.0"]
-    assert set(own["verdict"]) == {HOLDS}
+    every_f = own[own["decides"] & (own["scope"] == EVERY)]
+    assert every_f["supervision_rate"].tolist() == RATES
+    assert set(every_f["verdict"]) == {UNDECIDED}
     text = (tmp_path / "claims.md").read_text()
     assert ", 12 runs." in text
     assert "* synthetic_faces (drawn): the process guesses" in text

@@ -27,6 +27,7 @@ from workflow.studies.plan import (
     gradient_variants,
     images_per_step,
 )
+from workflow.studies.seeds import in_words, read_studies
 from workflow.studies.summary import (
     alpha_markdown,
     gradients_markdown,
@@ -244,7 +245,7 @@ def test_page_reports_both_comparisons() -> None:
 
 
 def test_alpha_table_averages_seeds_and_spells_out_kingma() -> None:
-    common = {"dataset": "mnist", "model": "m2", "supervision_rate": "0.06"}
+    common = {"dataset": "mnist", "model": "m2", "supervision_rate": "0.06", "images_seen": 50}
     rows = [
         {**common, "value": "1", "classifier_weight": 1.0, "seed": seed, "accuracy": accuracy}
         for seed, accuracy in ((0, 0.8), (1, 0.9))
@@ -255,9 +256,22 @@ def test_alpha_table_averages_seeds_and_spells_out_kingma() -> None:
     accuracy = summary[(summary["metric"] == "accuracy") & (summary["value"] == "1")].iloc[0]
     assert (accuracy["mean"], accuracy["n"]) == (pytest.approx(0.85), 2)
     assert accuracy["std"] == pytest.approx(0.1 / math.sqrt(2))
+    assert accuracy["values"] == "0.8 0.9"
     page = alpha_markdown(summary, {"m2": "M2"}, [5, 5])
     assert "| M2 | 1 | 0.850 ± 0.071 | 0.500 ± 0 | 0.0100 ± 0 |" in page
     assert "| M2 | kingma (1.67) |" in page
+
+
+def test_tables_keep_every_seed_of_a_study(tmp_path: Path) -> None:
+    gradients_summary().assign(dataset="mnist", supervision_rate="1.0").to_csv(
+        tmp_path / "gradients_summary.csv", index=False
+    )
+    seeds = read_studies(tmp_path)
+    late = seeds[(seeds["model"] == "eq4") & (seeds["metric"] == "late_std")]
+    assert in_words(late["value"]) == gradients_summary().iloc[0]["late_std_values"]
+    assert late["value"].mean() == pytest.approx(gradients_summary().iloc[0]["late_std"], rel=1e-6)
+    assert late["seed"].tolist() == list(range(len(late)))
+    assert read_studies(tmp_path / "nothing").empty
 
 
 @pytest.fixture(scope="module")
@@ -362,3 +376,13 @@ def test_steps_of_both_studies_on_tiny_data(store: Path, tmp_path: Path) -> None
     table = pd.read_csv(tmp_path / "studies" / "alpha.csv")
     assert set(table["classifier_weight"]) == {2.0}
     assert len(table) == 6
+
+    seeds = read_studies(tmp_path / "studies")
+    assert set(seeds["study"]) == {"gradients", "alpha"}
+    assert (seeds["images_seen"] == 4 * 8).all()
+    spread = seeds[(seeds["metric"] == "late_std") & (seeds["model"] == "eq4")]
+    assert (spread["dataset"].item(), spread["supervision_rate"].item()) == ("tiny", "1.0")
+    weights = seeds[seeds["study"] == "alpha"]
+    assert set(weights["model"]) == {"ccvae=eq4", "ccvae=paper_eq8"}
+    accuracy = weights[(weights["metric"] == "accuracy") & (weights["model"] == "ccvae=paper_eq8")]
+    assert accuracy["value"].item() == pytest.approx(record["validation"]["accuracy"])

@@ -18,7 +18,6 @@ from tests.workflow.running import ROOT, assert_one_sentence, step
 from workflow.config import Config, Run, settings_hash
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
-from workflow.reporting.claims import load_claims
 from workflow.reporting.records import COLUMNS, Plan, collect
 from workflow.reporting.reference import DIGITS, split_records
 from workflow.reporting.verification import (
@@ -31,6 +30,7 @@ from workflow.reporting.verification import (
     Gathered,
     check,
     conclusion,
+    load_tolerances,
     report,
 )
 from workflow.steps import verify
@@ -80,7 +80,7 @@ def compared(metrics: dict[str, float] = METRICS, there: Any = MACHINE, **origin
     """The reference against records with other metrics, or of another origin."""
     committed = Gathered.of(records(**origin), there)
     obtained = Gathered.of(records(metrics), MACHINE)
-    return list(check(committed, obtained, [RUN], CONFIG, load_claims()[1]))
+    return list(check(committed, obtained, [RUN], CONFIG, load_tolerances()))
 
 
 def statuses(found: list[Any]) -> dict[str, str]:
@@ -141,7 +141,7 @@ def test_what_two_seeds_differ_by_is_within_tolerance():
     # 0.5 and 2 / 3 differ by a third of 0.5: two ninths of 2 / 3 are within that, and more is not.
     for accuracy, status in ((0.45, CLOSE), (0.44, DIFFERENT)):
         obtained = Gathered.of(records({**METRICS, "accuracy": accuracy}), there)
-        found = list(check(committed, obtained, [RUN], CONFIG, load_claims()[1]))
+        found = list(check(committed, obtained, [RUN], CONFIG, load_tolerances()))
         assert statuses(found)["accuracy"] == status
 
 
@@ -163,7 +163,7 @@ def test_drawn_images_may_round_differently_and_others_may_not():
                 (records(METRICS), MACHINE),
             )
         )
-        found = list(check(committed, obtained, [run], CONFIG, load_claims()[1]))[-1]
+        found = list(check(committed, obtained, [run], CONFIG, load_tolerances()))[-1]
         said = "the reference saw other images or labels" in found.other
         assert said == (dataset == "mnist" or not another)
         assert any("drawn here, with other bytes" in why for why in found.rounding) != said

@@ -1,42 +1,62 @@
-"""Verdicts on the paper's claims: records, a plan and the claims in; comparisons and verdicts out.
+"""The paper's claims in its own words, and how each is decided: workflow/resources/claims.yaml.
 
-Everything is compared seed by seed at one supervision rate on one data set. A difference counts
-in favour of the claim when it is positive, whichever way the metric points.
+A difference that counts as none is one that the paper calls so itself (deviation: claim-margins).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
 from ccvae.errors import InputError
-from workflow.reporting.intervals import Cell, by_cell, paired, seed_interval
-from workflow.reporting.judges import UNJUDGED, failed_judges, rests_on_judge
-from workflow.reporting.names import STAND_INS
-from workflow.reporting.records import Plan
+from workflow.reporting.statistics import TESTS
+from workflow.reporting.tables import paper_values
 
 CLAIMS = Path(__file__).parents[1] / "resources" / "claims.yaml"
-HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "fails", "undecided", "not run"
-TESTS = ("better", "not_worse", "similar", "tasks")
+EVERY, GENERALLY = "every", "generally"
+SCOPES = (EVERY, GENERALLY)
+THEMSELVES, BEST = "themselves", "best"
+LARGEST, LEAD = "largest", "lead"
 
 
 @dataclass(frozen=True)
-class Amount:
-    """A number in a metric's unit, or as a share of what it is compared with."""
+class Measure:
+    """What is measured; workflow/resources/claims.yaml says what each field means."""
 
-    absolute: float = 0.0
-    relative: float = 0.0
+    name: str
+    heading: str
+    lower_is_better: bool = False
 
-    def of(self, scale: float) -> float:
+
+@dataclass(frozen=True)
+class Margin:
+    """A difference that counts as none.
+
+    Attributes
+    ----------
+    amount
+        In the metric's unit, or as a share of the opponent where `relative`.
+    relative
+        Which of the two.
+    because
+        Why a difference of this size is none.
+    """
+
+    amount: float = 0.0
+    relative: bool = False
+    because: str = ""
+
+    def of(self, opponent: float) -> float:
         """In the metric's unit."""
-        return self.absolute + self.relative * abs(scale)
+        return self.amount * abs(opponent) if self.relative else self.amount
+
+    def __str__(self) -> str:
+        return f"{self.amount:.1%}" if self.relative else f"{self.amount:.2g}"
 
 
 @dataclass(frozen=True)
@@ -44,92 +64,43 @@ class Claim:
     """One claim; workflow/resources/claims.yaml says what each field means."""
 
     id: str
-    claim: str
+    quote: str
     place: str
+    shown: str
     datasets: tuple[str, ...]
+    decided: str
+    metric: Measure
     test: str
     subject: str
-    metric: str = ""
-    fallback: str = ""
-    lower_is_better: bool = False
+    scope: str
+    bold: str = ""
     rivals: tuple[str, ...] = ()
     value: float | None = None
     reference: str = ""
     against: str = ""
-    margin: Amount = Amount()
+    margin: Margin = Margin()
     at_most: float = 1.0
     at_least: float = 0.0
-    need: str = "every"
-    tasks: tuple[Claim, ...] = ()
+    study: str = ""
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """One subject against one opponent at one supervision rate; a row of claims.csv.
-
-    Attributes
-    ----------
-    claim, dataset, stand_in, subject, supervision_rate, opponent, metric
-        What is compared; `subject` and `opponent` are models, a number, a reference or a metric.
-    subject_mean, opponent_mean
-        Over the `n` seeds that both have.
-    difference, low, high
-        In favour of the claim, with its interval.
-    n
-        Seeds.
-    verdict
-        holds, fails, undecided, not run, or not decided because the judge failed its gate.
-    """
-
-    claim: str
-    dataset: str
-    stand_in: bool
-    subject: str
-    supervision_rate: str
-    opponent: str
-    metric: str
-    subject_mean: float | None = None
-    opponent_mean: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    verdict: str = NOT_RUN
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What all comparisons of one claim, one reading and one data set amount to."""
-
-    claim: Claim
-    dataset: str
-    stand_in: bool
-    subject: str
-    verdict: str
-    comparisons: tuple[Comparison, ...]
+    def means(self, rate: str) -> bool:
+        """Whether it speaks of this supervision rate."""
+        return self.at_least <= float(rate) <= self.at_most
 
     @property
-    def counts(self) -> Counter[str]:
-        """How many comparisons have each verdict."""
-        return Counter(comparison.verdict for comparison in self.comparisons)
+    def statement(self) -> str:
+        """What the paper says, as it says it."""
+        quoted = f'"{self.quote}"'
+        return f"{self.shown} in bold: {self.bold} ({quoted})" if self.bold else quoted
 
     @property
-    def decisive(self) -> Comparison | None:
-        """The comparison least in favour of the claim, if any was run."""
-        run = [c for c in self.comparisons if c.verdict not in (NOT_RUN, UNJUDGED)]
-        order = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
-        worst = min(run, key=lambda c: (order[c.verdict], _share(c)), default=None)
-        return worst
+    def where(self) -> str:
+        """Where the paper says and shows it."""
+        return self.place if self.shown == self.place else f"{self.place}, {self.shown}"
 
 
-def _share(comparison: Comparison) -> float:
-    if comparison.difference is None:
-        return 0.0
-    return comparison.difference / (abs(comparison.opponent_mean or 0.0) or 1.0)
-
-
-def load_claims(path: Path = CLAIMS) -> tuple[list[Claim], dict[str, Amount]]:
-    """Read the claims and the tolerances of metrics.
+def load_claims(path: Path = CLAIMS) -> list[Claim]:
+    """Read the claims; margins are computed from the paper's own figures.
 
     Raises
     ------
@@ -137,201 +108,85 @@ def load_claims(path: Path = CLAIMS) -> tuple[list[Claim], dict[str, Amount]]:
         If an entry is malformed.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    tolerances = {name: Amount(**amount) for name, amount in content["tolerances"].items()}
-    return [_claim(path, entry, tolerances) for entry in content["claims"]], tolerances
+    measures = {name: Measure(name, **about) for name, about in content["measures"].items()}
+    return [_claim(path, entry, measures) for entry in content["claims"]]
 
 
-def _claim(path: Path, entry: dict[str, Any], tolerances: dict[str, Amount]) -> Claim:
+def _claim(path: Path, entry: Mapping[str, Any], measures: Mapping[str, Measure]) -> Claim:
     values = {**entry, **entry.get("rates", {})}
     values.pop("rates", None)
     name = values.get("id", "a claim without id")
-    if unknown := sorted(set(values) - {field.name for field in fields(Claim)}):
+    known = {field.name for field in fields(Claim)}
+    if unknown := sorted(set(values) - known):
         raise InputError(f"{path}: {name} has the unknown key '{unknown[0]}'")
-    if values["test"] not in TESTS:
-        raise InputError(f"{path}: {name} has the test '{values['test']}', not one of {TESTS}")
-    shared = {key: values[key] for key in ("id", "claim", "place", "datasets", "subject")}
-    values["tasks"] = tuple(
-        _claim(path, {**shared, "test": "better", **task}, tolerances)
-        for task in entry.get("tasks", [])
-    )
-    values["margin"] = Amount(**entry.get("margin", {}))
+    for key, allowed in (("test", TESTS), ("scope", SCOPES), ("metric", tuple(measures))):
+        if values[key] not in allowed:
+            raise InputError(
+                f"{path}: {name} has the {key} '{values[key]}', not one of {', '.join(allowed)}"
+            )
+    opponents = [key for key in ("rivals", "value", "reference", "against") if key in values]
+    if len(opponents) != 1:
+        raise InputError(f"{path}: {name} needs one of rivals, value, reference and against")
+    if (values["test"] == "better") == ("margin" in values):
+        raise InputError(
+            f"{path}: {name} needs a margin if its test is not 'better', and else none"
+        )
+    values["metric"] = measures[values["metric"]]
+    if "margin" in values:
+        values["margin"] = paper_margin(values["margin"], values["metric"].lower_is_better)
     for key in ("datasets", "rivals"):
         values[key] = tuple(values.get(key, ()))
-    claim = Claim(**values)
-    opponents = (claim.rivals, claim.value is not None, claim.reference, claim.against)
-    if sum(map(bool, opponents)) != 1:
-        raise InputError(f"{path}: {name} needs one of rivals, value, reference and against")
-    if claim.test != "tasks" and claim.metric not in tolerances:
-        raise InputError(f"{path}: {name} needs a tolerance of '{claim.metric}'")
-    return claim
+    return Claim(**values)
 
 
-def decide(
-    records: pd.DataFrame, plan: Plan, claims: Iterable[Claim], tolerances: dict[str, Amount]
-) -> list[Verdict]:
-    """Judge each claim on each of its data sets, for each model of its subject's system.
+def paper_margin(about: Mapping[str, Any], lower_is_better: bool) -> Margin:
+    """A margin out of the paper's own tables.
 
     Parameters
     ----------
-    records
-        From `workflow.reporting.records.collect`.
-    plan
-        What the preset asks for; what is not in it is `not run`.
-    claims, tolerances
-        From `load_claims`.
+    about
+        As in workflow/resources/claims.yaml.
+    lower_is_better
+        Which end of the figures is the good one.
+
+    Raises
+    ------
+    InputError
+        If it names no figure of the paper.
     """
-    court = _Court(by_cell(records), plan, tolerances)
-    failed = failed_judges(records)
-    return [
-        _without_judge(verdict) if verdict.dataset in failed else verdict
-        for claim in claims
-        for verdict in court.verdicts(claim)
-    ]
-
-
-def _without_judge(verdict: Verdict) -> Verdict:
-    """Take back what was decided on the word of a judge that failed its gate."""
-    claim = verdict.claim
-    metrics = {row.metric for row in verdict.comparisons} | {task.metric for task in claim.tasks}
-    if verdict.verdict == NOT_RUN or not any(rests_on_judge(m, claim.reference) for m in metrics):
-        return verdict
-    rows = tuple(
-        row if row.verdict == NOT_RUN else replace(row, verdict=UNJUDGED)
-        for row in verdict.comparisons
+    values = paper_values()
+    values = values[(values["table"] == about["table"]) & (values["metric"] == about["metric"])]
+    figures = values.pivot_table(
+        index=["dataset", "supervision_rate"], columns="model", values="value"
     )
-    return replace(verdict, verdict=UNJUDGED, comparisons=rows)
+    against = about["against"]
+    named = [*about["subjects"], *([against] if isinstance(against, str) else [])]
+    if lost := [n for n in named if n not in (*figures.columns, BEST, THEMSELVES)]:
+        raise InputError(
+            f"claims: a margin names '{lost[0]}', which Table {about['table']} does not have for "
+            f"'{about['metric']}'"
+        )
+    apart = pd.concat(
+        [_apart(figures, subject, about, lower_is_better) for subject in about["subjects"]]
+    )
+    amount = float(apart.mean() if about["take"] == LEAD else apart.abs().max())
+    # The paper's figures have three decimals; what floating point adds to them is no figure.
+    return Margin(round(amount, 6), about.get("relative", False), about["because"])
 
 
-def comparisons_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """Every comparison as a row, with the fields of `Comparison` as columns."""
-    columns = [field.name for field in fields(Comparison)]
-    rows = [astuple(row) for verdict in verdicts for row in verdict.comparisons]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def amount_to(verdicts: Iterable[str], need: str) -> str:
-    """Sum up comparisons: any that fails decides against `every`, half of them against `most`."""
-    counts = Counter(verdicts)
-    total = sum(counts.values())
-    if counts[NOT_RUN] == total:
-        return NOT_RUN
-    if need == "most":
-        if 2 * counts[HOLDS] > total:
-            return HOLDS
-        return FAILS if 2 * counts[FAILS] > total else UNDECIDED
-    if counts[FAILS]:
-        return FAILS
-    return HOLDS if counts[HOLDS] == total else UNDECIDED
-
-
-def judged(test: str, low: float, high: float, margin: float) -> str:
-    """Judge the interval [low, high] of a difference in favour of the claim."""
-    if test == "better":
-        holds, fails = low > 0, high <= 0
-    elif test == "not_worse":
-        holds, fails = low >= -margin, high < -margin
+def _apart(
+    figures: pd.DataFrame, subject: str, about: Mapping[str, Any], lower_is_better: bool
+) -> pd.Series:
+    """By how much the subject is better, in every cell or, against itself, every data set."""
+    own, against = figures[subject], about["against"]
+    if against == THEMSELVES:
+        by_data = own.groupby(level="dataset")
+        apart, other = by_data.max() - by_data.min(), by_data.mean()
     else:
-        holds, fails = low >= -margin and high <= margin, high < -margin or low > margin
-    return HOLDS if holds else FAILS if fails else UNDECIDED
-
-
-class _Court:
-    """Records by cell, and the models of each system."""
-
-    def __init__(
-        self, cells: dict[Cell, dict[int, float]], plan: Plan, tolerances: dict[str, Amount]
-    ) -> None:
-        self._cells, self._plan, self._tolerances = cells, plan, tolerances
-        self._measured = {(metric, dataset) for metric, dataset, _, _ in cells}
-
-    def verdicts(self, claim: Claim) -> Iterator[Verdict]:
-        for original in claim.datasets:
-            drawn = [name for name in self._plan.datasets if STAND_INS.get(name) == original]
-            for dataset in (original, *drawn):
-                for subject in self._models(claim.subject, dataset) or [claim.subject]:
-                    rows = tuple(self._comparisons(claim, dataset, subject))
-                    verdict = amount_to([row.verdict for row in rows], claim.need)
-                    yield Verdict(claim, dataset, dataset in STAND_INS, subject, verdict, rows)
-
-    def _models(self, system: str, dataset: str) -> list[str]:
-        if dataset not in self._plan.datasets:
-            return []
-        return [
-            name
-            for name, described in self._plan.models.items()
-            if described["system"] == system
-            and (described["datasets"] is None or dataset in described["datasets"])
-        ]
-
-    def _comparisons(self, claim: Claim, dataset: str, subject: str) -> Iterator[Comparison]:
-        meant = [r for r in self._plan.rates if claim.at_least <= float(r) <= claim.at_most]
-        opponents = [
-            model for system in claim.rivals for model in self._models(system, dataset) or [system]
-        ]
-        # A claim on rates that are not planned is not run, which a row without a rate says.
-        for rate in meant or [""]:
-            if claim.test == "tasks":
-                yield self._does_all(claim, dataset, subject, rate)
-                for rival in opponents:
-                    yield self._fails_at_one(claim, dataset, rival, rate)
-            else:
-                for opponent in opponents or [""]:
-                    yield self._compare(claim, dataset, subject, opponent, rate)
-
-    def _compare(
-        self, claim: Claim, dataset: str, subject: str, opponent: str, rate: str
-    ) -> Comparison:
-        metric = claim.metric
-        if claim.fallback and (metric, dataset) not in self._measured:
-            metric = claim.fallback
-        ours = self._cells.get((metric, dataset, subject, rate), {})
-        if claim.value is not None:
-            opponent, theirs = f"{claim.value:g}", dict.fromkeys(ours, float(claim.value))
-        elif claim.reference:
-            opponent = claim.reference
-            found = self._cells.get((metric, dataset, opponent, ""), {})
-            theirs = dict.fromkeys(ours, found[0]) if found else {}
-        elif claim.against:
-            opponent = claim.against
-            theirs = self._cells.get((opponent, dataset, subject, rate), {})
+        if against == BEST:
+            others = figures.drop(columns=subject)
+            other = others.min(axis=1) if lower_is_better else others.max(axis=1)
         else:
-            theirs = self._cells.get((metric, dataset, opponent, rate), {})
-        drawn = dataset in STAND_INS
-        what = (claim.id, dataset, drawn, subject, rate, opponent, metric)
-        mine, other = paired(ours, theirs)
-        if len(mine) == 0:
-            return Comparison(*what)
-        scale = float(np.mean(other))
-        differences = (other - mine) if claim.lower_is_better else (mine - other)
-        low, high = seed_interval(differences, self._tolerances[metric].of(scale))
-        verdict = judged(claim.test, low, high, claim.margin.of(scale))
-        means = (float(np.mean(mine)), scale, float(np.mean(differences)))
-        return Comparison(*what, *means, low, high, len(mine), verdict)
-
-    def _tasks(self, claim: Claim, dataset: str, model: str, rate: str) -> list[str]:
-        """Whether a model does each task; one that it has no figure for it cannot do."""
-        run = any(key[1:] == (dataset, model, rate) for key in self._cells)
-        found = [self._compare(task, dataset, model, "", rate).verdict for task in claim.tasks]
-        return [FAILS if verdict == NOT_RUN and run else verdict for verdict in found]
-
-    def _does_all(self, claim: Claim, dataset: str, model: str, rate: str) -> Comparison:
-        done = self._tasks(claim, dataset, model, rate)
-        return self._tasks_row(claim, dataset, model, rate, done, amount_to(done, "every"))
-
-    def _fails_at_one(self, claim: Claim, dataset: str, rival: str, rate: str) -> Comparison:
-        done = self._tasks(claim, dataset, rival, rate)
-        opposite = {HOLDS: FAILS, FAILS: HOLDS}
-        verdict = amount_to(done, "every")
-        return self._tasks_row(claim, dataset, rival, rate, done, opposite.get(verdict, verdict))
-
-    def _tasks_row(
-        self, claim: Claim, dataset: str, model: str, rate: str, done: list[str], verdict: str
-    ) -> Comparison:
-        metrics = [task.metric for task in claim.tasks]
-        failed = [m for m, v in zip(metrics, done, strict=True) if v == FAILS]
-        opponent = "fails: " + ", ".join(failed) if failed else "all tasks"
-        if verdict == NOT_RUN:
-            opponent = "all tasks"
-        drawn = dataset in STAND_INS
-        row = (claim.id, dataset, drawn, model, rate, opponent, "tasks")
-        return Comparison(*row, verdict=verdict)
+            other = figures[against] if isinstance(against, str) else own * 0 + against
+        apart = other - own if lower_is_better else own - other
+    return apart / other if about.get("relative", False) else apart

@@ -1,91 +1,108 @@
-"""Verdicts on the paper's claims, for readers."""
+"""Verdicts on the paper's claims, for readers: for each the sentence, numbers, verdict, budget."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from workflow.reporting.claims import (
+import pandas as pd
+
+from workflow.reporting.claims import EVERY, GENERALLY, Claim
+from workflow.reporting.judges import UNJUDGED, first_lines
+from workflow.reporting.names import STAND_INS, dataset_name
+from workflow.reporting.records import Plan
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST_EXACT, LEVEL
+from workflow.reporting.verdicts import (
+    AGREES,
+    ALL_RATES,
+    DISAGREES,
     FAILS,
     HOLDS,
+    NOT_MEASURED,
     NOT_RUN,
     UNDECIDED,
-    Amount,
-    Claim,
     Comparison,
     Verdict,
+    counted,
+    few,
 )
-from workflow.reporting.intervals import ENOUGH, LEVEL
-from workflow.reporting.judges import UNJUDGED, first_lines
-from workflow.reporting.names import dataset_name
-from workflow.reporting.records import Plan
+
+OWN, DRAWN = "Does it hold on the paper's own data?", "Does it show on drawn data?"
+QUESTIONS = ((False, OWN), (True, DRAWN))
+"""Whether data are drawn, and what is asked of them."""
 
 TESTS = {
-    "better": "is better",
-    "not_worse": "is not worse by more than the margin",
-    "similar": "differs by no more than the margin",
-    "tasks": "does every task, and each rival fails at one",
+    "better": "{direction} is better",
+    "not_worse": "{direction} is better; worse by at most {margin} is not worse",
+    "similar": "a difference of at most {margin} is none",
 }
 
 
 def claims_markdown(
     verdicts: Sequence[Verdict],
     plan: Plan,
-    tolerances: dict[str, Amount],
     runs: int,
+    paper: pd.DataFrame,
     warnings: Sequence[str] = (),
     failed: Sequence[str] = (),
 ) -> str:
-    """Render all verdicts: an overview, then each claim with its numbers.
+    """Render all verdicts: the two questions, what was not run, then each claim with its numbers.
 
     Parameters
     ----------
     verdicts
-        From `workflow.reporting.claims.decide`.
+        From `workflow.reporting.court.decide`.
     plan
         What the preset asks for.
-    tolerances
-        From `workflow.reporting.claims.load_claims`.
     runs
         How many trained models stand behind the verdicts.
+    paper
+        From `workflow.reporting.tables.counterparts`.
     warnings
         Sentences about Gaussian processes that missed what is asked of them.
     failed
         Sentences about judges that failed their gates.
     """
-    by_claim: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_claim.setdefault(verdict.claim.id, []).append(verdict)
     lines = [
         "# The paper's claims",
         "",
         *first_lines(failed),
-        f"Preset `{plan.preset}`, {plan.seeds_in_words()}, {runs} runs. "
-        "Models are compared at the same f, seed by seed. From "
-        f"{ENOUGH} seeds on, a difference has Student's {LEVEL:.0%} interval; with fewer it has "
-        "the metric's tolerance around it, so that one seed decides only what is far apart. "
-        f"**{HOLDS}**: every interval says so; **{FAILS}**: one interval says the opposite; "
-        f"**{UNDECIDED}**: too few runs, or intervals on both sides; **{NOT_RUN}**: this preset "
-        "has no runs for it. Each reading of CCVAE is judged by itself; the paper's own is "
-        "equation (8) taken literally. A verdict on a drawn stand-in is not one on the data "
-        "that it stands in for.",
+        f"Preset `{plan.preset}`, {plan.seeds_in_words()}, {runs} runs. Each claim is a sentence "
+        "of the paper, or the bold figures of a table that its caption stands for.",
+        "",
+        *_legend(),
         "",
         *_reservations(warnings),
-        "| claim | place | verdict |",
-        "|---|---|---|",
     ]
-    for group in by_claim.values():
-        claim = group[0].claim
-        run = [v for v in group if v.verdict != NOT_RUN]
-        words = "; ".join(f"{_where(v, plan)}: {_word(v)}" for v in run) or NOT_RUN
-        lines.append(f"| [{claim.claim}](#{claim.id}) | {claim.place} | {words} |")
-    for group in by_claim.values():
-        lines += ["", *_section(group, plan, tolerances)]
+    for drawn, question in QUESTIONS:
+        lines += [f"## {question}", "", *overview(verdicts, plan, drawn=drawn), ""]
+        if not drawn:
+            lines += [not_run(paper), ""]
+    lines += ["## Claim by claim"]
+    for group in _grouped(verdicts, lambda v: v.claim.id):
+        lines += ["", *_section(group, plan)]
     lines += [
         "",
         "Every comparison is in [claims.csv](claims.csv), every figure in "
         "[records.csv](records.csv).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _legend() -> list[str]:
+    return [
+        f"* **{HOLDS}**, **{FAILS}**: at {ALPHA:.0%}, after Holm's correction over all verdicts on "
+        "one table and kind of data. The test is an exact sign-flip test of paired differences "
+        f"(same f, same labelled images); with fewer than {LEAST_EXACT} of them, as at a single f "
+        "with few seeds, it is Student's. **fails** says that the opposite is the case.",
+        f"* **{UNDECIDED}**: the differences are compatible with both.",
+        f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: from {ENOUGH} seeds on anything is "
+        "decided; fewer only point one way.",
+        f"* {UNJUDGED}: nothing follows from what such a judge sees. "
+        f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it.",
+        "* A verdict is about further trainings on these data, with these test images and this "
+        f"judge. Intervals are at {LEVEL:.0%}. Each reading of CCVAE is judged by itself; the "
+        "paper's own is equation (8) taken literally.",
+    ]
 
 
 def _reservations(warnings: Sequence[str]) -> list[str]:
@@ -95,83 +112,241 @@ def _reservations(warnings: Sequence[str]) -> list[str]:
     return [lead, "", *(f"* {warning}" for warning in warnings), ""]
 
 
-def _word(verdict: Verdict) -> str:
-    """Word of a verdict, bold where there is one."""
-    return verdict.verdict if verdict.verdict == UNJUDGED else f"**{verdict.verdict}**"
+def overview(verdicts: Iterable[Verdict], plan: Plan, *, drawn: bool, page: str = "") -> list[str]:
+    """Answer one of the two questions: a row for each claim and data set that was run.
 
-
-def _where(verdict: Verdict, plan: Plan) -> str:
-    return f"{dataset_name(verdict.dataset)}, {_title(verdict.subject, plan)}"
-
-
-def _title(model: str, plan: Plan) -> str:
-    return plan.models[model]["title"] if model in plan.models else model
-
-
-def _section(group: Iterable[Verdict], plan: Plan, tolerances: dict[str, Amount]) -> list[str]:
-    group = list(group)
-    claim = group[0].claim
-    lines = [
-        f"## {claim.id}",
-        "",
-        f"{claim.claim} ({claim.place})",
-        "",
-        _how(claim, tolerances),
-        "",
-        "| data | reading | verdict | holds / fails / undecided / not run | least in favour |",
-        "|---|---|---|---|---|",
-    ]
-    for verdict in group:
-        counts = verdict.counts
-        numbers = " / ".join(str(counts[name]) for name in (HOLDS, FAILS, UNDECIDED, NOT_RUN))
-        kind = " on a stand-in" if verdict.stand_in and verdict.verdict != NOT_RUN else ""
-        cells = [
-            dataset_name(verdict.dataset),
-            _title(verdict.subject, plan),
-            f"{_word(verdict)}{kind}",
-            numbers,
-            least_in_favour(verdict.decisive, plan),
+    `page` is where the claims are listed one by one, if not on the same page.
+    """
+    verdicts = list(verdicts)
+    asked = list(dict.fromkeys(v.claim.id for v in verdicts if not drawn or _drawable(v.claim)))
+    here = [v for v in verdicts if v.stand_in == drawn]
+    run = [v for v in here if v.run]
+    answered = {v.claim.id for v in run}
+    measured = {v.claim.id for v in here if v.verdict == NOT_MEASURED} - answered
+    lines = [f"{len(answered)} of {len(asked)} claims were run on such data."]
+    if run:
+        counts = counts_in_words(run)
+        lines = [
+            f"{lines[0]} Verdicts, one for each data set and reading of CCVAE: {counts}.",
+            "",
+            "| claim | data | verdict | least in favour, or closest to the border |",
+            "|---|---|---|---|",
         ]
-        lines.append("| " + " | ".join(cells) + " |")
+    for readings in _grouped(run, lambda v: (v.claim.id, v.dataset)):
+        first, name = readings[0], readings[0].claim.id
+        cells = [
+            f"[{name}]({page}#{name}): {first.claim.statement} ({first.claim.where})",
+            dataset_name(first.dataset),
+            _readings(readings, plan),
+            least_in_favour(first, plan),
+        ]
+        lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
+    for words, names in (
+        ("Not run on such data", [n for n in asked if n not in answered | measured]),
+        ("Run, but without the measure that would decide it", [n for n in asked if n in measured]),
+    ):
+        if names:
+            links = ", ".join(f"[{name}]({page}#{name})" for name in names)
+            lines += ["", f"{words}, {len(names)} of {len(asked)} claims: {links}."]
     return lines
 
 
-def _how(claim: Claim, tolerances: dict[str, Amount]) -> str:
+def _drawable(claim: Claim) -> bool:
+    """Whether drawn data can stand in for one of its data sets."""
+    return bool(set(claim.datasets) & set(STAND_INS.values()))
+
+
+def _grouped(
+    verdicts: Iterable[Verdict], key: Callable[[Verdict], Hashable]
+) -> list[list[Verdict]]:
+    groups: dict[Hashable, list[Verdict]] = {}
+    for verdict in verdicts:
+        groups.setdefault(key(verdict), []).append(verdict)
+    return list(groups.values())
+
+
+def _by_subject(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
+    """Put verdicts that differ in their scope only together, the claim's own scope first."""
+    return _grouped(verdicts, lambda v: (v.dataset, v.subject))
+
+
+def _readings(verdicts: Sequence[Verdict], plan: Plan) -> str:
+    """Verdicts on one data set: once if all readings have the same."""
+    groups = _by_subject(verdicts)
+    words = [[v.verdict for v in scopes] for scopes in groups]
+    if len(groups) > 1 and all(each == words[0] for each in words):
+        return f"{_scopes(groups[0])}, every reading"
+    return "; ".join(
+        f"{title_of(scopes[0].subject, plan)}: {_scopes(scopes)}"
+        if len(groups) > 1
+        else _scopes(scopes)
+        for scopes in groups
+    )
+
+
+def _scopes(scopes: Sequence[Verdict]) -> str:
+    """A verdict in the claim's own scope, and over all f together where that differs."""
+    if len({v.verdict for v in scopes}) == 1:
+        return _verdict_words(scopes[0])
+    words = {EVERY: "at every f", GENERALLY: "over all f together"}
+    return ", ".join(f"{words[v.scope]} {_verdict_words(v)}" for v in scopes)
+
+
+def _verdict_words(verdict: Verdict) -> str:
+    words = verdict.verdict if verdict.verdict == UNJUDGED else f"**{verdict.verdict}**"
+    return words if verdict.p is None else f"{words} (p = {p_in_words(verdict.p)})"
+
+
+def counts_in_words(verdicts: Iterable[Verdict]) -> str:
+    """How many verdicts have each outcome: "holds 4, undecided 2"."""
+    counts = counted(verdicts)
+    order = (HOLDS, FAILS, UNDECIDED, AGREES, DISAGREES, UNJUDGED, NOT_MEASURED, NOT_RUN)
+    words = {AGREES: "too few seeds, agrees", DISAGREES: "too few seeds, disagrees"}
+    return ", ".join(f"{words.get(name, name)} {counts[name]}" for name in order if counts[name])
+
+
+def p_in_words(p: float) -> str:
+    """Two digits, and no more zeros than tell something."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def not_run(paper: pd.DataFrame) -> str:
+    """Count which cells of the paper's tables have no counterpart."""
+    parts = []
+    for (table, dataset), cells in paper.groupby(["table", "dataset"], sort=False):
+        if missing := int((~cells["run"]).sum()):
+            name = dataset_name(str(dataset))
+            parts.append(f"Table {table}, {name}: {missing} of {len(cells)}")
+    open_ = int((~paper["run"]).sum())
+    return f"{open_} of the {len(paper)} cells of the paper's tables have no counterpart here" + (
+        f": {'; '.join(parts)}." if parts else "."
+    )
+
+
+def title_of(model: str, plan: Plan) -> str:
+    """Title of a planned model, also with a weight: "diva=10"; or the name of anything else."""
+    name, _, alpha = model.partition("=")
+    title = plan.models[name]["title"] if name in plan.models else name
+    return f"{title}, alpha = {alpha}" if alpha else title
+
+
+def _opponent(claim: Claim, opponent: str, plan: Plan) -> str:
+    return title_of(opponent, plan) if claim.rivals else f"`{opponent}`"
+
+
+def in_cell(text: object) -> str:
+    """Text as it may stand in a cell of a Markdown table."""
+    return str(text).replace("|", r"\|")
+
+
+def _section(group: Sequence[Verdict], plan: Plan) -> list[str]:
+    claim = group[0].claim
+    lines = [f"### {claim.id}", "", f"{claim.statement} ({claim.where})", "", how(claim)]
+    for words in (NOT_RUN, NOT_MEASURED):
+        names = dict.fromkeys(dataset_name(v.dataset) for v in group if v.verdict == words)
+        if names:
+            lines += ["", f"{words.capitalize()}: {', '.join(names)}."]
+    for scopes in _by_subject(v for v in group if v.run):
+        first = scopes[0]
+        where = f"{dataset_name(first.dataset)}, {title_of(first.subject, plan)}"
+        comparisons = dict.fromkeys(c for v in scopes for c in (*v.deciding, *v.shown))
+        lines += ["", f"{where}: {_scopes(scopes)}", ""]
+        lines += [*_comparisons(claim, list(comparisons), plan), "", budget(first, plan)]
+    return lines
+
+
+def how(claim: Claim) -> str:
     """One paragraph: what is compared, and what would decide it."""
-    if claim.test == "tasks":
-        bars = ", ".join(
-            f"`{task.metric}` {'below' if task.lower_is_better else 'above'} "
-            f"{task.reference or task.value}"
-            for task in claim.tasks
-        )
-        return f"The subject {TESTS['tasks']}: {bars}."
     opponent = claim.reference or claim.against or ", ".join(claim.rivals) or f"{claim.value:g}"
-    direction = "lower" if claim.lower_is_better else "higher"
-    sentences = [f"`{claim.metric}` {TESTS[claim.test]}, against {opponent}"]
-    sentences[0] += f" ({direction} is better)." if claim.test != "similar" else "."
-    if claim.test in ("not_worse", "similar"):
-        sentences.append(f"Margin: {_amount(claim.margin)}.")
-    sentences.append(f"Tolerance of few seeds: {_amount(tolerances[claim.metric])}.")
-    if claim.fallback:
-        sentences.append(f"Where it was not measured, `{claim.fallback}` stands in for it.")
-    if claim.need == "most":
-        sentences.append("More than half of the comparisons must hold.")
+    direction = "lower" if claim.metric.lower_is_better else "higher"
+    test = TESTS[claim.test].format(direction=direction, margin=claim.margin)
+    scope = "at every f" if claim.scope == EVERY else "over all f together"
+    if claim.at_most < 1:
+        scope += f" up to {claim.at_most:g}"
+    if claim.at_least > 0:
+        scope += f" from {claim.at_least:g} on"
+    sentences = [
+        f"{claim.decided} `{claim.metric.name}` ({claim.metric.heading}) of {claim.subject} "
+        f"against {opponent}, {scope}; {test}."
+    ]
+    if claim.margin.because:
+        sentences.append(f"The margin is {claim.margin}: {claim.margin.because}")
+    if claim.study:
+        sentences.append(f"From the study `{claim.study}`, which has a budget of its own.")
     return " ".join(sentences)
 
 
-def _amount(amount: Amount) -> str:
-    return f"{amount.relative:.0%}" if amount.relative else f"{amount.absolute:g}"
+def _comparisons(claim: Claim, found: Sequence[Comparison], plan: Plan) -> list[str]:
+    lines = [
+        f"| against | f | here | there | difference, {LEVEL:.0%} | better in | seeds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for c in found:
+        opponent = _opponent(claim, c.opponent, plan)
+        if c.difference is None:
+            cells = [opponent, c.supervision_rate, "", "", NOT_RUN, "", ""]
+        else:
+            share = _share(c) if claim.test != "similar" else ""
+            cells = [
+                opponent,
+                c.supervision_rate,
+                f"{c.subject_mean:.4g}",
+                f"{c.opponent_mean:.4g}",
+                apart(claim, c),
+                share,
+                str(c.seeds),
+            ]
+        lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
+    return lines
 
 
-def least_in_favour(row: Comparison | None, plan: Plan) -> str:
-    """Write out the comparison that decided a verdict; empty where none was run."""
-    if row is None:
+def _share(c: Comparison) -> str:
+    if c.improvement is None:
         return ""
-    at = f"f = {row.supervision_rate}, "
-    if row.difference is None:
-        return f"{at}{_title(row.subject, plan)} {row.opponent}"
+    return f"{c.improvement:.0%} [{c.improvement_low:.0%}, {c.improvement_high:.0%}]"
+
+
+def apart(claim: Claim, c: Comparison) -> str:
+    """A difference in words: "lower by 0.0052 [0.0044, 0.0061]"."""
+    difference = c.difference or 0.0
+    if difference == 0 and not (c.low or c.high):
+        return "no difference"
+    favour, other = ("lower", "higher") if claim.metric.lower_is_better else ("higher", "lower")
+    sign = 1 if difference >= 0 else -1
+    text = f"{favour if sign > 0 else other} by {abs(difference):.2g}"
+    if c.low is None or c.high is None:
+        return text
+    low, high = sorted((sign * c.low, sign * c.high))
+    return f"{text} [{low:.2g}, {high:.2g}]"
+
+
+def least_in_favour(verdict: Verdict, plan: Plan) -> str:
+    """Write out the comparison that decided a verdict; empty where none was run."""
+    c = verdict.decisive
+    if c is None:
+        return ""
+    at = "all f" if c.supervision_rate == ALL_RATES else f"f = {c.supervision_rate}"
+    there = f"{_opponent(verdict.claim, c.opponent, plan)} {c.opponent_mean:.4g}"
+    if verdict.claim.value is not None:
+        there = c.opponent
     return (
-        f"{at}`{row.metric}` {row.subject_mean:.4g} against {_title(row.opponent, plan)} "
-        f"{row.opponent_mean:.4g}: {row.difference:+.3g} in favour "
-        f"[{row.low:+.3g}, {row.high:+.3g}], {row.n} seed{'s' if row.n > 1 else ''}"
+        f"{at}: {title_of(c.subject, plan)} {c.subject_mean:.4g} against {there}, "
+        f"{apart(verdict.claim, c)}, {'one seed' if c.seeds == 1 else f'{c.seeds} seeds'}"
     )
+
+
+def budget(verdict: Verdict, plan: Plan) -> str:
+    """One sentence: images seen in training, and the judge with its gate."""
+    models = dict.fromkeys(m for c in verdict.deciding for m in (c.subject, c.opponent))
+    seen = [
+        f"{title_of(model, plan)} {_range(verdict.images[model])}"
+        for model in models
+        if model in verdict.images
+    ]
+    words = f"Images seen in training: {', '.join(seen) or 'not recorded'}."
+    return f"{words} Judge: {verdict.judge}." if verdict.judge else words
+
+
+def _range(images: tuple[float, float]) -> str:
+    least, most = images
+    return f"{most:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"

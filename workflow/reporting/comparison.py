@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow.reporting.intervals import LEVEL, Cell, bootstrap_interval, by_cell, paired
 from workflow.reporting.judges import failed_judges, first_lines, rests_on_judge
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric, Table
-from workflow.reporting.records import Plan
+from workflow.reporting.records import Cell, Plan, by_cell
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEVEL, centre, evidence, holm
 from workflow.reporting.tables import belongs
 
 SUBJECT = "ccvae"
@@ -29,10 +29,11 @@ COLUMNS = [
     "low",
     "high",
     "n",
+    "p",
     "better",
     "judge_failed",
 ]
-MORE_SEEDS = "one seed, no interval"
+MORE_SEEDS = "too few seeds for an interval"
 
 
 def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -52,9 +53,10 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     -------
     pandas.DataFrame
         With the columns `COLUMNS`. `difference` is model minus baseline in the metric's unit, over
-        the `n` seeds that both have; `low` and `high` are its bootstrap interval; `better` is
-        whether the interval lies on the better side of zero, missing for a single seed and where
-        `judge_failed` says that the judge failed its gate.
+        the `n` seeds that both have; `low` and `high` are its interval. `p` is that of the model
+        being the better one, corrected over all f and models of a measure on a data set (Holm);
+        `better` is whether it is at most 5 %. All four are missing with fewer than three seeds, and
+        `better` where `judge_failed` says that the judge failed its gate.
     """
     cells, failed = by_cell(records), failed_judges(records)
     rows = [
@@ -67,13 +69,16 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         for rate in plan.rates
         for row in _rows(cells, plan, table, metric, dataset, rate)
     ]
-    for row in rows:
-        row["judge_failed"] = (
-            failed.get(row["dataset"], "") if rests_on_judge(row["metric"]) else ""
-        )
-        if row["judge_failed"]:
-            row["better"] = None
-    return pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=COLUMNS).astype({"p": float})
+    groups = frame[frame["p"].notna()].groupby(["table", "metric", "dataset"])["p"]
+    frame["p"] = groups.transform(lambda p: holm(p.tolist()))
+    frame["judge_failed"] = [
+        failed.get(dataset, "") if rests_on_judge(metric) else ""
+        for dataset, metric in zip(frame["dataset"], frame["metric"], strict=True)
+    ]
+    decided = frame["p"].notna() & (frame["judge_failed"] == "")
+    frame["better"] = (frame["p"] <= ALPHA).where(decided, None)
+    return frame
 
 
 def _rows(
@@ -95,11 +100,13 @@ def _rows(
     for model, described in plan.models.items():
         if described["system"] != SUBJECT:
             continue
-        ours, theirs = paired(values(model), values(best))
-        if len(ours) == 0:
+        mine, other = values(model), values(best)
+        seeds = sorted(mine.keys() & other.keys())
+        if not seeds:
             continue
-        low, high = bootstrap_interval(ours - theirs)
-        nearest = low if sign > 0 else -high
+        ours, theirs = (np.array([found[seed] for seed in seeds]) for found in (mine, other))
+        where, enough = centre(ours - theirs), len(seeds) >= ENOUGH
+        found = evidence("better", sign * (ours - theirs))
         yield {
             "table": table.name,
             "metric": metric.name,
@@ -110,10 +117,10 @@ def _rows(
             "model_mean": float(ours.mean()),
             "baseline_mean": float(theirs.mean()),
             "difference": float((ours - theirs).mean()),
-            "low": low,
-            "high": high,
-            "n": len(ours),
-            "better": None if len(ours) < 2 else bool(nearest > 0),
+            "low": where.low if enough else None,
+            "high": where.high if enough else None,
+            "n": len(seeds),
+            "p": found.p_for if enough else None,
         }
 
 
@@ -125,11 +132,10 @@ def comparison_markdown(frame: pd.DataFrame, plan: Plan) -> str:
         "",
         *first_lines(frame["judge_failed"]),
         f"Difference (CCVAE minus baseline) of means over seeds, preset `{plan.preset}`, and the "
-        f"{percent} interval of a bootstrap over paired seeds. The best baseline is chosen by its "
-        "mean, which leans against CCVAE; with fewer than about ten seeds the bootstrap is too "
-        "narrow, and [the verdicts on claims](../claims.md) use Student's t instead. Bold: the "
-        "interval lies on CCVAE's side of zero. On drawn stand-ins nothing is said about the "
-        "data that they stand in for.",
+        f"{percent} interval of the differences of paired seeds, Student's for few of them. The "
+        "best baseline is chosen by its mean, which leans against CCVAE. Bold: CCVAE is better "
+        f"at {ALPHA:.0%}, corrected over the rows of a block (Holm). On drawn stand-ins nothing is "
+        "said about the data that they stand in for.",
         "",
     ]
     for table in TABLES.values():
@@ -151,7 +157,7 @@ def _line(row: dict[Any, Any], plan: Plan) -> str:
     difference = f"{row['difference']:+z.4f}"
     if row["better"] is True:
         difference = f"**{difference}**"
-    interval = MORE_SEEDS if row["n"] < 2 else f"[{row['low']:+z.4f}, {row['high']:+z.4f}]"
+    interval = MORE_SEEDS if row["n"] < ENOUGH else f"[{row['low']:+z.4f}, {row['high']:+z.4f}]"
     cells = [
         dataset_name(row["dataset"]),
         row["supervision_rate"],

@@ -6,25 +6,20 @@ that depends on numbers is chosen by them, so that no prose can contradict the r
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
-from workflow.reporting.claims import (
-    FAILS,
-    HOLDS,
-    NOT_RUN,
-    UNDECIDED,
-    Amount,
-    Verdict,
-)
-from workflow.reporting.claims_markdown import least_in_favour
-from workflow.reporting.judges import UNJUDGED
+from workflow.reporting.claims_markdown import QUESTIONS, counts_in_words, title_of
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
+from workflow.reporting.statistics import ENOUGH, LEVEL
+from workflow.reporting.verdicts import Verdict
 from workflow.studies.variants import HEADINGS, variants_table
 
 SAME = 5e-4
@@ -41,6 +36,10 @@ SWAP_DEFINITIONS = {
 """Readings of the difference in log-probabilities; in all of them lower is better."""
 
 NONE = "None."
+NOTHING = "nothing was run"
+TOO_FEW = "too few seeds"
+HALF_A_DIGIT = 0.0005
+"""The paper prints three decimals."""
 
 
 def in_cell(text: object) -> str:
@@ -48,84 +47,53 @@ def in_cell(text: object) -> str:
     return str(text).replace("|", r"\|")
 
 
-def title_of(model: str, plan: Plan) -> str:
-    """Title of a planned model, or the name of a system that is not planned."""
-    return plan.models[model]["title"] if model in plan.models else model
-
-
-def verdicts_table(verdicts: Iterable[Verdict], wanted: str, plan: Plan) -> list[str]:
-    """Claims with one verdict, each with the comparison that is least in its favour."""
-    rows = [
-        f"| `{v.claim.id}`: {in_cell(v.claim.claim)} ({v.claim.place}) | {dataset_name(v.dataset)} "
-        f"| {title_of(v.subject, plan)} | {least_in_favour(v.decisive, plan)} |"
-        for v in verdicts
-        if v.verdict == wanted
-    ]
-    header = ["| claim | data | reading | least in favour |", "|---|---|---|---|"]
-    return [*header, *rows] if rows else [NONE]
-
-
-def not_run(verdicts: Iterable[Verdict]) -> list[str]:
-    """Claims that no run here speaks about."""
-    run = {v.claim.id for v in verdicts if v.verdict != NOT_RUN}
-    missing = dict.fromkeys(f"`{v.claim.id}`" for v in verdicts if v.claim.id not in run)
-    return [", ".join(missing) + "." if missing else NONE]
-
-
-def unjudged(verdicts: Iterable[Verdict]) -> list[str]:
-    """Claims that would rest on a judge which failed its gate."""
-    found = dict.fromkeys(f"`{v.claim.id}`" for v in verdicts if v.verdict == UNJUDGED)
-    return [f"{UNJUDGED.capitalize()}: {', '.join(found)}."] if found else []
-
-
 def in_short(verdicts: Sequence[Verdict]) -> list[str]:
     """Count verdicts, on real data and on stand-ins apart."""
     lines = []
-    for stand_in, words in ((False, "On the paper's own data"), (True, "On drawn stand-ins")):
-        found = [v for v in verdicts if v.stand_in == stand_in and v.verdict != NOT_RUN]
-        if not found:
-            continue
-        counts = Counter(v.verdict for v in found)
+    for drawn, question in QUESTIONS:
+        found = [v for v in verdicts if v.stand_in == drawn and v.run and v.main]
         claims = len({v.claim.id for v in found})
-        names = (HOLDS, FAILS, UNDECIDED, *([UNJUDGED] if counts[UNJUDGED] else []))
-        each = ", ".join(f"{name} {counts[name]}" for name in names)
+        counts = counts_in_words(found) or NOTHING
         lines.append(
-            f"* {words}, {len(found)} verdicts on {claims} claims, one for each reading of CCVAE "
-            f"and data set: {each}."
+            f"* {question} {len(found)} verdicts on {claims} claims, one for each data set and "
+            f"reading of CCVAE: {counts}."
         )
-    return lines or [NONE]
+    return lines
 
 
-def against_paper(tables: pd.DataFrame, tolerances: Mapping[str, Amount]) -> pd.DataFrame:
+def against_paper(tables: pd.DataFrame) -> pd.DataFrame:
     """Cells with a value of the paper, and whether the obtained one is worse.
+
+    The paper's value is one run, or we do not know of how many. It is as good as ours if one more
+    seed of ours could have come out like it: if it lies in Student's prediction interval, mean ± t
+    s sqrt(1 + 1/n), widened by half of the paper's last digit.
 
     Parameters
     ----------
     tables
         Rows of `workflow.reporting.tables.tidy`, of all tables.
-    tolerances
-        By how much a metric may differ and count as the same; from the claims.
 
     Returns
     -------
     pandas.DataFrame
-        The rows with a mean and a paper value; `shortfall`, by how much the mean is worse, and
-        `verdict`: better, as good or worse.
+        The rows with a mean and a comparable paper value; `shortfall`, by how much the mean is
+        worse, and `verdict`: better, as good, worse, or too few seeds.
     """
     directions = _directions()
-    cells = tables[tables["paper"].notna() & tables["mean"].notna()].copy()
+    comparable = tables["metric"].map(lambda name: not directions[name].own_scale)
+    cells = tables[tables["paper"].notna() & tables["mean"].notna() & comparable].copy()
     lower = cells["metric"].map(lambda name: bool(directions[name].lower_is_better))
     cells["shortfall"] = cells["difference"].where(lower, -cells["difference"]).astype(float)
-    none = Amount()
-    allowed = [
-        tolerances.get(metric, none).of(paper)
-        for metric, paper in zip(cells["metric"], cells["paper"], strict=True)
-    ]
-    cells["verdict"] = [
-        "worse" if short > most else "better" if short < -most else "as good"
-        for short, most in zip(cells["shortfall"], allowed, strict=True)
-    ]
+    rows = zip(cells["shortfall"], cells["std"], cells["n"], strict=True)
+    cells["verdict"] = [_against(short, std, n) for short, std, n in rows]
     return cells
+
+
+def _against(shortfall: float, std: float, n: int) -> str:
+    if n < ENOUGH:
+        return TOO_FEW
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * std * math.sqrt(1 + 1 / n) + HALF_A_DIGIT
+    return "worse" if shortfall > reach else "better" if shortfall < -reach else "as good"
 
 
 def _directions() -> dict[str, Metric]:
@@ -136,7 +104,10 @@ def paper_counts(cells: pd.DataFrame, plan: Plan) -> list[str]:
     """How often each model is better than, as good as, or worse than the paper."""
     if cells.empty:
         return ["No data set of the paper was run."]
-    lines = ["| | better | as good | worse | largest shortfall |", "|---|---|---|---|---|"]
+    lines = [
+        "| | better | as good | worse | too few seeds | largest shortfall |",
+        "|---|---|---|---|---|---|",
+    ]
     keys = ["table", "metric", "model"]
     for (table, metric, model), rows in cells.groupby(keys, sort=False):
         counts = Counter(rows["verdict"])
@@ -144,7 +115,8 @@ def paper_counts(cells: pd.DataFrame, plan: Plan) -> list[str]:
         largest = NONE if worst["shortfall"] <= 0 else _shortfall(worst)
         lines.append(
             f"| Table {table}, {_directions()[str(metric)].heading}: {title_of(str(model), plan)} "
-            f"| {counts['better']} | {counts['as good']} | {counts['worse']} | {largest} |"
+            f"| {counts['better']} | {counts['as good']} | {counts['worse']} | {counts[TOO_FEW]} "
+            f"| {largest} |"
         )
     return lines
 

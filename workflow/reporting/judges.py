@@ -16,6 +16,9 @@ that a label must reach to be readable."""
 UNJUDGED = "not decided: judge failed its gate"
 """The verdict on what would rest on such a judge."""
 
+SCORES = ("accuracy", "balanced_accuracy")
+"""What is told of a judge wherever something rests on it."""
+
 READ_BY_A_JUDGE = (
     "swap",
     "generation",
@@ -59,6 +62,18 @@ def failed_judges(records: pd.DataFrame) -> dict[str, str]:
                 "Nothing that rests on it is decided."
             )
     return failed
+
+
+def credentials(records: pd.DataFrame) -> dict[str, str]:
+    """How good the judge of each data set is, and whether it passed its gate, in words."""
+    failed = failed_judges(records)
+    found = {}
+    for dataset, judge in _metrics(records, "judge").items():
+        scores = [f"{readable(name)} {judge[name]:.3f}" for name in SCORES if name in judge]
+        asked = bool(_asked(judge, MINIMUM))
+        gate = "failed" if dataset in failed else "passed" if asked else "not recorded"
+        found[dataset] = ", ".join([*scores, f"gate {gate}"])
+    return found
 
 
 def unreadable_labels(records: pd.DataFrame) -> dict[str, str]:

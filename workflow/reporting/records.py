@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ccvae.files import read_json
 from workflow.config import Run
 from workflow.reporting.judges import gate_metrics
 from workflow.reporting.names import dataset_name
+from workflow.studies.plan import images_per_step
 
 COLUMNS = [
     "run",
@@ -25,6 +26,7 @@ COLUMNS = [
     "metric",
     "value",
     "settings_hash",
+    "images_seen",
     "data_checksum",
     "commit",
     "dirty",
@@ -44,6 +46,7 @@ REFERENCES = {
     "judge": "Independent classifier",
     "copy_characteristics": "Real images, swap = the donor",
     "copy_background": "Real images, swap = the background",
+    "true_redrawing": "True redrawing",
     "constant": "Mean image",
     "test_images": "Test images",
     "other_data": "Another data set",
@@ -103,6 +106,21 @@ class Plan:
         return [Run(dataset, model, rate, seed) for seed in range(self.seeds_of(dataset))]
 
 
+Cell = tuple[str, str, str, str]
+"""(metric, data set, model, supervision rate); the rate of a reference row is empty."""
+
+
+def by_cell(records: pd.DataFrame) -> dict[Cell, dict[int, float]]:
+    """Values of `collect` by cell and seed; a reference row has the seed 0."""
+    cells: dict[Cell, dict[int, float]] = {}
+    columns = ["metric", "dataset", "model", "supervision_rate", "seed", "value"]
+    for metric, dataset, model, rate, seed, value in records[columns].itertuples(index=False):
+        key = (metric, dataset, model, "" if pd.isna(rate) else str(rate))
+        if not pd.isna(value):
+            cells.setdefault(key, {})[0 if pd.isna(seed) else int(seed)] = float(value)
+    return cells
+
+
 def _seeds(count: int) -> str:
     return "one seed" if count == 1 else f"{count} seeds"
 
@@ -140,6 +158,7 @@ def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
     trained = measured["run"]
     common = {
         **_origin(trained),
+        "images_seen": images_seen(trained),
         "run": run.folder,
         "dataset": run.dataset,
         "model": run.model,
@@ -151,6 +170,31 @@ def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
         "evaluate_peak_mb": measured["peak_mb"],
     }
     return [{**common, "metric": k, "value": v} for k, v in measured["metrics"].items()]
+
+
+def images_seen(record: Mapping[str, Any]) -> int | None:
+    """How many images a training saw, each as often as it came; None if its record cannot say.
+
+    A step of the schedule `interleaved` that meets the end of its images is counted in full.
+    """
+    training, steps = record.get("settings", {}).get("training"), record.get("steps")
+    return None if training is None or steps is None else steps * images_per_step(training)
+
+
+def read_records(folder: Path) -> pd.DataFrame:
+    """Read the records of a preset, or of a folder that `snakemake reference` gathered.
+
+    Parameters
+    ----------
+    folder
+        With records.csv, and with runs.csv where that says where each run came from.
+    """
+    records = pd.read_csv(folder / "records.csv", dtype={"supervision_rate": str})
+    if (folder / "runs.csv").exists():
+        runs = pd.read_csv(folder / "runs.csv")
+        new = [name for name in runs if name not in records]
+        return records.merge(runs[["run", "model", *new]], on=["run", "model"], how="left")
+    return records
 
 
 def _origin(record: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,15 @@ from workflow.reporting.judges import first_lines, rests_on_judge
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import REFERENCES, Plan
+from workflow.reporting.statistics import ALPHA, ENOUGH
 
 DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
-MISSING = "missing"
+MISSING, NOT_APPLICABLE = "missing", "n/a"
+"""A run is not there; it is, and its model has no such figure."""
+BOLD = (
+    f"Bold: the best model at its f, if it differs from the next at {ALPHA:.0%} (paired by seed, "
+    f"corrected over the f of a block); with fewer than {ENOUGH} seeds nothing is bold."
+)
 
 
 def deviations_of(table: Table, datasets: Sequence[str]) -> list[dict[str, Any]]:
@@ -59,6 +65,7 @@ def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         )
     if frame["paper"].notna().any():
         sentences.append("In brackets: the paper's value, and obtained minus paper.")
+    sentences.append(BOLD)
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -77,11 +84,18 @@ def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
             block = frame[(frame["metric"] == metric.name) & (frame["dataset"] == dataset)]
             if block.empty:
                 continue
-            lines += [f"**{dataset_name(dataset)}, {metric.heading}**", ""]
-            lines += _markdown_block(metric, block, plan)
+            lines += [f"**{dataset_name(dataset)}, {metric.heading}**{_direction(metric)}", ""]
+            lines += _markdown_block(block, plan)
             lines.append("")
     lines += [_origin(frame), "", *_decisions(table, frame)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _direction(metric: Metric) -> str:
+    """Which end is the good one, to stand behind a heading."""
+    if metric.lower_is_better is None:
+        return ""
+    return f", {'lower' if metric.lower_is_better else 'higher'} is better"
 
 
 def _origin(frame: pd.DataFrame) -> str:
@@ -94,8 +108,7 @@ def _origin(frame: pd.DataFrame) -> str:
     )
 
 
-def _markdown_block(metric: Metric, block: pd.DataFrame, plan: Plan) -> list[str]:
-    best = _best(metric, block)
+def _markdown_block(block: pd.DataFrame, plan: Plan) -> list[str]:
     header = "| | " + " | ".join(f"f = {rate}" for rate in plan.rates) + " |"
     lines = [header, "|---" * (len(plan.rates) + 1) + "|"]
     for model, row in block.groupby("model", sort=False):
@@ -103,7 +116,7 @@ def _markdown_block(metric: Metric, block: pd.DataFrame, plan: Plan) -> list[str
         for rate in plan.rates:
             cell = _cell(row, rate)
             text = "" if cell is None else _text(cell, plan, " ± ")
-            if cell is not None and (model, rate) in best:
+            if cell is not None and cell.bold:
                 text = f"**{text}**"
             cells.append(text + ("" if cell is None else _paper(cell)))
         lines.append(f"| {_heading(str(model), row, plan)} | " + " | ".join(cells) + " |")
@@ -118,6 +131,8 @@ def _cell(row: pd.DataFrame, rate: str) -> Any:
 
 def _text(cell: Any, plan: Plan, plus_minus: str) -> str:
     if pd.isna(cell.mean):
+        if cell.n == 0 and cell.runs:
+            return NOT_APPLICABLE
         have = f" ({cell.n} of {plan.seeds_of(cell.dataset)} seeds)" if cell.n else ""
         return MISSING + have
     text = _number(cell.mean)
@@ -137,19 +152,6 @@ def _paper(cell: Any) -> str:
         return ""
     difference = "" if pd.isna(cell.difference) else f", {cell.difference:+z.3f}"
     return f" ({_number(cell.paper)}{difference})"
-
-
-def _best(metric: Metric, block: pd.DataFrame) -> set[tuple[str, str]]:
-    """The best trained model at each rate, as (model, rate); none that a failed judge names."""
-    if metric.lower_is_better is None:
-        return set()
-    judged = block["judge_failed"] == ""
-    models = block[judged & ~block["model"].isin(REFERENCES) & block["mean"].notna()]
-    best: set[tuple[str, str]] = set()
-    for rate, cells in models.groupby("supervision_rate"):
-        extreme = cells["mean"].min() if metric.lower_is_better else cells["mean"].max()
-        best |= {(name, str(rate)) for name in cells.loc[cells["mean"] == extreme, "model"]}
-    return best
 
 
 def _decisions(table: Table, frame: pd.DataFrame) -> list[str]:
@@ -193,28 +195,25 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         if block.empty:
             continue
         lines.append(r"\midrule")
-        best = {name: _best(metric, block[block["dataset"] == name]) for name in datasets}
         for index, (model, row) in enumerate(block.groupby("model", sort=False)):
             cells = [
-                _latex_cell(
-                    row[row["dataset"] == name], rate, (str(model), rate) in best[name], plan
-                )
+                _latex_cell(row[row["dataset"] == name], rate, plan)
                 for name in datasets
                 for rate in rates
             ]
-            first = _escape(metric.heading) if index == 0 else ""
+            first = _escape(metric.heading + _direction(metric)) if index == 0 else ""
             name = _escape(_heading(str(model), row, plan))
             lines.append(f"{first} & {name} & " + " & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
-def _latex_cell(row: pd.DataFrame, rate: str, is_best: bool, plan: Plan) -> str:
+def _latex_cell(row: pd.DataFrame, rate: str, plan: Plan) -> str:
     cell = _cell(row, rate)
     if cell is None:
         return ""
     text = _text(cell, plan, r" $\pm$ ")
-    if is_best:
+    if cell.bold:
         text = rf"\textbf{{{text}}}"
     return text if pd.isna(cell.paper) else f"{text} ({_number(cell.paper)})"
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workflow.reporting.judges import failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
-from workflow.reporting.paper import Table
-from workflow.reporting.records import Plan
+from workflow.reporting.paper import TABLES, Metric, Table
+from workflow.reporting.records import Cell, Plan, by_cell
+from workflow.reporting.statistics import ALPHA, ENOUGH, holm, separable
 
 PAPER_VALUES = Path(__file__).parents[1] / "resources" / "paper_tables.csv"
 
@@ -25,6 +28,8 @@ TIDY = [
     "n",
     "paper",
     "difference",
+    "bold",
+    "runs",
     "judge_failed",
 ]
 
@@ -32,6 +37,25 @@ TIDY = [
 def paper_values() -> pd.DataFrame:
     """Every value of the paper's tables: table, metric, dataset, model, supervision_rate, value."""
     return pd.read_csv(PAPER_VALUES, dtype={"supervision_rate": str})
+
+
+def counterparts(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The paper's values, and whether the same was measured here: a column `run`.
+
+    The same is the paper's data set, a model of the same system, f and measure.
+    """
+    ours = {(t.number, m.paper): m.name for t in TABLES.values() for m in t.metrics if m.paper}
+    systems = {name: described["system"] for name, described in plan.models.items()}
+    trained = records[records["supervision_rate"].notna()]
+    columns = [trained[name] for name in ("dataset", "supervision_rate", "metric", "model")]
+    found = {(*key, systems.get(model, "")) for *key, model in zip(*columns, strict=True)}
+    values = paper_values()
+    keys = values[["table", "metric", "dataset", "supervision_rate", "model"]]
+    values["run"] = [
+        (dataset, rate, ours[table, metric], model) in found
+        for table, metric, dataset, rate, model in keys.itertuples(index=False)
+    ]
+    return values
 
 
 def belongs(table: Table, dataset: str, plan: Plan) -> bool:
@@ -46,7 +70,9 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
     A cell needs every seed that the plan asks for: with one missing, its mean and standard
     deviation are missing too, and `n` says how many there are. The standard deviation is the
-    sample's (ddof = 1). The paper's value stands beside the paper's own data sets only.
+    sample's (ddof = 1). The paper's value stands beside the paper's own data sets only. `bold` says
+    that a model is the best at its f and separable from the next: see `separable_best`. `runs` are
+    those that are there, with or without the metric: a model may have no such figure.
 
     Parameters
     ----------
@@ -65,7 +91,10 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     keys = ["table", "metric", "dataset", "model", "supervision_rate"]
     published = paper_values().set_index(keys)["value"].to_dict()
-    by_cell = _values_by_cell(records)
+    cells = by_cell(records)
+    run_seeds: dict[tuple[str, str, str], set[int]] = {}
+    for (_, dataset, model, rate), by_seed in cells.items():
+        run_seeds.setdefault((dataset, model, rate), set()).update(by_seed)
     label = table.name if table.number is None else table.number
     rows: list[tuple[object, ...]] = []
     measured = set(records["metric"])
@@ -74,6 +103,7 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         if metric.optional and metric.name not in measured:
             continue
         for dataset in datasets:
+            best = separable_best(metric, dataset, cells, plan)
             for model, described in plan.models.items():
                 if not table.shows(described["system"]):
                     continue
@@ -84,12 +114,15 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                         paper = published.get(
                             (table.number, metric.paper, dataset, described["system"], rate)
                         )
-                        values = by_cell.get(cell, [])
-                        rows.append((label, *cell, *_summary(values, expected, paper)))
+                        values = list(cells.get(cell, {}).values())
+                        summary = _summary(values, expected, paper)
+                        there = len(run_seeds.get((dataset, model, rate), ()))
+                        rows.append((label, *cell, *summary, (model, rate) in best, there))
             for model in table.references:
                 cell = (metric.name, dataset, model, "")
-                if cell in by_cell:
-                    rows.append((label, *cell, *_summary(by_cell[cell], 1, None)))
+                if cell in cells:
+                    values = list(cells[cell].values())
+                    rows.append((label, *cell, *_summary(values, 1, None), False, 1))
     numbers = {column: float for column in ("mean", "std", "paper", "difference")}
     frame = pd.DataFrame(rows, columns=TIDY[:-1]).astype(numbers)
     failed = failed_judges(records)
@@ -99,17 +132,36 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             frame["metric"], frame["dataset"], frame["model"], strict=True
         )
     ]
+    frame["bold"] &= frame["judge_failed"] == ""
     return frame
 
 
-def _values_by_cell(records: pd.DataFrame) -> dict[tuple[str, str, str, str], list[float]]:
-    """Values of all seeds by (metric, data set, model, rate); the rate of a reference is ""."""
-    cells: dict[tuple[str, str, str, str], list[float]] = {}
-    columns = ["metric", "dataset", "model", "supervision_rate", "value"]
-    for metric, dataset, model, rate, value in records[columns].itertuples(index=False):
-        key = (metric, dataset, model, "" if pd.isna(rate) else rate)
-        cells.setdefault(key, []).append(float(value))
-    return cells
+def separable_best(
+    metric: Metric, dataset: str, cells: Mapping[Cell, dict[int, float]], plan: Plan
+) -> set[tuple[str, str]]:
+    """The best model at each f, as (model, rate), where it is separable from the second.
+
+    That is at 5 %, paired by seed, and corrected over the f of a measure on a data set (Holm). One
+    seed separates nothing, and neither does a measure without a better end.
+    """
+    if metric.lower_is_better is None:
+        return set()
+    candidates, p_values = [], []
+    for rate in plan.rates:
+        found = {
+            model: values
+            for model in plan.models
+            if (values := cells.get((metric.name, dataset, model, rate), {}))
+            and len(values) >= len(plan.runs(dataset, model, rate))
+        }
+        seeds = sorted(set.intersection(*map(set, found.values()))) if found else []
+        if len(found) > 1 and len(seeds) >= ENOUGH:
+            ordered = [np.array([of_seed[seed] for seed in seeds]) for of_seed in found.values()]
+            best, p = separable(ordered, metric.lower_is_better)
+            candidates.append((list(found)[best], rate))
+            p_values.append(p)
+    adjusted = holm(p_values)
+    return {cell for cell, p in zip(candidates, adjusted, strict=True) if p <= ALPHA}
 
 
 def _summary(

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from ccvae.errors import InputError
 from ccvae.files import read_json
 from workflow.config import Config, Run, settings_hash
-from workflow.reporting.claims import Amount
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.reference import DIGITS, LABEL_MARK, split_records
 
@@ -25,9 +25,31 @@ PARTS = ("records", "records_per_label", "runs")
 JUDGES = ("judge", "majority")
 """Rows of records that the making of a judge leaves, beside those of runs."""
 
+TOLERANCES = Path(__file__).parents[1] / "resources" / "tolerances.yaml"
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number in a metric's unit, or as a share of what it is compared with."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+    def of(self, scale: float) -> float:
+        """In the metric's unit."""
+        return self.absolute + self.relative * abs(scale)
+
+
 Tolerance = Callable[[str, float], float]
 UNSTATED = Amount(absolute=0.02, relative=0.1)
-"""Tolerance of a metric for which claims.yaml states none."""
+"""Tolerance of a metric for which tolerances.yaml states none."""
+
+
+def load_tolerances(path: Path = TOLERANCES) -> dict[str, Amount]:
+    """Read by how much each metric may differ."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: Amount(**amount) for name, amount in content.items()}
+
 
 CONDITION = "_condition"
 SINGULAR = Amount(relative=3.0)
@@ -161,7 +183,7 @@ def check(
     config
         With which they were.
     tolerances
-        From `workflow.reporting.claims.load_claims`.
+        From `load_tolerances`.
     """
     tolerance = _tolerance(committed, tolerances)
     machines = tuple(_machines(committed.machine, obtained.machine))

@@ -3,16 +3,35 @@
 CLAIM_CODE = code(
     *(
         f"workflow/reporting/{name}.py"
-        for name in ("claims", "claims_markdown", "comparison", "intervals", "judges")
+        for name in (
+            "claims",
+            "claims_markdown",
+            "comparison",
+            "court",
+            "judges",
+            "statistics",
+            "verdicts",
+        )
     ),
     "evaluators/gates.py",
     "workflow/resources/claims.yaml",
 )
 
 
+def studies_there(wildcards):
+    """Tables of the studies that were run; no claim is worth running one."""
+    names = ("gradients_summary", "alpha", *NAMED_VARIANTS)
+    return [
+        f"<results>/studies/{name}.csv"
+        for name in names
+        if Path("results", CONFIG.preset, "studies", f"{name}.csv").exists()
+    ]
+
+
 rule claims:
     input:
         records="<results>/records.csv",
+        studies=studies_there,
     output:
         csv="<results>/claims.csv",
         markdown=report(

@@ -176,7 +176,7 @@ GP_CODE = code("evaluators/gaussian_process.py")
 TABLE_CODE = code(
     *(
         f"workflow/reporting/{name}.py"
-        for name in ("paper", "records", "tables", "render", "judges")
+        for name in ("judges", "paper", "records", "render", "statistics", "tables")
     ),
     "evaluators/gates.py",
     "workflow/resources/deviations.yaml",

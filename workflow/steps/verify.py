@@ -16,9 +16,8 @@ from ccvae.files import write_text
 from workflow.config import Config, Run
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
-from workflow.reporting.claims import load_claims
 from workflow.reporting.records import Plan, collect
-from workflow.reporting.verification import Gathered, check, conclusion, report
+from workflow.reporting.verification import Gathered, check, conclusion, load_tolerances, report
 from workflow.steps.command import LOG, run
 
 REFERENCE = Path("results/reference")
@@ -50,7 +49,7 @@ def work(given: Namespace) -> None:
     LOG.info("training %s, and the judges of their data", " and ".join(r.folder for r in runs))
     make([path.parent / r.folder / "metrics.json" for r in runs], path, given.cores)
     obtained = Gathered.of(collect(path.parent, Plan(**config.plan())), machine())
-    checked = list(check(committed, obtained, runs, config, load_claims()[1]))
+    checked = list(check(committed, obtained, runs, config, load_tolerances()))
     print("\n".join(line for found in checked for line in report(found)))
     holds, sentence = conclusion(checked)
     if not holds:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workflow.reporting.names import dataset_name
 from workflow.studies.plan import KINGMA
+from workflow.studies.seeds import in_words
 
 LATE_SHARE = 0.25
 """Share of a training's steps, the last ones, that counts as late."""
@@ -19,13 +20,15 @@ FIGURE_8 = ("eq4", "paper_eq8")
 """The two curves of the paper's Figure 8: z_c reparameterised, and not."""
 
 ALPHA_METRICS = ("accuracy", "balanced_accuracy", "reconstruction_l1")
-ALPHA_KEYS = ["dataset", "model", "value", "classifier_weight", "supervision_rate"]
+ALPHA_KEYS = [
+    *("dataset", "model", "value", "classifier_weight", "supervision_rate", "images_seen"),
+]
 
 
 def summarise_gradients(
     steps: pd.DataFrame, scores: pd.DataFrame, draws: pd.DataFrame
 ) -> pd.DataFrame:
-    """One row per reading.
+    """Sum up each reading in one row.
 
     Parameters
     ----------
@@ -41,7 +44,8 @@ def summarise_gradients(
     pandas.DataFrame
         `reading`, `seeds`; `late_mean`, `late_std` (ddof = 1) of the classifier's gradient norm
         over the last `LATE_SHARE` of the steps, and the same for the encoder, averaged over seeds;
-        the scores, averaged over seeds; `fixed_...`: mean and standard deviation at the same
+        the scores, averaged over seeds; `late_std_values` of each seed, see
+        `workflow.studies.seeds`; `fixed_...`: mean and standard deviation at the same
         parameters, and `fixed_difference`, the largest distance of the classifier's gradient from
         equation (4)'s.
     """
@@ -55,6 +59,7 @@ def summarise_gradients(
         for prefix, column in norms.items():
             row[f"{prefix}late_mean"] = of_seeds[column].mean().mean()
             row[f"{prefix}late_std"] = of_seeds[column].std(ddof=1).mean()
+        row["late_std_values"] = in_words(of_seeds["gradient_norm"].std(ddof=1))
         row |= scores.loc[scores["reading"] == reading, list(SCORES)].mean().to_dict()
         for prefix, column in norms.items():
             row[f"fixed_{prefix}mean"] = fixed[column].mean()
@@ -149,16 +154,19 @@ def summarise_alpha(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores
-        One row per training: the columns `ALPHA_KEYS`, `seed` and the metrics.
+        One row per training: the columns `ALPHA_KEYS`, `seed` (in order) and the metrics.
 
     Returns
     -------
     pandas.DataFrame
-        `ALPHA_KEYS`, `metric`, `mean`, `std`, `n`.
+        `ALPHA_KEYS`, `metric`, `mean`, `std`, `n`, and `values` (of each seed, see
+        `workflow.studies.seeds`).
     """
-    long = scores.melt(ALPHA_KEYS, list(ALPHA_METRICS), var_name="metric", value_name="score")
-    groups = long.groupby([*ALPHA_KEYS, "metric"], sort=False)["score"]
-    return groups.agg(mean="mean", std="std", n="count").reset_index()
+    long = scores.melt(
+        [*ALPHA_KEYS, "seed"], list(ALPHA_METRICS), var_name="metric", value_name="score"
+    )
+    groups = long.groupby([*ALPHA_KEYS, "metric"], sort=False, dropna=False)["score"]
+    return groups.agg(mean="mean", std="std", n="count", values=in_words).reset_index()
 
 
 def alpha_markdown(summary: pd.DataFrame, titles: dict[str, str], steps: Sequence[int]) -> str:

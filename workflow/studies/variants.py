@@ -9,6 +9,7 @@ import pandas as pd
 
 from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
+from workflow.studies.seeds import IMAGES, in_words
 
 HEADINGS = {
     "accuracy": "accuracy",
@@ -31,17 +32,19 @@ def summarise_variants(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores
-        One row per training and metric: `KEYS`, `seed`, `metric`, `score`; the variant to compare
-        with comes first.
+        One row per training and metric: `KEYS`, `seed`, `metric`, `score`, and perhaps
+        `images_seen`; the variant to compare with comes first, and seeds are in order.
 
     Returns
     -------
     pandas.DataFrame
-        `KEYS`, `metric`, `mean`, `std` (ddof = 1), `n`, and `change`: the mean minus that of the
-        first variant, where that has the metric.
+        `KEYS`, `images_seen` where it is known, `metric`, `mean`, `std` (ddof = 1), `n`, `values`
+        (of each seed, see `workflow.studies.seeds`), and `change`: the mean minus that of the first
+        variant, where that has the metric.
     """
-    groups = scores.groupby([*KEYS, "metric"], sort=False)["score"]
-    frame = groups.agg(mean="mean", std="std", n="count").reset_index()
+    keys = [*KEYS, *(name for name in (IMAGES,) if name in scores), "metric"]
+    groups = scores.groupby(keys, sort=False, dropna=False)["score"]
+    frame = groups.agg(mean="mean", std="std", n="count", values=in_words).reset_index()
     place = ["dataset", "supervision_rate"]
     is_first = frame["value"] == frame.groupby(place)["value"].transform("first")
     first = frame.assign(mean=frame["mean"].where(is_first)).groupby([*place, "metric"])["mean"]

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ccvae.files import read_json, write_text
-from workflow.reporting.claims import (
-    FAILS,
-    HOLDS,
-    NOT_RUN,
-    UNDECIDED,
-    decide,
-    load_claims,
-)
-from workflow.reporting.judges import UNJUDGED, failed_judges, first_lines, unreadable_labels
+from workflow.reporting.claims import load_claims
+from workflow.reporting.claims_markdown import QUESTIONS, counts_in_words
+from workflow.reporting.court import decide
+from workflow.reporting.judges import failed_judges, first_lines, unreadable_labels
 from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.page import page
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan
+from workflow.reporting.verdicts import Verdict
 from workflow.steps.command import add_settings_argument, run
+from workflow.studies.seeds import read_studies
 
 TITLE = 'Does "Capturing Label Characteristics in VAEs" (ICLR 2021) hold?'
 CAPABILITIES = "capabilities"
@@ -54,7 +51,7 @@ def work(given: Namespace) -> None:
         *(about_data(results, dataset) for dataset in plan.datasets),
         *unreadable_labels(records).values(),
         how_it_was_run(records),
-        about_claims(records, plan),
+        about_claims(decide(records, plan, load_claims(), read_studies(results / "studies"))),
     ]
     links = [f"[{TABLES[name].heading}](#{name})" for name in given.tables]
     links.append(f"[who can do what](#{CAPABILITIES})")
@@ -113,25 +110,14 @@ def how_it_was_run(records: pd.DataFrame) -> str:
     return f"Made with {code}, torch {versions}, on {devices}, in {hours:.2f} hours of jobs."
 
 
-def about_claims(records: pd.DataFrame, plan: Plan) -> str:
-    """Count the verdicts on the paper's claims, and name those that are the same everywhere."""
-    claims, tolerances = load_claims()
-    by_claim: dict[str, list[str]] = {}
-    for verdict in decide(records, plan, claims, tolerances):
-        if verdict.verdict != NOT_RUN:
-            by_claim.setdefault(verdict.claim.id, []).append(verdict.verdict)
-    counts = Counter(verdict for group in by_claim.values() for verdict in group)
-    names = (HOLDS, FAILS, UNDECIDED, *([UNJUDGED] if counts[UNJUDGED] else []))
-    numbers = ", ".join(f"{name} {counts[name]}" for name in names)
-    sentences = [
-        f"[The paper's claims](#claims): {len(by_claim)} of {len(claims)} could be looked at; "
-        f"verdicts over data sets and readings of CCVAE: {numbers}."
-    ]
-    for name, words in ((HOLDS, "Hold in all of them"), (FAILS, "Fail in all of them")):
-        same = [claim for claim, group in by_claim.items() if set(group) == {name}]
-        if same:
-            sentences.append(f"{words}: {', '.join(f'[{c}](#{c})' for c in same)}.")
-    return " ".join(sentences)
+def about_claims(verdicts: Sequence[Verdict]) -> str:
+    """Count the verdicts on the paper's claims, on its own data and on drawn data."""
+    parts = []
+    for drawn, question in QUESTIONS:
+        found = [v for v in verdicts if v.stand_in == drawn and v.run]
+        counts = counts_in_words(found) or "nothing was run for it"
+        parts.append(f"{question} {counts[0].upper()}{counts[1:]}.")
+    return f"[The paper's claims](#claims). {' '.join(parts)}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from ccvae.files import atomic_path, write_text
 from ccvae.tasks import TASKS
 from workflow.reporting.capabilities import capabilities, capabilities_markdown
 from workflow.reporting.records import Plan, collect
+from workflow.reporting.reference import DIGITS
 from workflow.steps.command import add_settings_argument, run
 
 
@@ -24,7 +25,7 @@ def work(given: Namespace) -> None:
     plan = Plan(**given.settings)
     frame = capabilities(collect(given.results, plan), TASKS, plan)
     with atomic_path(given.out / "capabilities.csv") as path:
-        frame.to_csv(path, index=False)
+        frame.to_csv(path, index=False, float_format=DIGITS)
     titles = {name: described["title"] for name, described in plan.models.items()}
     write_text(given.out / "capabilities.md", capabilities_markdown(frame, TASKS, titles))
 

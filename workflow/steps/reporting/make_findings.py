@@ -14,13 +14,17 @@ from ccvae.errors import InputError
 from ccvae.files import read_json, write_text
 from workflow.config import Config
 from workflow.reporting import findings
-from workflow.reporting.claims import FAILS, HOLDS, UNDECIDED, decide, load_claims
+from workflow.reporting.claims import load_claims
+from workflow.reporting.claims_markdown import not_run, overview
+from workflow.reporting.court import decide
 from workflow.reporting.judges import failed_judges, first_lines, trusted
-from workflow.reporting.records import Plan
+from workflow.reporting.records import Plan, read_records
 from workflow.reporting.reference import took
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
 from workflow.reporting.render import DEVIATIONS
+from workflow.reporting.tables import counterparts
 from workflow.steps.command import LOG, run
+from workflow.studies.seeds import read_studies as seeds_of_studies
 
 TEMPLATE = Path(__file__).parents[2] / "resources" / "findings.md.j2"
 TEXT = {"supervision_rate": str, "alpha": str}
@@ -55,17 +59,16 @@ def page(folder: Path, out: Path) -> str:
         )
     config = Config.recorded(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     plan = Plan(**config.plan())
-    records = pd.read_csv(folder / "records.csv", dtype=TEXT)
+    records = read_records(folder)
     tables = pd.concat(
         pd.read_csv(path, dtype=TEXT)
         for path in sorted(folder.glob("tables/*[a-z0-9].csv"))
         if not path.name.endswith(".wide.csv") and path.stem not in ("comparison", "capabilities")
     )
-    failed = failed_judges(records)
+    verdicts = decide(records, plan, load_claims(), seeds_of_studies(folder / "studies"))
+    failed, studies = failed_judges(records), read_studies(folder, config)
     believed = trusted(tables, failed)
-    claims, tolerances = load_claims()
-    verdicts = decide(records, plan, claims, tolerances)
-    studies = read_studies(folder, config)
+    link = Path(os.path.relpath(folder, out.parent)).as_posix()
     facts = facts_of(
         believed,
         trusted(records, failed),
@@ -88,12 +91,10 @@ def page(folder: Path, out: Path) -> str:
     blocks = {
         "failed": first_lines(failed.values()),
         "in_short": findings.in_short(verdicts),
-        "holds": findings.verdicts_table(verdicts, HOLDS, plan),
-        "fails": findings.verdicts_table(verdicts, FAILS, plan),
-        "undecided": findings.verdicts_table(verdicts, UNDECIDED, plan),
-        "not_run": findings.not_run(verdicts),
-        "unjudged": findings.unjudged(verdicts),
-        "paper_counts": findings.paper_counts(findings.against_paper(believed, tolerances), plan),
+        "own": overview(verdicts, plan, drawn=False, page=f"{link}/claims.md"),
+        "drawn": overview(verdicts, plan, drawn=True, page=f"{link}/claims.md"),
+        "not_run": [not_run(counterparts(records, plan))],
+        "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "readings_at_every_rate": findings.readings_at_every_rate(tables, plan),
         "alpha": [findings.NONE] if alpha is None else findings.alpha_block(alpha, plan),
         "swap": findings.swap_block(trusted(records, failed), plan),
@@ -105,7 +106,7 @@ def page(folder: Path, out: Path) -> str:
         **{name: "\n".join(lines) for name, lines in blocks.items()},
         about=took(read_json(folder / "provenance.json")),
         folder=folder.as_posix(),
-        link=Path(os.path.relpath(folder, out.parent)).as_posix(),
+        link=link,
         study=study,
         remarks=remarks_on,
         register=register(config, studies),

@@ -22,8 +22,9 @@ from workflow.reporting.records import Plan
 from workflow.reporting.reference import DIGITS, index_markdown, origin, split_records
 from workflow.reporting.timing import elapsed_seconds, job_times
 from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.reporting import check_claims
 
-RECORDS = "records.csv"
+RECORDS, CLAIMS, COMPARISON = "records.csv", "claims.csv", "tables/comparison.csv"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -50,6 +51,10 @@ def work(given: Namespace) -> None:
         parts = split_records(records)
         for name, part in parts.items():
             part.to_csv(folder / f"{name}.csv", index=False, float_format=DIGITS)
+        plan = Plan(**config.plan())
+        # Verdicts rest on studies, too, which were perhaps not there when they were last made.
+        places = (folder / CLAIMS, folder / COMPARISON)
+        check_claims.write(plan, folder, *places, judges=given.results / "judges")
         captions = {}
         for stem in given.settings["pictures"]:
             shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
@@ -65,7 +70,7 @@ def work(given: Namespace) -> None:
         write_json(folder / "provenance.json", provenance)
         split = [f"{name}.csv" for name in parts if f"{name}.csv" not in names]
         files = [*names, *split, "config.yaml", "provenance.json"]
-        plan, failed = Plan(**config.plan()), failed_judges(records).values()
+        failed = failed_judges(records).values()
         text = index_markdown(plan, provenance, files, captions, failed)
         write_text(folder / "README.md", text)
         size = require_small(folder, most, given.out)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ccvae.files import atomic_path, write_text
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan, collect
+from workflow.reporting.reference import DIGITS
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import tidy, wide
 from workflow.steps.command import LOG, add_settings_argument, run
@@ -26,9 +27,9 @@ def work(given: Namespace) -> None:
     table, plan = TABLES[given.table], Plan(**given.settings)
     frame = tidy(table, collect(given.results, plan), plan)
     with atomic_path(given.out / f"{table.name}.csv") as path:
-        frame.to_csv(path, index=False)
+        frame.to_csv(path, index=False, float_format=DIGITS)
     with atomic_path(given.out / f"{table.name}.wide.csv") as path:
-        wide(table, frame, plan).to_csv(path, index=False)
+        wide(table, frame, plan).to_csv(path, index=False, float_format=DIGITS)
     write_text(given.out / f"{table.name}.tex", latex(table, frame, plan))
     write_text(given.out / f"{table.name}.md", markdown(table, frame, plan))
     missing = int(frame["mean"].isna().sum())

@@ -122,10 +122,10 @@ def demoted(markdown: str, title: str) -> str:
 
 
 def only_blocks(markdown: str, headings: list[str]) -> str:
-    """Keep the blocks of a table whose heading, `**data set, heading**`, ends with one of these."""
+    """Keep the blocks of a table whose heading, `**data set, heading**, ...`, has one of these."""
     first, *blocks = re.split(r"\n(?=\*\*)", markdown)
-    ends = tuple(f", {heading}**" for heading in headings)
-    kept = [block for block in blocks if block.splitlines()[0].endswith(ends)]
+    ends = [f", {heading}**" for heading in headings]
+    kept = [block for block in blocks if any(end in block.splitlines()[0] for end in ends)]
     return "\n".join([first, *kept]).strip()
 
 

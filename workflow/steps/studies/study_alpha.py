@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
+from workflow.reporting.records import images_seen
 from workflow.steps.command import add_settings_argument, run
 from workflow.studies.summary import ALPHA_METRICS, alpha_markdown, summarise_alpha
 
@@ -26,7 +27,8 @@ def work(given: Namespace) -> None:
         record = read_json(given.results / variant["folder"] / "run.json")
         weight = record["settings"]["options"]["classifier_weight"]
         scores = {name: record["validation"][name] for name in ALPHA_METRICS}
-        rows.append({**variant, "classifier_weight": weight, **scores})
+        seen = images_seen(record)
+        rows.append({**variant, "classifier_weight": weight, "images_seen": seen, **scores})
         steps.append(record["steps"])
     summary = summarise_alpha(pd.DataFrame(rows))
     with atomic_path(given.out / "alpha.csv") as path:

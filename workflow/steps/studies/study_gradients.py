@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
+from workflow.reporting.records import images_seen
 from workflow.steps.command import add_settings_argument, run
 from workflow.studies.summary import SCORES, gradients_markdown, summarise_gradients
 
@@ -42,8 +43,10 @@ def work(given: Namespace) -> None:
     }
     with atomic_path(given.out / "gradients.csv") as path:
         every_step.to_csv(path, index=False)
+    where = {key: study[key] for key in ("dataset", "supervision_rate")}
+    where["images_seen"] = images_seen(record)
     with atomic_path(given.out / "gradients_summary.csv") as path:
-        summary.to_csv(path, index=False)
+        summary.assign(**where).to_csv(path, index=False)
     page = gradients_markdown(summary, record["majority"], study)
     write_text(given.out / "gradients_summary.md", page)
 

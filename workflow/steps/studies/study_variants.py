@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccvae.files import atomic_path, read_json, write_text
 from workflow.reporting.judges import failed_judges
-from workflow.reporting.records import judge_records
+from workflow.reporting.records import images_seen, judge_records
 from workflow.steps.command import add_settings_argument, run
 from workflow.studies.variants import summarise_variants, variants_markdown
 
@@ -28,7 +28,8 @@ def work(given: Namespace) -> None:
         record = read_json(given.results / variant["folder"] / "run.json")
         # Figures of single labels are in the trainings' own records.
         found = {k: v for k, v in record["validation"].items() if "/" not in k}
-        rows += [{**variant, "metric": k, "score": v} for k, v in found.items()]
+        seen = {"images_seen": images_seen(record)}
+        rows += [{**variant, **seen, "metric": k, "score": v} for k, v in found.items()]
     first = read_json(given.results / plan["variants"][0]["folder"] / "run.json")
     summary = summarise_variants(pd.DataFrame(rows))
     with atomic_path(given.out / f"{plan['name']}.csv") as path:

@@ -1,0 +1,292 @@
+"""Tests and intervals that hold with few seeds; pure functions of arrays.
+
+What is compared are two models at one f with one seed: the same labelled images, trainings of
+their own. One such pair is a *cell* and gives one difference. Labelled images and trainings draw
+from seeds that hash (data set, f, k) and (data set, model, f, k) (`workflow.config.subset_seed`,
+`Config.run_settings`), so cells share nothing but what is fixed for all of them: the data, the
+judge and the questions that are asked of the models. Given these, cells are independent, over f as
+over k; the number k of a seed at one f has nothing to do with the k-th at another (deviation:
+verdict-cells). A verdict is one about further trainings on these data under this judge.
+
+From `LEAST_EXACT` cells on, tests are exact sign-flip tests (Fisher 1935, The Design of
+Experiments, section 21). If differences d_1 ... d_N are independent and symmetric about a centre c,
+the signs of d - c are as good as coin tosses, and of the 2^N sums with flipped signs
+
+    sum_i e_i (d_i - c) >= sum_i (d_i - c)   <=>   mean of {d_i: e_i = -1} <= c,
+
+so that p is the share of subsets of the differences whose mean is at most c, the empty one counted.
+The same list of subset means gives the interval of all c that are not rejected (Hartigan 1969,
+DOI 10.1080/01621459.1969.10501057). If two models are equally good their differences are symmetric
+about 0, whatever the law of their scores; against a number, symmetry is an assumption. Where the
+centre differs between f, a mean that one f alone carries counts for little: the test asks for what
+is so in general.
+
+With fewer cells, as at one f with few seeds, no sign-flip test reaches 5 % (2 / 2^N is the least),
+and Student's paired test takes its place. It asks for more: normal differences. Heavy tails make it
+err on the safe side; of trainings that collapse now and then it finds too much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+LEVEL = 0.95
+ALPHA = 1 - LEVEL
+ENOUGH = 3
+"""Seeds from which on anything is decided."""
+LEAST_EXACT = 6
+"""Differences from which on a sign-flip test can reach 5 % on both sides: 2 / 2^6 = 0.03."""
+MOST_EXACT = 20
+"""Differences up to which all 2^N subsets are looked at; beyond, `DRAWN_SUBSETS` of them."""
+DRAWN_SUBSETS = 2**16 - 1
+ROUNDING = 1e-12
+"""Differences that are this small a share of the largest are ties."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Centre:
+    """Where differences lie.
+
+    Attributes
+    ----------
+    mean
+        Of the differences.
+    low, high
+        Its interval at the level `LEVEL`; infinite for a single difference.
+    p_above, p_below
+        One-sided p-values of "the centre is above (below)" the number asked about.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_above: float
+    p_below: float
+
+
+def centre(differences: ArrayLike, of: float = 0.0) -> Centre:
+    """Test whether differences are centred above or below a number, and where they are.
+
+    Parameters
+    ----------
+    differences
+        Independent differences, any shape, at least one.
+    of
+        The number asked about.
+
+    Returns
+    -------
+    Centre
+        By subset means from `LEAST_EXACT` differences on, by Student's t below.
+    """
+    values = np.asarray(differences, dtype=float).ravel()
+    return _exact(values, of) if len(values) >= LEAST_EXACT else _student(values, of)
+
+
+def whole_seeds(differences: ArrayLike) -> float:
+    """One-sided p-value of a mean above 0 when the cells of a seed are flipped together.
+
+    Holds even if the k-th seeds of different f had something in common; with n seeds it is never
+    below 1 / 2^n.
+
+    Parameters
+    ----------
+    differences
+        By f and seed, (F, n).
+    """
+    return _exact(np.asarray(differences, dtype=float).mean(0), 0.0).p_above
+
+
+def subset_means(values: ArrayLike) -> Values:
+    """Means of all non-empty subsets of N values, or of random ones where N > `MOST_EXACT`."""
+    found = np.asarray(values, dtype=float)
+    if len(found) > MOST_EXACT:
+        chosen = _random_subsets(len(found))
+        return chosen @ found / chosen.sum(1)
+    sums, sizes = np.zeros(1), np.zeros(1)
+    for value in found:
+        sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
+    return sums[1:] / sizes[1:]
+
+
+@cache
+def _random_subsets(n: int) -> Values:
+    """Each value in or out by the toss of a coin, (`DRAWN_SUBSETS`, n); none empty."""
+    chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
+    chosen[chosen.sum(1) == 0] = 1
+    return chosen
+
+
+def _exact(values: Values, of: float) -> Centre:
+    means = subset_means(values)
+    # The empty subset, which no flip at all stands for, is on both sides.
+    number = len(means) + 1
+    slack = ROUNDING * float(np.abs(values).max(initial=abs(of)))
+    below, above = np.count_nonzero(means <= of + slack), np.count_nonzero(means >= of - slack)
+    rejected = math.floor((1 - LEVEL) / 2 * number)
+    low, high = -math.inf, math.inf
+    if rejected:
+        ends = np.partition(means, [rejected - 1, number - 1 - rejected])
+        low, high = float(ends[rejected - 1]), float(ends[number - 1 - rejected])
+    p_above, p_below = float(1 + below) / number, float(1 + above) / number
+    return Centre(float(values.mean()), low, high, min(p_above, 1.0), min(p_below, 1.0))
+
+
+def _student(values: Values, of: float) -> Centre:
+    mean, n = float(values.mean()), len(values)
+    if n < 2:
+        return Centre(mean, -math.inf, math.inf, 1.0, 1.0)
+    error = float(values.std(ddof=1)) / math.sqrt(n)
+    if error <= ROUNDING * float(np.abs(values).max(initial=abs(of))):
+        sides = (float(mean <= of), float(mean >= of))
+        return Centre(mean, mean, mean, *sides)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    p_above = float(stats.t.sf((mean - of) / error, n - 1))
+    return Centre(mean, mean - half, mean + half, p_above, 1 - p_above)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """For and against a statement about the centre of differences.
+
+    Attributes
+    ----------
+    p_for, p_against
+        Two-sided p-values. If the statement is wrong, `p_for` <= 5 % in at most 2.5 % of cases; if
+        it is not wrong, or on the border, `p_against` <= 5 % in at most as many.
+    agrees
+        Whether the mean is on the statement's side.
+    """
+
+    p_for: float
+    p_against: float
+    agrees: bool
+
+
+TESTS = ("better", "not_worse", "similar")
+
+
+def evidence(test: str, differences: ArrayLike, margin: float = 0.0) -> Evidence:
+    """What differences in favour of the subject say about it.
+
+    Parameters
+    ----------
+    test
+        `better`: the centre is above 0, against it: below 0. `not_worse`: it is above -margin,
+        against it: below. `similar`: it is within the margin, by two one-sided tests (Schuirmann
+        1987, DOI 10.1007/BF01068419), against it: beyond it on either side.
+    differences
+        Independent differences, any shape, at least one.
+    margin
+        In the unit of the differences, not negative.
+    """
+    if test == "better":
+        found = centre(differences)
+        favour, against, agrees = found.p_above, found.p_below, found.mean > _slack(differences)
+    else:
+        down, up = centre(differences, -margin), centre(differences, margin)
+        favour, against = down.p_above, down.p_below
+        agrees = down.mean >= -margin - _slack(differences)
+        if test == "similar":
+            favour, against = max(favour, up.p_below), min(against, up.p_above)
+            agrees = agrees and up.mean <= margin + _slack(differences)
+    return Evidence(min(1.0, 2 * favour), min(1.0, 2 * against), bool(agrees))
+
+
+def _slack(differences: ArrayLike) -> float:
+    return ROUNDING * float(np.abs(np.asarray(differences)).max(initial=0.0))
+
+
+def every(found: Sequence[Evidence], also_against: Sequence[float] = ()) -> Evidence:
+    """What several statements amount to when all of them are meant.
+
+    All hold if the least certain does (an intersection-union test: Berger 1982,
+    DOI 10.1080/00401706.1982.10487790, no correction needed); one fails if the surest does, times
+    their number (Bonferroni).
+
+    Parameters
+    ----------
+    found
+        Evidence about each statement.
+    also_against
+        More p-values, each of which speaks against all of them at once.
+    """
+    against = [part.p_against for part in found] + list(also_against)
+    return Evidence(
+        max(part.p_for for part in found),
+        min(1.0, len(against) * min(against)),
+        all(part.agrees for part in found),
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (1979, Scandinavian Journal of Statistics 6:65), in their order."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def improvement(differences: ArrayLike) -> tuple[float, float, float]:
+    """Probability of improvement: how often the subject does better; with its interval.
+
+    arXiv:2108.13264 averages P(X > Y) over tasks; here the tasks are the f, and X and Y have the
+    same labelled images. Its interval is a bootstrap stratified by task, which covers the truth in
+    two of three cases for three seeds and a probability of 0.9. This one is Clopper and Pearson's
+    (1934, DOI 10.1093/biomet/26.4.404) of independent wins and losses, which covers it with any
+    number of seeds; probabilities that differ between f make it wider than need be (Hoeffding
+    1956, DOI 10.1214/aoms/1177728178) (deviation: improvement-interval).
+
+    Parameters
+    ----------
+    differences
+        Independent differences in favour of the subject, any shape, at least one; ties count half.
+
+    Returns
+    -------
+    probability, low, high : float
+        At the level `LEVEL`.
+    """
+    values = np.asarray(differences, dtype=float).ravel()
+    slack, n = _slack(values), len(values)
+    wins, losses = int((values > slack).sum()), int((values < -slack).sum())
+    low = stats.beta.ppf((1 - LEVEL) / 2, wins, n - wins + 1) if wins else 0.0
+    high = stats.beta.ppf((1 + LEVEL) / 2, n - losses + 1, losses) if losses else 1.0
+    return (n + wins - losses) / (2 * n), float(low), float(high)
+
+
+def separable(values: Sequence[Values], lower_is_better: bool) -> tuple[int, float]:
+    """Which of several models is best at one f, and how surely it differs from the next.
+
+    Parameters
+    ----------
+    values
+        Of each model, over the seeds that all of them have, (n,).
+    lower_is_better
+        Which end is the good one.
+
+    Returns
+    -------
+    best : int
+        Its place.
+    p : float
+        Two-sided, of the paired difference between best and second; 1 with fewer than `ENOUGH`
+        seeds or a single model.
+    """
+    sign = -1 if lower_is_better else 1
+    order = sorted(range(len(values)), key=lambda i: -sign * float(np.mean(values[i])))
+    if len(order) < 2 or len(values[order[0]]) < ENOUGH:
+        return order[0], 1.0
+    apart = sign * (np.asarray(values[order[0]]) - np.asarray(values[order[1]]))
+    return order[0], evidence("better", apart).p_for
