@@ -7,25 +7,40 @@ benchmarks.power --out docs/power.md` takes minutes and gives the same page ever
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy import stats
 
+from benchmarks.common import ROOT
 from ccvae.files import write_text
-from workflow.reporting.statistics import ALPHA, ENOUGH, every, evidence, improvement, whole_seeds
+from workflow.reporting.records import Cell, by_cell, read_records
+from workflow.reporting.statistics import (
+    ALPHA,
+    ENOUGH,
+    LEAST,
+    LEVEL,
+    every,
+    evidence,
+    improvement,
+    whole_seeds,
+)
 
 Differences = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Differences]
 
-DRAWS = {3: 2000, 5: 1000, 10: 1000}
+DRAWS = {3: 1000, 5: 300, 10: 300}
 """How many differences are drawn, by number of seeds."""
 RATES = 4
 EFFECTS = (0.5, 1.0, 2.0)
 """Mean difference, in standard deviations of one difference."""
+SHARES = (0.1, 0.5)
+"""Of the variance of differences that might belong to a seed, whatever the f."""
+REFERENCE = ROOT / "results" / "reference"
 RULES = "reproducibility.md#verdicts-on-the-papers-claims"
 
 
@@ -41,11 +56,26 @@ NULLS: dict[str, Draw] = {
     "trainings that collapse, three in ten": equals(
         lambda rng, shape: (rng.uniform(size=shape) < 0.3) + 0.05 * rng.normal(size=shape)
     ),
+    "differences of one of two sizes": lambda rng, shape: (
+        np.sign(rng.normal(size=shape)) + 0.05 * rng.normal(size=shape)
+    ),
     "33 times the spread at the smallest f": lambda rng, shape: (
         rng.normal(size=shape) * np.geomspace(10, 0.3, shape[0])[:, None]
     ),
 }
 """Laws of the differences of two equal models."""
+
+
+def in_common(share: float) -> Draw:
+    """Normal differences; a share of their variance is that of the seed, the same at all f."""
+    return lambda rng, shape: (
+        np.sqrt(share) * rng.normal(size=shape[1]) + np.sqrt(1 - share) * rng.normal(size=shape)
+    )
+
+
+def one_collapses(rng: np.random.Generator, shape: tuple[int, int]) -> Differences:
+    """One model collapses in three of ten trainings; the other one never, with the same mean."""
+    return 0.3 - (rng.uniform(size=shape) < 0.3) + 0.05 * rng.normal(size=shape)
 
 
 def either(differences: Differences) -> bool:
@@ -76,21 +106,94 @@ JUDGES = {
 }
 
 
+def students(differences: Differences) -> bool:
+    """Whether Student's paired test would find one of two models to be better."""
+    return bool(stats.ttest_1samp(differences.ravel(), 0).pvalue <= ALPHA)
+
+
 def covers(truth: float, differences: Differences) -> bool:
     """Whether the interval of the probability of improvement holds the truth."""
     _, low, high = improvement(differences)
     return low <= truth <= high
 
 
+def bootstrap_covers(truth: float, differences: Differences) -> bool:
+    """Whether the percentile bootstrap stratified by f does."""
+    rng, n = np.random.default_rng(0), differences.shape[1]
+    drawn = rng.integers(0, n, (200, *differences.shape))
+    wins = np.take_along_axis(np.broadcast_to(differences > 0, drawn.shape), drawn, 2)
+    low, high = np.quantile(wins.mean((1, 2)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return bool(low <= truth <= high)
+
+
+Blocks = dict[tuple[str, str], list[Differences]]
+
+
+def blocks(cells: Mapping[Cell, Mapping[int, float]]) -> Blocks:
+    """Values by f and seed, (F, n), of each model; by measure and data set.
+
+    Only of models that have `ENOUGH` seeds, and as many at every f of their data set.
+    """
+    rates = {data: sorted({c[3] for c in cells if c[1] == data and c[3]}) for _, data, *_ in cells}
+    found: Blocks = {}
+    for metric, data, model in sorted({key[:3] for key in cells if key[3]}):
+        by_rate = [cells.get((metric, data, model, rate), {}) for rate in rates[data]]
+        seeds = sorted(by_rate[0])
+        if len(seeds) >= ENOUGH and all(sorted(of_seed) == seeds for of_seed in by_rate):
+            values = np.array([[of_seed[seed] for seed in seeds] for of_seed in by_rate])
+            found.setdefault((metric, data), []).append(values)
+    return found
+
+
+def shared(found: Blocks, rng: np.random.Generator | None = None) -> float:
+    """How much the differences of a seed have in common over f: 1 is nothing, F everything.
+
+    Mean over all pairs of models of the squared sum over f of centred and normed differences; with
+    `rng` after seeds were permuted at each f, the same way for all that shares a training.
+    """
+    orders: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+    def apart(data: str, values: Differences) -> Iterator[Differences]:
+        for rate, row in enumerate(values - values.mean(1, keepdims=True)):
+            if rng is not None and (data, rate) not in orders:
+                orders[data, rate] = rng.permutation(len(row))
+            yield row[orders[data, rate]] if rng is not None else row
+
+    sums = []
+    for (_, data), models in found.items():
+        for one, other in itertools.combinations(models, 2):
+            rows = np.stack(list(apart(data, one - other)))
+            sizes = np.linalg.norm(rows, axis=1, keepdims=True)
+            if sizes.min() > 0:
+                sums.append(((rows / sizes).sum(0) ** 2).sum() / len(rows))
+    return float(np.mean(sums))
+
+
+def in_the_reference(folder: Path) -> str:
+    """One sentence: whether seeds have anything in common over f in a folder of records."""
+    cells = {k: v for k, v in by_cell(read_records(folder)).items() if "/" not in k[0]}
+    found, rng = blocks(cells), np.random.default_rng(0)
+    low, high = np.quantile([shared(found, rng) for _ in range(200)], [0.025, 0.975])
+    return (
+        f"In the records of the reference it is {shared(found):.2f}, over {len(found)} measures "
+        f"and data sets, where 1 is nothing in common and {RATES} everything; with seeds permuted "
+        f"at each f it is {low:.2f} to {high:.2f}."
+    )
+
+
+def rate_of(
+    reached: Callable[[Differences], bool], draw: Draw, shape: tuple[int, int], count: int
+) -> float:
+    """How often something is reached."""
+    rng = np.random.default_rng(shape[1])
+    return sum(reached(draw(rng, shape)) for _ in range(count)) / count
+
+
 def row(
     name: str, reached: Callable[[Differences], bool], draw: Draw, draws: Mapping[int, int]
 ) -> str:
     """One line of a table: how often something is reached, by number of seeds."""
-    cells = []
-    for seeds, count in draws.items():
-        rng = np.random.default_rng(seeds)
-        found = sum(reached(draw(rng, (RATES, seeds))) for _ in range(count))
-        cells.append(f"{found / count:.1%}")
+    cells = [f"{rate_of(reached, draw, (RATES, n), count):.1%}" for n, count in draws.items()]
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
@@ -102,7 +205,7 @@ def page(draws: Mapping[int, int]) -> str:
     ]
     times = ", ".join(f"{count:,} times for {seeds} seeds" for seeds, count in draws.items())
     apart = 2 / np.sqrt(2)
-    truth = float(norm.cdf(apart))
+    truth = float(stats.norm.cdf(apart))
 
     def shifted(effect: float) -> Draw:
         return lambda rng, shape: rng.normal(effect, 1, shape)
@@ -119,6 +222,24 @@ def page(draws: Mapping[int, int]) -> str:
         "",
         *head,
         *(row(name, either, draw, draws) for name, draw in NULLS.items()),
+        "",
+        f"At a single f fewer than {LEAST} seeds decide nothing. Student's paired test would, but "
+        "of three differences of one of two sizes it takes "
+        f"{rate_of(students, NULLS['differences of one of two sizes'], (1, 3), 1000):.0%} for a "
+        "difference of the models.",
+        "",
+        "If one model collapses in three of ten trainings and the other, as good on average, never "
+        "does, then the first is the better one in most trainings, and a verdict that it is speaks "
+        "of these: it comes in "
+        f"{rate_of(either, one_collapses, (RATES, 3), 1000):.1%} of cases with 3 seeds.",
+        "",
+        "**No difference, and seeds that have something in common over f**: differences at all f "
+        "are taken to be independent of each other, because labelled images and trainings draw "
+        f"from seeds that hash f. {in_the_reference(REFERENCE)} If a share of the variance did "
+        "belong to the seed, so many verdicts would be wrong:",
+        "",
+        *head,
+        *(row(f"{share:.0%} in common", either, in_common(share), draws) for share in SHARES),
         "",
         "**A difference: share of verdicts that find it**, normal differences whose mean is so "
         "many standard deviations of a single one:",
@@ -139,6 +260,7 @@ def page(draws: Mapping[int, int]) -> str:
         "",
         *head,
         row("Clopper and Pearson", partial(covers, truth), shifted(apart), draws),
+        row("bootstrap, stratified by f", partial(bootstrap_covers, truth), shifted(apart), draws),
     ]
     return "\n".join(lines) + "\n"
 

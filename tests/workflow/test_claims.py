@@ -68,7 +68,9 @@ def test_differences_are_put_in_words_that_need_no_sign():
 def test_the_comparison_takes_the_baseline_with_the_best_mean():
     frame = swaps(ccvae=[1.0, 1.2, 1.3], m2=[2.0, 2.2, 2.31], mvae=[3.0, 3.2, 3.3])
     rows = comparison(frame, plan())
-    row = rows[rows["model"] == "ccvae"].iloc[0]
+    own = rows[rows["model"] == "ccvae"].set_index("supervision_rate")
+    assert own.loc[RATES, ["p", "low", "better"]].isna().all(axis=None), "three seeds at one f"
+    row = own.loc["all"]
     assert (row["best_baseline"], row["n"], row["better"]) == ("m2", 3, True)
     assert row["low"] < row["difference"] < row["high"] < 0
     assert "| M2 (2.1700) | **-1.0033** |" in comparison_markdown(rows, plan())

@@ -150,10 +150,23 @@ def test_at_every_f_needs_each_f_and_stands_beside_all_f_together():
 
 
 def test_at_every_f_fails_at_one_f_or_over_all():
-    ours = [1.0, 1.1, 1.2]
+    ours = [1.0 + 0.1 * seed for seed in range(8)]
     values = {("ccvae", "swap", rate): ours for rate in RATES}
-    values |= {("m2", "swap", "0.06"): [2.0, 2.1, 2.2], ("m2", "swap", "1.0"): [0.5, 0.6, 0.69]}
-    assert verdict_of(records(values), claim(**ALONE, scope=EVERY)).verdict == FAILS
+    values |= {("m2", "swap", "0.06"): [y + 1 for y in ours]}
+    one = values | {("m2", "swap", "1.0"): [y - 0.5 for y in ours]}
+    assert verdict_of(records(one), claim(**ALONE, scope=EVERY), seeds=8).verdict == FAILS
+    few = {key: found[:4] for key, found in one.items()} | {("m2", "swap", "0.06"): [0.1] * 4}
+    assert verdict_of(records(few), claim(**ALONE, scope=EVERY), seeds=4).verdict == FAILS
+
+
+def test_few_seeds_at_one_f_cannot_make_a_claim_hold_there():
+    far = swaps(ccvae=[1.0, 1.1, 1.2], m2=[9.0, 9.1, 9.2])
+    verdict = verdict_of(far, claim(**ALONE, scope=EVERY))
+    assert verdict.verdict == UNDECIDED
+    assert verdict.undecidable == "3 seeds at one f cannot decide it"
+    assert verdict.deciding[0].low is None
+    generally = verdict_of(far, claim(**ALONE))
+    assert (generally.verdict, generally.undecidable) == (HOLDS, "")
 
 
 def test_verdicts_on_one_table_are_corrected_together():
@@ -222,9 +235,9 @@ def test_claims_on_studies_read_every_seed(tmp_path):
         metric=Measure("accuracy", "accuracy"), study="readings", subject="new", rivals=("old",)
     )
     assert decide(swaps(**BETTER), plan(), [judged])[0].verdict == NOT_RUN
-    write_study(tmp_path, {"old": [0.5, 0.51, 0.52], "new": [0.9, 0.92, 0.91]})
+    write_study(tmp_path, {"old": [0.5, 0.51, 0.52] * 2, "new": [0.9, 0.92, 0.91] * 2})
     (verdict,) = decide(swaps(**BETTER), plan(), [judged], read_studies(tmp_path))
-    assert (verdict.dataset, verdict.stand_in, verdict.seeds) == ("mnist", False, 3)
+    assert (verdict.dataset, verdict.stand_in, verdict.seeds) == ("mnist", False, 6)
     assert verdict.verdict == HOLDS
     assert verdict.deciding[0].difference == pytest.approx(0.4)
     assert verdict.images == {"old": (160, 160), "new": (160, 160)}

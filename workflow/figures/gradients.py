@@ -1,4 +1,4 @@
-"""Figure 8: norms of the gradient of the classifier's parameters (Appendix B.3)."""
+"""Figure 8: norms of the gradient of the classifier's parameters (Appendix C.3.1)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ import pandas as pd
 from workflow.reporting.judges import UNJUDGED, failed_judges, first_lines, rests_on_judge
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan, by_cell
-from workflow.reporting.statistics import ENOUGH, centre
+from workflow.reporting.statistics import LEAST, centre
 
 NEEDED = 0.5
 
@@ -28,9 +28,9 @@ CANNOT, UNMEASURED, MISSING = "cannot", "unmeasured", "missing"
 """Verdicts: the structure does not allow it; it does, but no figure says how well; the figure is
 not there, or what it is compared with."""
 WORKS, FAILS, OPEN = "works", "fails", "open"
-LEANS = {WORKS: "one seed: works", FAILS: "one seed: fails"}
+LEANS = {WORKS: "leans to works", FAILS: "leans to fails"}
 """Verdicts: the interval of the share over seeds lies above what is needed, below, or around it;
-and what fewer than `ENOUGH` seeds point to."""
+and what fewer than `LEAST` seeds point to, which decide nothing at one f."""
 
 COLUMNS = [
     "dataset",
@@ -296,7 +296,7 @@ def _travelled(
 def _decide(shares: np.ndarray) -> dict[str, object]:
     where, n = centre(shares), len(shares)
     found = {"share": where.mean, "n": n}
-    if n < ENOUGH:
+    if n < LEAST:
         return {**found, "verdict": LEANS[WORKS if where.mean >= NEEDED else FAILS]}
     verdict = WORKS if where.low >= NEEDED else FAILS if where.high < NEEDED else OPEN
     return {**found, "low": where.low, "high": where.high, "verdict": verdict}
@@ -343,8 +343,8 @@ def capabilities_markdown(
         "**Measured**: the share of the way from a floor, what doing nothing or guessing scores, "
         "to a ceiling, what perfect drawings or real images score. `yes` is at least half of the "
         "way, with its interval over seeds; `open` is an interval on both sides. Fewer than "
-        f"{ENOUGH} seeds decide nothing: `leans yes`, `leans no`. `by structure` is a task that "
-        "no figure is about.",
+        f"{LEAST} seeds decide nothing at one f: `leans yes`, `leans no`. `by structure` is a task "
+        "that no figure is about.",
         "",
         *(f"* {criterion.task}: {criterion.scale}" for criterion in CRITERIA),
     ]
@@ -352,8 +352,7 @@ def capabilities_markdown(
         rate = max(of_dataset["supervision_rate"].unique(), key=float)
         rows = of_dataset[of_dataset["supervision_rate"] == rate]
         lines += ["", f"**{dataset_name(str(dataset))}, f = {rate}**", "", *_header(tasks)]
-        complete: list[str] = []
-        unjudged: list[str] = []
+        complete, unjudged = list[str](), list[str]()
         for model, of_model in rows.groupby("model", sort=False):
             named = of_model.set_index("task")
             cells = [_cell(named.loc[task]) for task in tasks]

@@ -10,7 +10,7 @@ from workflow.reporting.claims import EVERY, GENERALLY, Claim
 from workflow.reporting.judges import UNJUDGED, first_lines
 from workflow.reporting.names import STAND_INS, dataset_name
 from workflow.reporting.records import Plan
-from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST_EXACT, LEVEL
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, LEVEL
 from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
@@ -92,9 +92,9 @@ def _legend() -> list[str]:
     return [
         f"* **{HOLDS}**, **{FAILS}**: at {ALPHA:.0%}, after Holm's correction over all verdicts on "
         "one table and kind of data. The test is an exact sign-flip test of paired differences "
-        f"(same f, same labelled images); with fewer than {LEAST_EXACT} of them, as at a single f "
-        "with few seeds, it is Student's. **fails** says that the opposite is the case.",
-        f"* **{UNDECIDED}**: the differences are compatible with both.",
+        "(same f, same labelled images). **fails** says that the opposite is the case.",
+        f"* **{UNDECIDED}**: the differences are compatible with both. Fewer than {LEAST} of them, "
+        "as at a single f with few seeds, are compatible with anything.",
         f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: from {ENOUGH} seeds on anything is "
         "decided; fewer only point one way.",
         f"* {UNJUDGED}: nothing follows from what such a judge sees. "
@@ -194,6 +194,8 @@ def _scopes(scopes: Sequence[Verdict]) -> str:
 
 def _verdict_words(verdict: Verdict) -> str:
     words = verdict.verdict if verdict.verdict == UNJUDGED else f"**{verdict.verdict}**"
+    if verdict.undecidable:
+        return f"{words} ({verdict.undecidable})"
     return words if verdict.p is None else f"{words} (p = {p_in_words(verdict.p)})"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from workflow.reporting.judges import failed_judges, first_lines, rests_on_judge
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric, Table
 from workflow.reporting.records import Cell, Plan, by_cell
-from workflow.reporting.statistics import ALPHA, ENOUGH, LEVEL, centre, evidence, holm
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, LEVEL, centre, evidence, holm
 from workflow.reporting.tables import belongs
+from workflow.reporting.verdicts import ALL_RATES
 
 SUBJECT = "ccvae"
 COLUMNS = [
@@ -53,10 +54,11 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     -------
     pandas.DataFrame
         With the columns `COLUMNS`. `difference` is model minus baseline in the metric's unit, over
-        the `n` seeds that both have; `low` and `high` are its interval. `p` is that of the model
-        being the better one, corrected over all f and models of a measure on a data set (Holm);
-        `better` is whether it is at most 5 %. All four are missing with fewer than three seeds, and
-        `better` where `judge_failed` says that the judge failed its gate.
+        the `n` seeds that both have, at one f or over all of them; `low` and `high` are its
+        interval. `p` is that of the model being the better one, corrected over all models and f of
+        a measure on a data set (Holm); `better` is whether it is at most 5 %. All four are missing
+        where no difference could reach that, as at one f with few seeds, and `better` where
+        `judge_failed` says that the judge failed its gate.
     """
     cells, failed = by_cell(records), failed_judges(records)
     rows = [
@@ -66,8 +68,8 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         if metric.lower_is_better is not None
         for dataset in plan.datasets
         if belongs(table, dataset, plan)
-        for rate in plan.rates
-        for row in _rows(cells, plan, table, metric, dataset, rate)
+        for rates in _rates(plan)
+        for row in _rows(cells, plan, table, metric, dataset, rates)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS).astype({"p": float})
     groups = frame[frame["p"].notna()].groupby(["table", "metric", "dataset"])["p"]
@@ -81,16 +83,24 @@ def comparison(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return frame
 
 
+def _rates(plan: Plan) -> list[list[str]]:
+    """Each f by itself, then all together."""
+    return [*([rate] for rate in plan.rates), *([plan.rates] if len(plan.rates) > 1 else [])]
+
+
 def _rows(
     cells: dict[Cell, dict[int, float]],
     plan: Plan,
     table: Table,
     metric: Metric,
     dataset: str,
-    rate: str,
+    rates: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
-    def values(model: str) -> dict[int, float]:
-        return cells.get((metric.name, dataset, model, rate), {})
+    def values(model: str) -> dict[int, list[float]]:
+        """By seed, those that are there at each f."""
+        by_rate = [cells.get((metric.name, dataset, model, rate), {}) for rate in rates]
+        whole = set.intersection(*map(set, by_rate))
+        return {seed: [found[seed] for found in by_rate] for seed in sorted(whole)}
 
     sign = -1 if metric.lower_is_better else 1
     baselines = [name for name, m in plan.models.items() if m["system"] != SUBJECT and values(name)]
@@ -105,13 +115,14 @@ def _rows(
         if not seeds:
             continue
         ours, theirs = (np.array([found[seed] for seed in seeds]) for found in (mine, other))
-        where, enough = centre(ours - theirs), len(seeds) >= ENOUGH
+        where = centre(ours - theirs)
+        enough = len(seeds) >= ENOUGH and ours.size >= LEAST
         found = evidence("better", sign * (ours - theirs))
         yield {
             "table": table.name,
             "metric": metric.name,
             "dataset": dataset,
-            "supervision_rate": rate,
+            "supervision_rate": rates[0] if len(rates) == 1 else ALL_RATES,
             "model": model,
             "best_baseline": best,
             "model_mean": float(ours.mean()),
@@ -132,9 +143,9 @@ def comparison_markdown(frame: pd.DataFrame, plan: Plan) -> str:
         "",
         *first_lines(frame["judge_failed"]),
         f"Difference (CCVAE minus baseline) of means over seeds, preset `{plan.preset}`, and the "
-        f"{percent} interval of the differences of paired seeds, Student's for few of them. The "
-        "best baseline is chosen by its mean, which leans against CCVAE. Bold: CCVAE is better "
-        f"at {ALPHA:.0%}, corrected over the rows of a block (Holm). On drawn stand-ins nothing is "
+        f"{percent} interval of an exact test of differences paired by f and seed. The best "
+        "baseline is chosen by its mean, which leans against CCVAE. Bold: CCVAE is better at "
+        f"{ALPHA:.0%}, corrected over the rows of a block (Holm). On drawn stand-ins nothing is "
         "said about the data that they stand in for.",
         "",
     ]
@@ -143,8 +154,7 @@ def comparison_markdown(frame: pd.DataFrame, plan: Plan) -> str:
             rows = frame[(frame["table"] == table.name) & (frame["metric"] == metric.name)]
             if metric.paper is None or rows.empty:
                 continue
-            better = "lower" if metric.lower_is_better else "higher"
-            lines += [f"**{table.heading}, {metric.heading}** ({better} is better)", ""]
+            lines += [f"**{table.heading}, {metric.heading}** ({metric.better} is better)", ""]
             lines += ["| data | f | model | best baseline | difference | interval | seeds |"]
             lines += ["|---" * 7 + "|"]
             lines += [_line(row, plan) for row in rows.to_dict("records")]
@@ -157,7 +167,7 @@ def _line(row: dict[Any, Any], plan: Plan) -> str:
     difference = f"{row['difference']:+z.4f}"
     if row["better"] is True:
         difference = f"**{difference}**"
-    interval = MORE_SEEDS if row["n"] < ENOUGH else f"[{row['low']:+z.4f}, {row['high']:+z.4f}]"
+    interval = MORE_SEEDS if pd.isna(row["p"]) else f"[{row['low']:+z.4f}, {row['high']:+z.4f}]"
     cells = [
         dataset_name(row["dataset"]),
         row["supervision_rate"],

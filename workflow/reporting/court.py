@@ -11,7 +11,7 @@ from workflow.reporting.claims import EVERY, GENERALLY, Claim
 from workflow.reporting.judges import UNJUDGED, credentials, failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.records import Cell, Plan, by_cell
-from workflow.reporting.statistics import ENOUGH, centre, evidence, improvement, whole_seeds
+from workflow.reporting.statistics import ENOUGH, LEAST, centre, evidence, improvement, whole_seeds
 from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
@@ -214,6 +214,7 @@ class _Table:
         found = evidence(claim.test, differences, margin)
         where = centre(differences)
         enough = len(seeds) >= ENOUGH
+        decidable = enough and differences.size >= LEAST
         # A share of wins is one over trainings; a single one is no share.
         share, least, most = improvement(differences) if len(seeds) > 1 else (None, None, None)
         sides = min(whole_seeds(differences), whole_seeds(-differences))
@@ -225,8 +226,8 @@ class _Table:
             opponent_mean=float(other.mean()),
             margin=margin,
             difference=where.mean,
-            low=where.low if enough else None,
-            high=where.high if enough else None,
+            low=where.low if decidable else None,
+            high=where.high if decidable else None,
             improvement=share,
             improvement_low=least,
             improvement_high=most,

@@ -258,14 +258,7 @@ def swap_block(records: pd.DataFrame, plan: Plan) -> list[str]:
             if not values:
                 continue
             order = sorted(values, key=values.__getitem__)
-            cells = [
-                ""
-                if m not in values
-                else f"**{values[m]:.3f}**"
-                if m == order[0]
-                else f"{values[m]:.3f}"
-                for m in models
-            ]
+            cells = [f"{values[m]:.3f}" if m in values else "" for m in models]
             lines.append(f"| {words} | " + " | ".join(cells) + " |")
             orders.setdefault(tuple(order), []).append(metric)
         lines += ["", _agreement(orders, plan), ""]
@@ -286,4 +279,4 @@ def _agreement(orders: Mapping[tuple[str, ...], Sequence[str]], plan: Plan) -> s
     each = "; ".join(
         f"{title} by {', '.join(f'`{m}`' for m in metrics)}" for title, metrics in winners.items()
     )
-    return f"The definition decides which model is first: {each}."
+    return f"Which model has the lowest mean depends on the definition: {each}."

@@ -33,6 +33,13 @@ class Metric:
     optional: bool = False
     own_scale: bool = False
 
+    @property
+    def better(self) -> str:
+        """The good end in a word; empty where neither is."""
+        if self.lower_is_better is None:
+            return ""
+        return "lower" if self.lower_is_better else "higher"
+
 
 @dataclass(frozen=True)
 class Table:

@@ -16,11 +16,13 @@ from workflow.reporting.records import REFERENCES, Plan
 from workflow.reporting.statistics import ALPHA, ENOUGH
 
 DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
+PAPER, PAPER_ALONE = "the paper's value, and obtained minus paper", "the paper's value"
 MISSING, NOT_APPLICABLE = "missing", "n/a"
 """A run is not there; it is, and its model has no such figure."""
 BOLD = (
-    f"Bold: the best model at its f, if it differs from the next at {ALPHA:.0%} (paired by seed, "
-    f"corrected over the f of a block); with fewer than {ENOUGH} seeds nothing is bold."
+    "A row in bold: the best model over all f together, if it differs from every other one at "
+    f"{ALPHA:.0%} (exact test of differences paired by f and seed, corrected over the blocks of "
+    f"the table); with fewer than {ENOUGH} seeds nothing is bold."
 )
 
 
@@ -50,8 +52,8 @@ def _datasets(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(frame["dataset"]))
 
 
-def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
-    """One paragraph: what the table is, and on which data."""
+def caption(table: Table, frame: pd.DataFrame, plan: Plan, brackets: str = PAPER) -> str:
+    """One paragraph: what the table is, on which data, and what stands in brackets."""
     seeds = plan.seeds_in_words(_datasets(frame))
     if frame["std"].notna().any():
         seeds = f"mean ± standard deviation of {seeds}"
@@ -64,7 +66,7 @@ def caption(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
             "so no paper value stands beside them."
         )
     if frame["paper"].notna().any():
-        sentences.append("In brackets: the paper's value, and obtained minus paper.")
+        sentences.append(f"In brackets: {brackets}.")
     sentences.append(BOLD)
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -93,9 +95,7 @@ def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
 
 def _direction(metric: Metric) -> str:
     """Which end is the good one, to stand behind a heading."""
-    if metric.lower_is_better is None:
-        return ""
-    return f", {'lower' if metric.lower_is_better else 'higher'} is better"
+    return f", {metric.better} is better" if metric.better else ""
 
 
 def _origin(frame: pd.DataFrame) -> str:
@@ -168,6 +168,7 @@ def _decisions(table: Table, frame: pd.DataFrame) -> list[str]:
 def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     """Render a tidy table as LaTeX with booktabs; the paper's value in brackets."""
     datasets, rates = _datasets(frame), plan.rates
+    words = " ".join([*reservations(frame), caption(table, frame, plan, PAPER_ALONE)])
     columns = "ll" + "r" * (len(datasets) * len(rates))
     spans = " & ".join(
         rf"\multicolumn{{{len(rates)}}}{{c}}{{{_escape(dataset_name(name))}}}" for name in datasets
@@ -181,7 +182,7 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         r"% Needs \usepackage{booktabs} and \usepackage{graphicx}.",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_escape(' '.join([*reservations(frame), caption(table, frame, plan)]))}}}",
+        rf"\caption{{{_escape(words)}}}",
         rf"\label{{tab:{table.name}}}",
         r"\resizebox{\textwidth}{!}{%",
         rf"\begin{{tabular}}{{{columns}}}",

@@ -8,22 +8,25 @@ judge and the questions that are asked of the models. Given these, cells are ind
 over k; the number k of a seed at one f has nothing to do with the k-th at another (deviation:
 verdict-cells). A verdict is one about further trainings on these data under this judge.
 
-From `LEAST_EXACT` cells on, tests are exact sign-flip tests (Fisher 1935, The Design of
-Experiments, section 21). If differences d_1 ... d_N are independent and symmetric about a centre c,
-the signs of d - c are as good as coin tosses, and of the 2^N sums with flipped signs
+Tests are exact sign-flip tests (Fisher 1935, The Design of Experiments, section 21) of whole
+trainings: never of the images or labels of one. If differences d_1 ... d_N are independent and
+symmetric about a centre c, the signs of d - c are as good as coin tosses, and of the 2^N sums with
+flipped signs
 
     sum_i e_i (d_i - c) >= sum_i (d_i - c)   <=>   mean of {d_i: e_i = -1} <= c,
 
 so that p is the share of subsets of the differences whose mean is at most c, the empty one counted.
 The same list of subset means gives the interval of all c that are not rejected (Hartigan 1969,
-DOI 10.1080/01621459.1969.10501057). If two models are equally good their differences are symmetric
-about 0, whatever the law of their scores; against a number, symmetry is an assumption. Where the
-centre differs between f, a mean that one f alone carries counts for little: the test asks for what
-is so in general.
+DOI 10.1080/01621459.1969.10501057), which `scipy.stats.permutation_test` does not; its p is the
+same. If two models are equally good their differences are symmetric about 0, whatever the law of
+their scores; against a number, or where only one of the two collapses now and then, the centre is
+that of typical trainings (docs/power.md). Where it differs between f, a mean that one f alone
+carries counts for little: the test asks for what is so in general.
 
-With fewer cells, as at one f with few seeds, no sign-flip test reaches 5 % (2 / 2^N is the least),
-and Student's paired test takes its place. It asks for more: normal differences. Heavy tails make it
-err on the safe side; of trainings that collapse now and then it finds too much.
+With fewer cells, as at one f with few seeds, no sign-flip test reaches 5 % on both sides (2 / 2^N
+is the least), and nothing else does without an assumption about the scores: of three differences
+that are as often +1 as -1, Student's test takes every fourth for a difference. So fewer decide
+nothing; the same formula says so by itself, with its large p and its infinite interval.
 """
 
 from __future__ import annotations
@@ -41,9 +44,9 @@ LEVEL = 0.95
 ALPHA = 1 - LEVEL
 ENOUGH = 3
 """Seeds from which on anything is decided."""
-LEAST_EXACT = 6
+LEAST = 6
 """Differences from which on a sign-flip test can reach 5 % on both sides: 2 / 2^6 = 0.03."""
-MOST_EXACT = 20
+MOST_EXACT = 16
 """Differences up to which all 2^N subsets are looked at; beyond, `DRAWN_SUBSETS` of them."""
 DRAWN_SUBSETS = 2**16 - 1
 ROUNDING = 1e-12
@@ -61,7 +64,7 @@ class Centre:
     mean
         Of the differences.
     low, high
-        Its interval at the level `LEVEL`; infinite for a single difference.
+        Its interval at the level `LEVEL`; infinite for fewer than `LEAST` differences.
     p_above, p_below
         One-sided p-values of "the centre is above (below)" the number asked about.
     """
@@ -82,14 +85,20 @@ def centre(differences: ArrayLike, of: float = 0.0) -> Centre:
         Independent differences, any shape, at least one.
     of
         The number asked about.
-
-    Returns
-    -------
-    Centre
-        By subset means from `LEAST_EXACT` differences on, by Student's t below.
     """
     values = np.asarray(differences, dtype=float).ravel()
-    return _exact(values, of) if len(values) >= LEAST_EXACT else _student(values, of)
+    means = subset_means(values)
+    # The empty subset, which no flip at all stands for, is on both sides.
+    number = len(means) + 1
+    slack = ROUNDING * float(np.abs(values).max(initial=abs(of)))
+    below, above = np.count_nonzero(means <= of + slack), np.count_nonzero(means >= of - slack)
+    rejected = math.floor((1 - LEVEL) / 2 * number)
+    low, high = -math.inf, math.inf
+    if rejected:
+        ends = np.partition(means, [rejected - 1, number - 1 - rejected])
+        low, high = float(ends[rejected - 1]), float(ends[number - 1 - rejected])
+    p_above, p_below = float(1 + below) / number, float(1 + above) / number
+    return Centre(float(values.mean()), low, high, min(p_above, 1.0), min(p_below, 1.0))
 
 
 def whole_seeds(differences: ArrayLike) -> float:
@@ -103,7 +112,7 @@ def whole_seeds(differences: ArrayLike) -> float:
     differences
         By f and seed, (F, n).
     """
-    return _exact(np.asarray(differences, dtype=float).mean(0), 0.0).p_above
+    return centre(np.asarray(differences, dtype=float).mean(0)).p_above
 
 
 def subset_means(values: ArrayLike) -> Values:
@@ -124,34 +133,6 @@ def _random_subsets(n: int) -> Values:
     chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
     chosen[chosen.sum(1) == 0] = 1
     return chosen
-
-
-def _exact(values: Values, of: float) -> Centre:
-    means = subset_means(values)
-    # The empty subset, which no flip at all stands for, is on both sides.
-    number = len(means) + 1
-    slack = ROUNDING * float(np.abs(values).max(initial=abs(of)))
-    below, above = np.count_nonzero(means <= of + slack), np.count_nonzero(means >= of - slack)
-    rejected = math.floor((1 - LEVEL) / 2 * number)
-    low, high = -math.inf, math.inf
-    if rejected:
-        ends = np.partition(means, [rejected - 1, number - 1 - rejected])
-        low, high = float(ends[rejected - 1]), float(ends[number - 1 - rejected])
-    p_above, p_below = float(1 + below) / number, float(1 + above) / number
-    return Centre(float(values.mean()), low, high, min(p_above, 1.0), min(p_below, 1.0))
-
-
-def _student(values: Values, of: float) -> Centre:
-    mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return Centre(mean, -math.inf, math.inf, 1.0, 1.0)
-    error = float(values.std(ddof=1)) / math.sqrt(n)
-    if error <= ROUNDING * float(np.abs(values).max(initial=abs(of))):
-        sides = (float(mean <= of), float(mean >= of))
-        return Centre(mean, mean, mean, *sides)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
-    p_above = float(stats.t.sf((mean - of) / error, n - 1))
-    return Centre(mean, mean - half, mean + half, p_above, 1 - p_above)
 
 
 @dataclass(frozen=True)
@@ -242,11 +223,11 @@ def improvement(differences: ArrayLike) -> tuple[float, float, float]:
     """Probability of improvement: how often the subject does better; with its interval.
 
     arXiv:2108.13264 averages P(X > Y) over tasks; here the tasks are the f, and X and Y have the
-    same labelled images. Its interval is a bootstrap stratified by task, which covers the truth in
-    two of three cases for three seeds and a probability of 0.9. This one is Clopper and Pearson's
-    (1934, DOI 10.1093/biomet/26.4.404) of independent wins and losses, which covers it with any
-    number of seeds; probabilities that differ between f make it wider than need be (Hoeffding
-    1956, DOI 10.1214/aoms/1177728178) (deviation: improvement-interval).
+    same labelled images. Its interval is a bootstrap stratified by task (`rliable`, by way of
+    `arch`), which with three seeds has no width at all as soon as all three agree (docs/power.md).
+    This one is Clopper and Pearson's (1934, DOI 10.1093/biomet/26.4.404), which covers the truth
+    with any number of seeds; probabilities that differ between f make it wider than need be
+    (Hoeffding 1956, DOI 10.1214/aoms/1177728178) (deviation: improvement-interval).
 
     Parameters
     ----------
@@ -261,32 +242,34 @@ def improvement(differences: ArrayLike) -> tuple[float, float, float]:
     values = np.asarray(differences, dtype=float).ravel()
     slack, n = _slack(values), len(values)
     wins, losses = int((values > slack).sum()), int((values < -slack).sum())
-    low = stats.beta.ppf((1 - LEVEL) / 2, wins, n - wins + 1) if wins else 0.0
-    high = stats.beta.ppf((1 + LEVEL) / 2, n - losses + 1, losses) if losses else 1.0
+    low = stats.binomtest(wins, n).proportion_ci(LEVEL).low
+    high = stats.binomtest(n - losses, n).proportion_ci(LEVEL).high
     return (n + wins - losses) / (2 * n), float(low), float(high)
 
 
-def separable(values: Sequence[Values], lower_is_better: bool) -> tuple[int, float]:
-    """Which of several models is best at one f, and how surely it differs from the next.
+def leader(values: Sequence[Values], lower_is_better: bool) -> tuple[int, float]:
+    """Which of several models is the best over all f, and how surely.
 
     Parameters
     ----------
     values
-        Of each model, over the seeds that all of them have, (n,).
+        Of each model, by f and the seeds that all of them have, (F, n); at least one model.
     lower_is_better
         Which end is the good one.
 
     Returns
     -------
     best : int
-        Its place.
+        Its place, by the mean.
     p : float
-        Two-sided, of the paired difference between best and second; 1 with fewer than `ENOUGH`
-        seeds or a single model.
+        Two-sided, of its difference to whichever other model it is told apart from least; 1 for a
+        single model or fewer than `ENOUGH` seeds. That the best is chosen by the same values needs
+        no correction, as it is asked to differ from every other one (Hung and Fithian 2019,
+        DOI 10.1214/18-AOS1705).
     """
     sign = -1 if lower_is_better else 1
-    order = sorted(range(len(values)), key=lambda i: -sign * float(np.mean(values[i])))
-    if len(order) < 2 or len(values[order[0]]) < ENOUGH:
-        return order[0], 1.0
-    apart = sign * (np.asarray(values[order[0]]) - np.asarray(values[order[1]]))
-    return order[0], evidence("better", apart).p_for
+    best = max(range(len(values)), key=lambda i: sign * float(np.mean(values[i])))
+    others = [value for i, value in enumerate(values) if i != best]
+    if not others or values[best].shape[-1] < ENOUGH:
+        return best, 1.0
+    return best, max(evidence("better", sign * (values[best] - other)).p_for for other in others)

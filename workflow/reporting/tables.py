@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ import pandas as pd
 
 from workflow.reporting.judges import failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
-from workflow.reporting.paper import TABLES, Metric, Table
+from workflow.reporting.paper import TABLES, Table
 from workflow.reporting.records import Cell, Plan, by_cell
-from workflow.reporting.statistics import ALPHA, ENOUGH, holm, separable
+from workflow.reporting.statistics import ALPHA, holm, leader
 
 PAPER_VALUES = Path(__file__).parents[1] / "resources" / "paper_tables.csv"
 
@@ -30,6 +31,7 @@ TIDY = [
     "difference",
     "bold",
     "runs",
+    "better",
     "judge_failed",
 ]
 
@@ -71,8 +73,9 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     A cell needs every seed that the plan asks for: with one missing, its mean and standard
     deviation are missing too, and `n` says how many there are. The standard deviation is the
     sample's (ddof = 1). The paper's value stands beside the paper's own data sets only. `bold` says
-    that a model is the best at its f and separable from the next: see `separable_best`. `runs` are
-    those that are there, with or without the metric: a model may have no such figure.
+    of a model that it is the best over all f: see `leaders`. `runs` are those that are there, with
+    or without the metric: a model may have no such figure. `better` is the good end, if there is
+    one: lower or higher.
 
     Parameters
     ----------
@@ -97,13 +100,13 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         run_seeds.setdefault((dataset, model, rate), set()).update(by_seed)
     label = table.name if table.number is None else table.number
     rows: list[tuple[object, ...]] = []
-    measured = set(records["metric"])
+    measured, failed = set(records["metric"]), failed_judges(records)
     datasets = [name for name in plan.datasets if belongs(table, name, plan)]
+    best = leaders(table, cells, plan, failed)
     for metric in table.metrics:
         if metric.optional and metric.name not in measured:
             continue
         for dataset in datasets:
-            best = separable_best(metric, dataset, cells, plan)
             for model, described in plan.models.items():
                 if not table.shows(described["system"]):
                     continue
@@ -117,51 +120,55 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                         values = list(cells.get(cell, {}).values())
                         summary = _summary(values, expected, paper)
                         there = len(run_seeds.get((dataset, model, rate), ()))
-                        rows.append((label, *cell, *summary, (model, rate) in best, there))
+                        bold = (metric.name, dataset, model) in best
+                        rows.append((label, *cell, *summary, bold, there, metric.better))
             for model in table.references:
                 cell = (metric.name, dataset, model, "")
                 if cell in cells:
                     values = list(cells[cell].values())
-                    rows.append((label, *cell, *_summary(values, 1, None), False, 1))
+                    rows.append((label, *cell, *_summary(values, 1, None), False, 1, metric.better))
     numbers = {column: float for column in ("mean", "std", "paper", "difference")}
     frame = pd.DataFrame(rows, columns=TIDY[:-1]).astype(numbers)
-    failed = failed_judges(records)
     frame["judge_failed"] = [
         failed.get(dataset, "") if rests_on_judge(metric, model) else ""
         for metric, dataset, model in zip(
             frame["metric"], frame["dataset"], frame["model"], strict=True
         )
     ]
-    frame["bold"] &= frame["judge_failed"] == ""
     return frame
 
 
-def separable_best(
-    metric: Metric, dataset: str, cells: Mapping[Cell, dict[int, float]], plan: Plan
-) -> set[tuple[str, str]]:
-    """The best model at each f, as (model, rate), where it is separable from the second.
+def leaders(
+    table: Table, cells: Mapping[Cell, dict[int, float]], plan: Plan, failed: Collection[str]
+) -> set[tuple[str, str, str]]:
+    """The best model over all f, as (metric, data set, model), where it differs from every other.
 
-    That is at 5 %, paired by seed, and corrected over the f of a measure on a data set (Holm). One
-    seed separates nothing, and neither does a measure without a better end.
+    That is at 5 %, paired by f and seed, and corrected over the blocks of the table (Holm). Few
+    seeds lead nowhere, and neither does a measure without a better end, or one that rests on the
+    judge of a data set in `failed`.
     """
-    if metric.lower_is_better is None:
-        return set()
     candidates, p_values = [], []
-    for rate in plan.rates:
+    for metric, dataset in product(table.metrics, plan.datasets):
+        unjudged = dataset in failed and rests_on_judge(metric.name)
+        if metric.lower_is_better is None or unjudged or not belongs(table, dataset, plan):
+            continue
         found = {
-            model: values
-            for model in plan.models
-            if (values := cells.get((metric.name, dataset, model, rate), {}))
-            and len(values) >= len(plan.runs(dataset, model, rate))
+            model: [cells.get((metric.name, dataset, model, rate), {}) for rate in plan.rates]
+            for model, described in plan.models.items()
+            if table.shows(described["system"])
         }
-        seeds = sorted(set.intersection(*map(set, found.values()))) if found else []
-        if len(found) > 1 and len(seeds) >= ENOUGH:
-            ordered = [np.array([of_seed[seed] for seed in seeds]) for of_seed in found.values()]
-            best, p = separable(ordered, metric.lower_is_better)
-            candidates.append((list(found)[best], rate))
+        whole = range(plan.seeds_of(dataset))
+        values = {
+            model: np.array([[of_seed[seed] for seed in whole] for of_seed in by_rate])
+            for model, by_rate in found.items()
+            if all(set(whole) <= of_seed.keys() for of_seed in by_rate)
+        }
+        if len(values) > 1:
+            best, p = leader(list(values.values()), metric.lower_is_better)
+            candidates.append((metric.name, dataset, list(values)[best]))
             p_values.append(p)
     adjusted = holm(p_values)
-    return {cell for cell, p in zip(candidates, adjusted, strict=True) if p <= ALPHA}
+    return {block for block, p in zip(candidates, adjusted, strict=True) if p <= ALPHA}
 
 
 def _summary(
@@ -179,11 +186,13 @@ def wide(table: Table, frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Lay a tidy table out as the paper does: models down, data set and f across.
 
     Each rate has the columns `obtained`, `paper` and `difference`; reference rows repeat their
-    value at every rate. `judge_failed` names the judges that a row rests on in vain.
+    value at every rate. `better` and `bold` are those of `tidy`, the latter by data set.
+    `judge_failed` names the judges that a row rests on in vain.
     """
     rows = []
     for (metric, model), group in frame.groupby(["metric", "model"], sort=False):
         row: dict[str, object] = {"metric": metric, "model": model}
+        row["better"] = group["better"].iloc[0]
         for cell in group.to_dict("records"):
             rate = cell["supervision_rate"]
             for column in [rate] if rate else plan.rates:
@@ -191,6 +200,7 @@ def wide(table: Table, frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                 row[f"{prefix} obtained"] = cell["mean"]
                 row[f"{prefix} paper"] = cell["paper"]
                 row[f"{prefix} difference"] = cell["difference"]
+            row[f"{cell['dataset']} bold"] = cell["bold"]
         row["judge_failed"] = " ".join(filter(None, group["judge_failed"].unique()))
         rows.append(row)
     return pd.DataFrame(rows)

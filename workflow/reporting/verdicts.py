@@ -17,7 +17,7 @@ from functools import cached_property
 import pandas as pd
 
 from workflow.reporting.claims import Claim
-from workflow.reporting.statistics import ALPHA, ENOUGH, Evidence, every, holm
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, Evidence, every, holm
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 AGREES, DISAGREES = "agrees", "disagrees"
@@ -140,6 +140,14 @@ class Verdict:
     def outcome(self) -> str:
         """The verdict without the number of seeds."""
         return next((w for w in (DISAGREES, AGREES) if self.verdict.endswith(w)), self.verdict)
+
+    @property
+    def undecidable(self) -> str:
+        """Why no number could have made it hold: too few seeds at a single f; or empty."""
+        alone = [c.seeds for c in self.deciding if c.seeds >= ENOUGH and c.differences < LEAST]
+        if self.verdict != UNDECIDED or not alone:
+            return ""
+        return f"{min(alone)} seeds at one f cannot decide it"
 
     @property
     def seeds(self) -> int:
