@@ -78,4 +78,5 @@ SYSTEMS = {
     ),
     "diva": System("baselines.diva:DIVA"),
     "vae_classifier": System("baselines.vae_classifier:VAEClassifier"),
+    "csvae": System("baselines.csvae:CSVAE"),
 }

@@ -1,4 +1,4 @@
-"""Processor time of one training step of every system, side by side in one process.
+"""Processor time of one training step of every configured model, side by side in one process.
 
 Steps of the systems alternate, so that whatever else the machine does falls on all of them alike,
 and the median over the rounds is compared with CCVAE's of the same process. Images are random:
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from benchmarks.common import Step, machine, milliseconds, table
@@ -25,31 +26,46 @@ from ccvae.files import write_text
 from ccvae.interface import LabelledVAE
 from ccvae.labels import MultiLabel
 from ccvae.training import step_loss
+from workflow.config import Config
 from workflow.models import build_model
+from workflow.planning.overlay import DEFAULT
 
 N_LABELS = 18
 IMAGE_SHAPE = (3, 64, 64)
-LATENTS = 45
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A system with its options, and how much more than CCVAE a step of it may cost."""
+    """A model with its options, and how much more than CCVAE a step of it may cost."""
 
+    name: str
     title: str
     system: str
     options: dict[str, Any]
     limit: float | None
 
 
-CHARACTERISTIC = {"latents": LATENTS, "latents_per_label": 1}
-CONTESTANTS = (
-    Contestant("CCVAE", "ccvae", {**CHARACTERISTIC, "label_samples": 100}, None),
-    Contestant("M2, disarm", "m2", {"latents": LATENTS, "label_estimator": "disarm"}, 2.2),
-    Contestant("MVAE", "mvae", {"latents": LATENTS}, 1.5),
-    Contestant("modified DIVA", "diva", CHARACTERISTIC, 1.5),
-    Contestant("VAE + classifier", "vae_classifier", CHARACTERISTIC, 1.5),
-)
+REFERENCE = "ccvae"
+DRAWS = 100
+"""For q(y|x) of the reference, as in the released codes."""
+
+LIMITS = {"m2": 2.2, "mvae": 1.5, "diva": 1.5, "vae_classifier": 1.5}
+"""Where there is one."""
+
+
+def contestants(config: Config) -> tuple[Contestant, ...]:
+    """Every model of a configuration, as it is set for several binary labels; CCVAE first."""
+    found = []
+    for name, entry in config.values["model_settings"].items():
+        options = {k: v for k, v in entry["attributes"].items() if k != "training"}
+        if name == REFERENCE:
+            options["label_samples"] = DRAWS
+        limit = LIMITS.get(name)
+        found.append(Contestant(name, entry["title"], entry["system"], options, limit))
+    return tuple(sorted(found, key=lambda contestant: contestant.name != REFERENCE))
+
+
+CONTESTANTS = contestants(Config(yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))))
 
 BATCHES = {
     "the released schedule: 200 labelled images or 200 unlabelled ones": (200, 200),
@@ -63,7 +79,7 @@ def build(contestant: Contestant) -> LabelledVAE:
     torch.manual_seed(0)
     settings = {
         "system": contestant.system,
-        "model": contestant.system,
+        "model": contestant.name,
         "dataset": "random images",
         "architecture": {"name": "table3", "kaiming": True},
         "options": {"likelihood": "laplace", **contestant.options},
@@ -101,7 +117,7 @@ class Cost:
 
 
 def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, Cost]]:
-    """Cost by system and kind of step: `supervised`, `unsupervised` and `both` in one."""
+    """Cost by model and kind of step: `supervised`, `unsupervised` and `both` in one."""
     n = labelled + unlabelled
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(n, *IMAGE_SHAPE, generator=generator)
@@ -117,25 +133,25 @@ def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, 
         model = build(contestant)
         optimizer = torch.optim.Adam(model.parameter_groups(1e-4), fused=True)
         for kind, (images, count) in kinds.items():
-            name = f"{contestant.title}/{kind}"
+            name = f"{contestant.name}/{kind}"
             steps[name] = partial(one_step, model, optimizer, images, y, count)
     gflop = {name: operations(step) for name, step in steps.items()}
     ms = milliseconds(steps, rounds)
     costs = {name: Cost(ms[name], gflop[name]) for name in steps}
     return {
-        contestant.title: {kind: costs[f"{contestant.title}/{kind}"] for kind in kinds}
+        contestant.name: {kind: costs[f"{contestant.name}/{kind}"] for kind in kinds}
         for contestant in CONTESTANTS
     }
 
 
 def ratios(found: dict[str, dict[str, Cost]]) -> list[str]:
     """Lines of a Markdown table: ms, and in brackets the ratios to CCVAE."""
-    kinds = list(found["CCVAE"])
+    kinds = list(found[REFERENCE])
     rows: list[list[object]] = []
     for contestant in CONTESTANTS:
         row: list[object] = [contestant.title]
         for kind in kinds:
-            own, reference = found[contestant.title][kind], found["CCVAE"][kind]
+            own, reference = found[contestant.name][kind], found[REFERENCE][kind]
             times, counts = own.ms / reference.ms, own.gflop / reference.gflop
             row.append(f"{own.ms:.0f} ({times:.2f}; {counts:.2f})")
         rows.append([*row, contestant.limit])
@@ -146,8 +162,8 @@ def above_limit(found: dict[str, dict[str, Cost]]) -> list[str]:
     """Name the kinds of step that cost more than the limit, and those that can never meet it."""
     lines = []
     for contestant in CONTESTANTS:
-        for kind, own in found[contestant.title].items():
-            reference = found["CCVAE"][kind]
+        for kind, own in found[contestant.name].items():
+            reference = found[REFERENCE][kind]
             if contestant.limit is None or own.ms <= contestant.limit * reference.ms:
                 continue
             times, counts = own.ms / reference.ms, own.gflop / reference.gflop
@@ -165,9 +181,10 @@ def document(results: dict[str, dict[str, dict[str, Cost]]], rounds: int) -> str
         "",
         "Generated by `make benchmark`. Processor time of one step (bound, gradient, Adam) on one "
         f"thread, median of {rounds} alternating rounds in one process; in brackets its ratio to "
-        "CCVAE's with 100 draws for q(y|x), and the same ratio of the operations that convolutions "
-        "and matrix products take, counted while a step runs. Images are 64x64 in colour with 18 "
-        "binary labels, the networks are Table 3's. `both` is one step on the labelled and the "
+        f"CCVAE's with {DRAWS} draws for q(y|x), and the same ratio of the operations that "
+        "convolutions and matrix products take, counted while a step runs. Every model has the "
+        "options of config/config.yaml; images are 64x64 in colour with 18 binary labels, the "
+        "networks are Table 3's. `both` is one step on the labelled and the "
         "unlabelled images together, as training takes it where some images have no labels. "
         "`limit` is what a ratio should not exceed.",
         "",

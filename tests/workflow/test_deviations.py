@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from baselines.registry import SYSTEMS
 from workflow.reporting.paper import TABLES
-from workflow.reporting.render import DEVIATIONS
+from workflow.reporting.render import DEVIATIONS, deviations_of
 
 ROOT = Path(__file__).parents[2]
 CITATION = re.compile(r"\(deviations?: *([a-z0-9-]+(?:, *[a-z0-9-]+)*)")
@@ -51,7 +52,8 @@ def test_entries_are_whole_and_named_once():
     for entry in entries:
         missing = {field for field in FIELDS if entry.get(field) in (None, "")}
         assert missing == set(), entry["id"]
-        assert set(entry) <= FIELDS | {"effect", "data"}, entry["id"]
+        assert set(entry) <= FIELDS | {"effect", "data", "systems"}, entry["id"]
+        assert set(entry.get("systems", [])) <= set(SYSTEMS), entry["id"]
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["id"])
 
 
@@ -59,6 +61,14 @@ def test_tables_that_an_entry_touches_are_there():
     known = {table.name if table.number is None else table.number for table in TABLES.values()}
     for entry in register():
         assert set(entry["tables"]) <= known, entry["id"]
+
+
+def test_entries_about_some_models_stand_under_tables_that_show_them():
+    def under(*systems: str) -> set[str]:
+        return {e["id"] for e in deviations_of(TABLES["table1"], ["celeba"], systems)}
+
+    assert under("ccvae", "csvae") - under("ccvae") >= {"csvae-game", "csvae-posterior"}
+    assert "m2-alpha" in under()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,18 @@ BOLD = (
 )
 
 
-def deviations_of(table: Table, datasets: Sequence[str]) -> list[dict[str, Any]]:
-    """Entries of the deviations register that touch a table of these data sets."""
+def deviations_of(
+    table: Table, datasets: Sequence[str], systems: Collection[str]
+) -> list[dict[str, Any]]:
+    """Entries of the deviations register that touch a table of these data sets and systems."""
     register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
     name = table.name if table.number is None else table.number
     return [
         entry
         for entry in register
-        if name in entry["tables"] and not set(entry.get("data", datasets)).isdisjoint(datasets)
+        if name in entry["tables"]
+        and not set(entry.get("data", datasets)).isdisjoint(datasets)
+        and ("systems" not in entry or not set(entry["systems"]).isdisjoint(systems))
     ]
 
 
@@ -89,7 +93,7 @@ def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
             lines += [f"**{dataset_name(dataset)}, {metric.heading}**{_direction(metric)}", ""]
             lines += _markdown_block(block, plan)
             lines.append("")
-    lines += [_origin(frame), "", *_decisions(table, frame)]
+    lines += [_origin(frame), "", *_decisions(table, frame, plan)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -154,8 +158,9 @@ def _paper(cell: Any) -> str:
     return f" ({_number(cell.paper)}{difference})"
 
 
-def _decisions(table: Table, frame: pd.DataFrame) -> list[str]:
-    entries = deviations_of(table, _datasets(frame))
+def _decisions(table: Table, frame: pd.DataFrame, plan: Plan) -> list[str]:
+    systems = {plan.models[name]["system"] for name in set(frame["model"]) & set(plan.models)}
+    entries = deviations_of(table, _datasets(frame), systems)
     if not entries:
         return []
     lines = [

@@ -19,6 +19,7 @@ HEADINGS = {
     "swap_normalised": "swap, normalised",
     "swap_background_change": "background lost in swaps",
     "generation_accuracy": "generation accuracy",
+    "leakage_rest": "labels in the rest of z",
 }
 """Metrics of a page, and what they are called there."""
 

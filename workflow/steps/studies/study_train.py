@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ccvae.files import atomic_path, write_json
 from ccvae.model import CCVAE
@@ -14,7 +15,8 @@ from datasets.store import Store
 from evaluators.accuracy import accuracy, majority
 from evaluators.generation import generation
 from evaluators.images import ImageSet
-from evaluators.inferring import infer_all
+from evaluators.inferring import infer_all, part_of
+from evaluators.leakage import leakage
 from evaluators.measuring import evaluating
 from evaluators.reconstruction import reconstruction
 from evaluators.swap import swap
@@ -66,6 +68,11 @@ def work(given: Namespace) -> None:
                 scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed)
             generated = amounts["generated_images"]
             scores |= generation(model, judge, images, n=generated, seed=seed)[0]
+            if inferred.rest is not None:
+                half = min(amounts["probe_images"], len(images) // 2)
+                ends = (0, half), (half, 2 * half)
+                fit, test = (images.take(torch.arange(*end)) for end in ends)
+                scores |= leakage(fit, test, [part_of(inferred, *end) for end in ends])
     save_tensors(model.state_dict(), given.out / "model.pt")
     if recorder is not None:
         with atomic_path(given.gradients) as path:
