@@ -79,4 +79,5 @@ SYSTEMS = {
     "diva": System("baselines.diva:DIVA"),
     "vae_classifier": System("baselines.vae_classifier:VAEClassifier"),
     "csvae": System("baselines.csvae:CSVAE"),
+    "meme": System("baselines.meme:MEME"),
 }

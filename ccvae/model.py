@@ -199,21 +199,23 @@ class CCVAE(ConditionalPriorVAE):
 
     def _unsupervised(self, posterior: Gaussian, z: Latents, log_p_x_given_z: PerImage) -> Bound:
         """Equation (5), or with log p(z_c) itself."""
-        z_c = self.characteristics(z)
-        log_q_y_given_z = self.label_log_probs(z_c)
-        log_joint = self.conditional_prior.log_density(z_c) + self.labels.log_prior
-        if self.unsupervised == "exact":
-            log_p_z_c = log_joint.logsumexp(-1).sum(-1)
-        else:
-            q = log_q_y_given_z.exp()
-            if self.unsupervised == "sampled":
-                drawn = torch.multinomial(q.detach().flatten(0, 1), 1)
-                q = self.labels.one_hot(drawn.view(q.shape[:2]))
-            log_p_z_c = (q * (log_joint - log_q_y_given_z)).sum((-1, -2))
+        log_p_z_c = self._log_p_z_c(self.characteristics(z))
         divergence = posterior.log_prob(z) - log_p_z_c - self._log_p_style(z)
         return Bound.of(
             log_p_x_given_z - divergence, reconstruction=log_p_x_given_z, divergence=divergence
         )
+
+    def _log_p_z_c(self, z_c: Characteristics) -> PerImage:
+        """What equation (5) adds for z_c, or log p(z_c) itself: (B, F, d) -> (B,)."""
+        log_q_y_given_z = self.label_log_probs(z_c)
+        log_joint = self.conditional_prior.log_density(z_c) + self.labels.log_prior
+        if self.unsupervised == "exact":
+            return log_joint.logsumexp(-1).sum(-1)
+        q = log_q_y_given_z.exp()
+        if self.unsupervised == "sampled":
+            drawn = torch.multinomial(q.detach().flatten(0, 1), 1)
+            q = self.labels.one_hot(drawn.view(q.shape[:2]))
+        return (q * (log_joint - log_q_y_given_z)).sum((-1, -2))
 
     def _log_q_y_given_z(self, z_c: Characteristics, one_hot: LabelTable) -> PerImage:
         """log q(y | z_c), (B,)."""
