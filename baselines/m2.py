@@ -109,6 +109,10 @@ class M2(LabelledVAE):
         label = self.label_trunk(x)
         return label, label if self.latent_trunk is self.label_trunk else self.latent_trunk(x)
 
+    def mean_features(self, x: Images) -> tuple[Features, Features]:
+        """`features` without chance."""
+        return self.features(x)
+
     def posterior(self, features: Features, code: Code) -> Gaussian:
         """q(z | x, y) from the latent trunk's features and labels as network input."""
         return self.latent_head(self.joint(torch.cat([features, code], dim=1)))
@@ -141,7 +145,17 @@ class M2(LabelledVAE):
         z = posterior.rsample()
         batches = self.decoder(torch.cat([z, code], dim=1)).split(len(x))
         reconstruction = torch.cat([self.log_likelihood(x, logits) for logits in batches])
-        return reconstruction, posterior.kl().sum(-1)
+        return reconstruction, self._divergence(posterior, z, features, code)
+
+    def _divergence(
+        self,
+        posterior: Gaussian,
+        z: Float[Tensor, "nB m"],
+        features: Float[Tensor, "nB features"],
+        code: Float[Tensor, "nB outputs"],
+    ) -> Float[Tensor, " nB"]:
+        """From the priors to the posteriors of all that has no label, given y: (n B,)."""
+        return posterior.kl().sum(-1)
 
     def _supervised(self, x: Images, y: Labels, features: Features, log_q: LabelTable) -> Bound:
         reconstruction, kl = self._image_bound(x, features, self.labels.encode(y))
@@ -207,7 +221,7 @@ class M2(LabelledVAE):
 
     def _encoded(self, x: Images) -> tuple[Probabilities, Code, Latents]:
         """q(y | x), the most probable labels as network input, and the mean of q(z | x, them)."""
-        label_features, features = self.features(x)
+        label_features, features = self.mean_features(x)
         probabilities = self.label_probabilities(label_features)
         code = self.labels.encode(self.labels.predict(probabilities))
         return probabilities, code, self.posterior(features, code).loc

@@ -56,28 +56,26 @@ class System:
         return lacks
 
 
+DECODES_LABELS = {
+    "diversify": "The label itself enters the decoder; no latent holds its characteristics "
+    "(section 6.2).",
+    "traverse": "The label itself enters the decoder, which has seen no values in between "
+    "(section 6.1).",
+}
+SHARES_LATENTS = {
+    "diversify": "All latents belong to all labels; those of one cannot be drawn anew "
+    "(section 6.2).",
+    "traverse": "All latents belong to all labels; nothing says along which one to go "
+    "(section 6.1).",
+}
+
 SYSTEMS = {
     "ccvae": System("ccvae.model:CCVAE"),
-    "m2": System(
-        "baselines.m2:M2",
-        lacks={
-            "diversify": "The label itself enters the decoder; no latent holds its characteristics "
-            "(section 6.2).",
-            "traverse": "The label itself enters the decoder, which has seen no values in between "
-            "(section 6.1).",
-        },
-    ),
-    "mvae": System(
-        "baselines.mvae:MVAE",
-        lacks={
-            "diversify": "All latents belong to all labels; those of one cannot be drawn anew "
-            "(section 6.2).",
-            "traverse": "All latents belong to all labels; nothing says along which one to go "
-            "(section 6.1).",
-        },
-    ),
+    "m2": System("baselines.m2:M2", DECODES_LABELS),
+    "mvae": System("baselines.mvae:MVAE", SHARES_LATENTS),
     "diva": System("baselines.diva:DIVA"),
     "vae_classifier": System("baselines.vae_classifier:VAEClassifier"),
     "csvae": System("baselines.csvae:CSVAE"),
     "meme": System("baselines.meme:MEME"),
+    "mopoe": System("baselines.mopoe:MoPoE", SHARES_LATENTS),
 }
