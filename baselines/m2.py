@@ -96,7 +96,7 @@ class M2(LabelledVAE):
         self.label_estimator = label_estimator
         self.label_trunk = architecture.trunk()
         self.latent_trunk = architecture.trunk() if separate_trunk else self.label_trunk
-        self.label_head = nn.Linear(architecture.features, labels.n_outputs)
+        self.label_head: nn.Module = nn.Linear(architecture.features, labels.n_outputs)
         self.joint = nn.Sequential(
             nn.Linear(architecture.features + labels.n_outputs, HIDDEN), nn.ReLU()
         )

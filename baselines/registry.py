@@ -78,4 +78,5 @@ SYSTEMS = {
     "csvae": System("baselines.csvae:CSVAE"),
     "meme": System("baselines.meme:MEME"),
     "mopoe": System("baselines.mopoe:MoPoE", SHARES_LATENTS),
+    "adgm": System("baselines.adgm:ADGM", DECODES_LABELS),
 }
