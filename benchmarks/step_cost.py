@@ -190,7 +190,9 @@ def document(results: dict[str, dict[str, dict[str, Cost]]], rounds: int) -> str
         "",
         "On labelled images MVAE decodes two draws of z, for ELBO(x, y) and for ELBO(x), where "
         "CCVAE decodes one: that is what MVAE is, and how the networks are written cannot change "
-        "it. M2's unbiased estimator decodes two label vectors for an image without labels.",
+        "it. M2's unbiased estimator decodes two label vectors for an image without labels, and so "
+        "does ADGM's. MoPoE decodes a draw of each posterior that it mixes, MEME one of q(z|x) and "
+        "`image_samples` + 1 of p(z|y).",
         "",
         machine(),
     ]

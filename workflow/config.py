@@ -207,9 +207,11 @@ class Config:
                 found[dataset] = {task: why for task, why in lacks.items() if task not in always}
         return found
 
-    def seeds_of(self, dataset: str) -> int:
-        """Number of seeds of a data set: its own, or that of all."""
-        return self.values["data"][dataset].get("seeds", self.values["seeds"])
+    def seeds_of(self, dataset: str, model: str | None = None) -> int:
+        """Number of seeds of a data set: its own, or that of all; a model may have fewer."""
+        count = self.values["data"][dataset].get("seeds", self.values["seeds"])
+        entry = {} if model is None else self.values["model_settings"][model]
+        return min(count, entry.get("seeds", count))
 
     def runs(self, kind: str | None = None) -> Iterator[Run]:
         """All runs, or those whose data sets use the settings `kind`."""
@@ -221,7 +223,7 @@ class Config:
                 if only is not None and dataset not in only:
                     continue
                 for rate in self.rates:
-                    for seed in range(self.seeds_of(dataset)):
+                    for seed in range(self.seeds_of(dataset, model)):
                         yield Run(dataset, model, rate, seed)
 
     def plan(self) -> dict[str, Any]:
@@ -234,6 +236,7 @@ class Config:
                     "system": self.system_of(name),
                     "title": self.values["model_settings"][name]["title"],
                     "datasets": self.values["model_settings"][name].get("datasets"),
+                    "seeds": self.values["model_settings"][name].get("seeds"),
                     "lacks": self._options_lack(name),
                 }
                 for name in self.models

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,24 @@ def test_a_data_set_can_have_a_number_of_seeds_of_its_own():
     assert plan.seeds_in_words() == "3 seeds (MNIST), one seed (synthetic_faces (drawn))"
     assert plan.seeds_in_words(["mnist"]) == "3 seeds"
     assert Plan("p", {"mnist": "classes"}, {}, [], 1).seeds_in_words() == "one seed"
+
+
+def test_a_model_can_have_fewer_seeds_than_the_data_set():
+    values = fabricated.configuration()
+    values["model_settings"]["m2"]["seeds"] = 2
+    config = Config(values)
+    plan = Plan(**config.plan())
+    assert [run.seed for run in plan.runs("mnist", "m2", "1.0")] == [0, 1]
+    assert [run.seed for run in plan.runs("synthetic_faces", "m2", "1.0")] == [0]
+    assert len(plan.runs("mnist", "ccvae", "1.0")) == 3
+    for dataset, model, rate in product(config.datasets, config.models, config.rates):
+        here = [r for r in config.runs() if (r.dataset, r.model, r.rate) == (dataset, model, rate)]
+        assert here == plan.runs(dataset, model, rate)
+    assert plan.seeds_in_words(["mnist"]) == "3 seeds (at most 2 seeds of M2)"
+    assert plan.seeds_in_words(["synthetic_faces"]) == "one seed"
+    values["figures"]["seed"] = 2
+    with pytest.raises(InputError, match="only seeds below 1 are run"):
+        Gallery(Config(values))
 
 
 def test_tables_wait_for_the_seeds_of_their_own_data_set(preset):

@@ -101,7 +101,7 @@ class Gallery:
                 f"configuration: figures.supervision_rate is {self.rate}, which is not run; "
                 f"choose largest or one of {', '.join(config.rates)}"
             )
-        fewest = min(map(config.seeds_of, config.datasets))
+        fewest = min(config.seeds_of(run.dataset, run.model) for run in config.runs())
         if self.seed >= fewest:
             raise InputError(
                 f"configuration: figures.seed is {self.seed}, but only seeds below {fewest} are "

@@ -65,8 +65,9 @@ class Plan:
     datasets
         Name of each data set -> name of its settings, `classes` or `attributes`.
     models
-        Name of each model -> {system, title, datasets (only these, or None for all), lacks (data
-        set -> task -> why its options do not allow what others of its system can do)}.
+        Name of each model -> {system, title, datasets (only these, or None for all), seeds (at
+        most so many, or None), lacks (data set -> task -> why its options do not allow what others
+        of its system can do)}.
     rates
         Supervision rates as strings.
     seeds
@@ -79,18 +80,25 @@ class Plan:
     rates: list[str]
     seeds: int | dict[str, int]
 
-    def seeds_of(self, dataset: str) -> int:
-        """Return the number of seeds of a data set."""
-        return self.seeds if isinstance(self.seeds, int) else self.seeds[dataset]
+    def seeds_of(self, dataset: str, model: str | None = None) -> int:
+        """Return the number of seeds of a data set; a model may have fewer."""
+        count = self.seeds if isinstance(self.seeds, int) else self.seeds[dataset]
+        return min(count, self.models.get(model or "", {}).get("seeds") or count)
 
     def seeds_in_words(self, datasets: Iterable[str] | None = None) -> str:
         """Numbers of seeds for readers, of all data sets or of some: "3 seeds (MNIST), ..."."""
         counts: dict[int, list[str]] = {}
         for dataset in self.datasets if datasets is None else datasets:
             counts.setdefault(self.seeds_of(dataset), []).append(dataset_name(dataset))
-        if len(counts) <= 1:
-            return _seeds(next(iter(counts), 1))
-        return ", ".join(f"{_seeds(n)} ({', '.join(names)})" for n, names in counts.items())
+        words = _seeds(next(iter(counts), 1))
+        if len(counts) > 1:
+            words = ", ".join(f"{_seeds(n)} ({', '.join(names)})" for n, names in counts.items())
+        fewer: dict[int, list[str]] = {}
+        for described in self.models.values():
+            if (n := described.get("seeds")) and n < max(counts, default=1):
+                fewer.setdefault(n, []).append(described["title"])
+        parts = [f"at most {_seeds(n)} of {', '.join(titles)}" for n, titles in fewer.items()]
+        return f"{words} ({'; '.join(parts)})" if parts else words
 
     def lacking(self, model: str, dataset: str) -> dict[str, str]:
         """Tasks that a model cannot do on a data set; for each a sentence that says why not."""
@@ -103,7 +111,7 @@ class Plan:
         only = self.models[model]["datasets"]
         if only is not None and dataset not in only:
             return []
-        return [Run(dataset, model, rate, seed) for seed in range(self.seeds_of(dataset))]
+        return [Run(dataset, model, rate, seed) for seed in range(self.seeds_of(dataset, model))]
 
 
 Cell = tuple[str, str, str, str]

@@ -137,7 +137,7 @@ def _text(cell: Any, plan: Plan, plus_minus: str) -> str:
     if pd.isna(cell.mean):
         if cell.n == 0 and cell.runs:
             return NOT_APPLICABLE
-        have = f" ({cell.n} of {plan.seeds_of(cell.dataset)} seeds)" if cell.n else ""
+        have = f" ({cell.n} of {plan.seeds_of(cell.dataset, cell.model)} seeds)" if cell.n else ""
         return MISSING + have
     text = _number(cell.mean)
     if pd.isna(cell.std):
