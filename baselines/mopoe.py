@@ -94,14 +94,15 @@ class MoPoE(MVAE):
             label_weight=label_weight,
             annealing=annealing,
         )
+        subsets = [subsets] if isinstance(subsets, str) else list(subsets)
         if not set(subsets) <= set(SUBSETS) or len(set(subsets)) != len(subsets):
             raise InputError(
-                f"MoPoE mixes subsets of its views, each once, and cannot mix {list(subsets)}; "
+                f"MoPoE mixes subsets of its views, each once, and cannot mix {subsets}; "
                 f"use some of {list(SUBSETS)}"
             )
         if set(subsets) <= {LABELS}:
             raise InputError(
-                f"MoPoE's subsets are {list(subsets)}, none of which has the image, so that "
+                f"MoPoE's subsets are {subsets}, none of which has the image, so that "
                 f"nothing would be learnt from it; add '{IMAGE}' or '{BOTH}'"
             )
         if joint not in JOINTS:

@@ -169,6 +169,11 @@ def test_intervention_of_a_mixture_draws_from_one_view_at_a_time() -> None:
     assert (seen[0][:, 0] > 0).double().mean().item() == pytest.approx(0.5, abs=0.04)
 
 
+def test_one_subset_may_be_named_without_a_list() -> None:
+    model = MoPoE(classes(3), Tiny(), latents=2, likelihood="laplace", subsets=BOTH)
+    assert model.subsets == (BOTH,)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
