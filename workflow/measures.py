@@ -127,7 +127,7 @@ def measure(
             inferred,
             n_pairs=amounts.swap_pairs,
             seed=seed,
-            true_swaps=None if answers is None else answers.swaps,
+            truth=None if answers is None else answers.true_swaps,
         )
     if "generate" in can:
         progress("generation")

@@ -23,7 +23,12 @@ READ_BY_A_JUDGE = (
     "frechet_distance_judge",
     "mutual_information",
 )
-READ_OFF_PIXELS = ("swap_background_change", "swap_truth_l1", "swap_truth_background_change")
+READ_OFF_PIXELS = (
+    "swap_background_change",
+    "swap_background_distance",
+    "swap_outside_change",
+    "swap_truth_",
+)
 """Names of metrics, or their beginnings."""
 
 

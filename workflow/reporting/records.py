@@ -44,6 +44,7 @@ REFERENCES = {
     "judge": "Independent classifier",
     "copy_characteristics": "Real images, swap = the donor",
     "copy_background": "Real images, swap = the background",
+    "true_redrawing": "True redrawing",
     "constant": "Mean image",
     "test_images": "Test images",
     "other_data": "Another data set",
