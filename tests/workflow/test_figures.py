@@ -13,6 +13,7 @@ from ccvae.errors import InputError
 from ccvae.labels import MultiClass, MultiLabel
 from ccvae.model import CCVAE
 from evaluators.images import ImageSet
+from evaluators.locality import label_variance
 from tests.tiny import Tiny, scramble
 from tests.toys import OFF, ON, PixelModel, toy_classes, toy_images
 from workflow.figures import (
@@ -219,9 +220,7 @@ def test_variance_lies_where_the_label_is_and_is_that_of_the_conditional_prior()
     with torch.no_grad():
         model.conditional_prior.loc.zero_()
         model.conditional_prior.raw_scale.fill_(np.log(np.expm1(0.1)))
-    variance = diversity.label_variance(
-        model, torch.rand(2, 1, 2, 2), [2, 0], draws=4000, seed=0
-    ).flatten(2)
+    variance = label_variance(model, torch.rand(2, 1, 2, 2), [2, 0], draws=4000, seed=0).flatten(2)
     # Near zero the sigmoid has slope 1/4.
     expected = torch.zeros(2, 2, 4)
     expected[:, 0, 2] = expected[:, 1, 0] = (0.1 / 4) ** 2
@@ -291,7 +290,7 @@ def record(values: list[list[float | None]], condition: float | None) -> dict:
     }
 
 
-def test_confusion_matrices_share_one_scale_centred_at_zero_and_name_the_condition():
+def test_confusion_matrices_of_every_model_share_one_scale_and_name_the_condition():
     records = {
         "0.06": record([[1.0, -3.0], [0.0, 2.0]], 4.25),
         "0.2": record([[0.5, 0.0], [None, None]], None),
@@ -302,7 +301,9 @@ def test_confusion_matrices_share_one_scale_centred_at_zero_and_name_the_conditi
     assert panels(figure) == 5
     shown = [axes for axes in figure.axes if axes.images and axes.get_title(loc="left")]
     assert len(shown) == 3
-    assert {axes.images[0].get_clim() for axes in shown} == {(-3.0, 3.0)}
+    larger = matrices.draw_confusion({"1.0": record([[90.0, 0.0], [0.0, 90.0]], 1.0)}, "title")
+    limits = {axes.images[0].get_clim() for axes in [*shown, larger.axes[0]]}
+    assert limits == {(-matrices.LIMIT, matrices.LIMIT)}
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:4] == [
         "f = 0.06, condition number 4.25",
@@ -311,6 +312,28 @@ def test_confusion_matrices_share_one_scale_centred_at_zero_and_name_the_conditi
         "f = 1.0: missing",
     ]
     assert shown[1].images[0].get_array().mask.tolist() == [[False, False], [True, True]]
+
+
+def test_no_change_has_the_one_neutral_colour():
+    figure = matrices.draw_confusion({"1.0": record([[0.0, 0.02], [-0.02, 4.0]], 1.0)}, "title")
+    image = figure.axes[0].images[0]
+    colours = image.to_rgba(image.get_array())[..., :3]
+    red, green, blue = colours[0, 0]
+    assert red == green == blue
+    assert len(np.unique(colours.reshape(-1, 3), axis=0)) == 4
+    # As much up as down is as far from it.
+    assert colours[0, 1, 0] > colours[0, 1, 2]
+    assert colours[1, 0, 2] > colours[1, 0, 0]
+
+
+def test_labels_that_the_judge_cannot_read_are_grey():
+    figure = matrices.draw_confusion(
+        {"1.0": record([[1.0, 2.0], [3.0, 4.0]], 1.0)}, "title", ["label_1"]
+    )
+    axes = figure.axes[0]
+    assert axes.images[0].get_array().mask.tolist() == [[False, True], [True, True]]
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_color() for label in labels] == ["black", matrices.UNREADABLE]
 
 
 def test_weights_of_four_corners_sum_to_one_and_are_one_there():
@@ -347,8 +370,8 @@ def test_classes_are_generated_in_order():
         (traversals.draw_few, [ccvae()], 2),
         (traversals.draw_many, [ccvae()], 3),
         (diversity.draw_generations, [ccvae()], 1),
-        (diversity.draw_some_variance, [ccvae()], 1),
-        (diversity.draw_all_variance, [ccvae()], 1),
+        (diversity.draw_some_variance, [ccvae()], 3),
+        (diversity.draw_all_variance, [ccvae()], 5),
         (swaps.draw_pairs, [ccvae(), ccvae(latents=6)], 1),
         (swaps.draw_matrices, [ccvae(), ccvae(latents=6)], 2),
         (interventions.draw_interventions, [ccvae()], 1),

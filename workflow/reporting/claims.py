@@ -20,6 +20,7 @@ from ccvae.errors import InputError
 from workflow.reporting.intervals import Cell, by_cell, paired, seed_interval
 from workflow.reporting.judges import UNJUDGED, failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
+from workflow.reporting.readable import for_claims
 from workflow.reporting.records import Plan
 
 CLAIMS = Path(__file__).parents[1] / "resources" / "claims.yaml"
@@ -180,8 +181,8 @@ def decide(
     claims, tolerances
         From `load_claims`.
     """
-    court = _Court(by_cell(records), plan, tolerances)
     failed = failed_judges(records)
+    court = _Court(by_cell(for_claims(records)), plan, tolerances)
     return [
         _without_judge(verdict) if verdict.dataset in failed else verdict
         for claim in claims

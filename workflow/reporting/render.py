@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from workflow.reporting.judges import first_lines, rests_on_judge
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import REFERENCES, Plan
+from workflow.reporting.register import deviations_of
 
-DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
 MISSING = "missing"
-
-
-def deviations_of(table: Table, datasets: Sequence[str]) -> list[dict[str, Any]]:
-    """Entries of the deviations register that touch a table of these data sets."""
-    register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
-    name = table.name if table.number is None else table.number
-    return [
-        entry
-        for entry in register
-        if name in entry["tables"] and not set(entry.get("data", datasets)).isdisjoint(datasets)
-    ]
 
 
 def row_name(model: str, plan: Plan) -> str:
