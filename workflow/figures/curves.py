@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import matplotlib
 import pandas as pd
@@ -18,7 +19,7 @@ from workflow.reporting.tables import tidy
 PANELS = {
     "attributes": (
         ("table1", "accuracy", "classification: accuracy"),
-        ("table2", "swap", "swaps: change of log-probability, nats"),
+        ("table2", "swap", "swaps: log-probability, nats"),
         ("table5", "generation_accuracy", "generation: accuracy"),
     ),
     "classes": (
@@ -32,8 +33,9 @@ PANELS = {
 SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-."}
 """Rows that need no training, and their lines."""
 
-SIDESTEP = 1.13
-"""Between models at one f, as a factor of f: points at one place would hide each other."""
+SIDESTEP, WIDEST = 0.2, 0.6
+"""Between models at one f, in log f, so that points do not hide each other; and how much of the way
+to the next f all of them may take."""
 
 PARTS = {"labelled": "labelled images", "unlabelled": "unlabelled images"}
 
@@ -93,11 +95,14 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
 def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
     rates = [float(rate) for rate in plan.rates]
     here = [model for model in plan.models if model in set(cells["model"])]
+    logs = sorted(map(math.log, rates))
+    nearest = min((high - low for low, high in pairwise(logs)), default=1.0)
+    step = min(SIDESTEP, WIDEST * nearest / max(1, len(here) - 1))
     published = set()
     for place, model in enumerate(here):
         own = cells[cells["model"] == model].set_index("supervision_rate").reindex(plan.rates)
         # Models side by side instead of on top of each other.
-        shift = SIDESTEP ** (place - (len(here) - 1) / 2)
+        shift = math.exp(step * (place - (len(here) - 1) / 2))
         # A model looks the same on every data set.
         index = list(plan.models).index(model)
         x = [rate * shift for rate in rates]

@@ -130,7 +130,7 @@ def _draw_scale(figure: Figure) -> None:
     shades = overlay(torch.full((3, 1, 64), 0.5), torch.linspace(0, 1, 64).unsqueeze(0))
     axes.imshow(shades.permute(1, 2, 0).numpy(), aspect="auto")
     axes.set_axis_off()
-    axes.text(-1, 0.5, "0 ", ha="right", va="center", clip_on=False)
+    axes.text(-1, 0, "0 ", ha="right", va="center", clip_on=False)
     end = "end of the scale: the standard deviation below each picture, in pixel values of 0 to 1"
     axes.text(64, 0, f" {end}", ha="left", va="center", clip_on=False)
 

@@ -44,7 +44,7 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
         raise InputError(
             f"the study of gradients has no column '{missing[0]}'; expected {', '.join(COLUMNS)}"
         )
-    figure = new_figure(WIDTH, 2.9)
+    figure = new_figure(WIDTH, 3.3)
     figure.set_layout_engine("constrained")
     headline(figure, title)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2), sharey=True)
@@ -65,9 +65,9 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
     right.set_xticks(range(1, len(names) + 1), ["\n".join(wrap(name, 16)) for name in names])
     right.tick_params(axis="x", rotation=90, length=0)
     right.tick_params(axis="y", labelleft=True)
-    right.set_title("all steps: quartiles, whiskers 1.5 of their distance", loc="left")
+    right.set_title("all steps, quartiles", loc="left")
     left.set_yscale("log")
     left.set_xlabel("step")
-    left.set_ylabel("gradient norm of the classifier, nats")
+    left.set_ylabel("gradient norm, nats")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure

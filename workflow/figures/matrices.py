@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from workflow.figures.style import WIDTH, headline, new_figure
 from workflow.reporting.names import readable
 
-LIMIT, LINEAR = 10.0, 0.1
+LIMIT, LINEAR = 10.0, 0.5
 """Ends of the colour scale in nats, and up to where it is linear; logarithmic in between. Fixed, so
 that a colour means the same in the figure of every model."""
 
-TICKS = (-10, -1, -0.1, 0, 0.1, 1, 10)
+TICKS = (-10, -2, -0.5, 0, 0.5, 2, 10)
 
 UNREADABLE = "0.65"
 
