@@ -147,18 +147,17 @@ TABLES = {
             (
                 Metric("fid", "FID, InceptionV3", "fid", True, True),
                 Metric("fid_reconstruction", "FID of reconstructions", None, True, True),
-                Metric("frechet_distance_judge", "Fréchet distance, judge's features", None, True),
+                Metric("frechet_distance_judge", "Fréchet distance, judge's features", None, None),
                 Metric(
                     "frechet_distance_judge_reconstruction",
                     "Fréchet distance of reconstructions, judge's features",
                     None,
-                    True,
+                    None,
                 ),
             ),
             references=("copy_characteristics", "constant"),
-            note="The Fréchet distance in the judge's features is not FID, and is comparable "
-            "within one judge only. The row of real images compares training images with test "
-            "images.",
+            note="The Fréchet distance in the judge's features is not FID, and nothing is concluded "
+            "from it. The row of real images compares training images with test images.",
         ),
         Table(
             "table5",
