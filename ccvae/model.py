@@ -84,8 +84,9 @@ SUPERVISED_GRADIENTS = {
 }
 """Readings of equation (4): `paper_eq8` is equation (8) literally (deviation:
 eq8-implicit-weight says what its stop-gradient does), `eq4` reparameterises everywhere,
-`released_torch` and `weight_detached` are what the authors' torch code and their later code
-compute, `detached` stops the weight and the inner classifier term altogether."""
+`released_torch` is what the authors' torch code computes, `weight_detached` stops the weight as
+their later code does (which also has the label estimator `inclusive` with 10 draws, and weighs
+log q(y|x) with 10), `detached` stops the weight and the inner classifier term altogether."""
 
 LABEL_ESTIMATORS = ("joint", "factorised", "inclusive")
 UNSUPERVISED = ("enum", "exact", "sampled")

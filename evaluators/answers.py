@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from ccvae.errors import InputError
@@ -19,8 +19,10 @@ from ccvae.shapes import Bytes
 from datasets.stand_ins.truth import Truth
 from datasets.store import Store
 from evaluators.generation import even_labels
-from evaluators.images import BATCH, ImageSet
+from evaluators.images import BATCH, ImageSet, to_unit
+from evaluators.regions import changed
 from evaluators.swap import random_pairs
+from evaluators.true_swap import TrueSwaps
 
 ASKED = ("swap_pairs", "generated_images", "counterfactual_images")
 """Amounts that the answers depend on."""
@@ -28,12 +30,14 @@ ASKED = ("swap_pairs", "generated_images", "counterfactual_images")
 
 @dataclass(frozen=True)
 class Answers:
-    """Perfect drawings, each uint8.
+    """Perfect drawings, uint8, and what they change.
 
     Attributes
     ----------
     swaps
         The true swaps of the `random_pairs`, (swap_pairs, C, H, W).
+    swap_regions
+        Where they truly differ from the background's image, (swap_pairs, H, W).
     generated
         New images with the `even_labels`, (generated_images, C, H, W).
     counterfactuals
@@ -41,8 +45,14 @@ class Answers:
     """
 
     swaps: Bytes
+    swap_regions: Bool[Tensor, "N H W"]
     generated: UInt8[Tensor, "n C H W"]
     counterfactuals: UInt8[Tensor, "L m C H W"]
+
+    @property
+    def true_swaps(self) -> TrueSwaps:
+        """The true swaps with their regions."""
+        return TrueSwaps(self.swaps, self.swap_regions)
 
 
 def draw_answers(store: Store, images: ImageSet, settings: dict[str, Any]) -> Answers:
@@ -59,16 +69,24 @@ def draw_answers(store: Store, images: ImageSet, settings: dict[str, Any]) -> An
     n_pairs, n_generated, n_changed = (settings["amounts"][name] for name in ASKED)
     pairs = random_pairs(len(images), n_pairs, seed)
     rows = torch.arange(min(n_changed, len(images)))
-    changed = []
+    redrawn = []
     for label in range(images.space.n_factors):
         y = images.labels[rows]
         y[:, label] = 1 - y[:, label]
-        changed.append(truth.redraw(rows, y))
+        redrawn.append(truth.redraw(rows, y))
+    swaps, regions = [], []
+    for some in pairs.split(BATCH):
+        # The noise of a true swap is a function of its place in its batch, so that the background
+        # is drawn again with the same noise to see what truly changes.
+        donor, background = some.unbind(1)
+        swaps.append(truth.redraw_swap(donor, background))
+        unchanged = truth.redraw_swap(background, background)
+        regions.append(changed(to_unit(swaps[-1]), to_unit(unchanged)))
     return Answers(
-        # The noise of a true swap is a function of its place in its batch.
-        swaps=torch.cat([truth.redraw_swap(*some.unbind(1)) for some in pairs.split(BATCH)]),
+        swaps=torch.cat(swaps),
+        swap_regions=torch.cat(regions),
         generated=truth.draw(even_labels(images.space, n_generated, seed)),
-        counterfactuals=torch.stack(changed),
+        counterfactuals=torch.stack(redrawn),
     )
 
 

@@ -19,9 +19,7 @@ from ccvae.interface import Inferred, LabelledVAE
 from ccvae.shapes import Images, Labels
 from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import measurement, ratios, seeded
-
-VISIBLE = 4 / 255
-"""A pixel truly changes if one of its channels moves by more than this."""
+from evaluators.regions import changed
 
 PARTS = ("inside", "inside_nothing", "inside_best", "outside", "outside_nothing")
 PER_LABEL = ("inside", "inside_normalised", "outside")
@@ -119,7 +117,7 @@ def _sums(
     `x`, `unchanged` (the reconstructions) and `truth` are (n, C, H, W), `wanted` are the labels to
     set, (n, F).
     """
-    inside = (truth - x).abs().amax(1) > VISIBLE
+    inside = changed(truth, x)
     drawn = {
         "": model.intervene(x, wanted),
         "_nothing": unchanged,

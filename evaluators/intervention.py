@@ -18,12 +18,13 @@ class likely makes others unlikely, so that an ideal matrix is not diagonal ther
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from ccvae.feeding import as_floats
@@ -34,6 +35,7 @@ from evaluators.images import BATCH, ImageSet
 from evaluators.measuring import (
     NEGLIGIBLE,
     JudgeLike,
+    device_of,
     measurement,
     most_probable,
     output_log_probs,
@@ -135,7 +137,8 @@ def intervention(
     Interventions
         For binary labels `intervention_<what>` describes the flips and
         `intervention_switch_on_<what>` the other matrix; for classes there is only the latter.
-        <what> is `condition`, the condition number in the 2-norm; `dominance`, the sum of the
+        <what> is `condition`, the condition number in the 2-norm; `log_condition`, its logarithm to
+        base 10, which may be averaged over trainings; `dominance`, the sum of the
         absolute diagonal over that of all entries; `diagonal`, its mean, also per label;
         `off_diagonal`, the mean absolute entry off it. `intervention_success`, also per label,
         is the share of changed images in which the judge sees the new value. Figures that are
@@ -155,7 +158,42 @@ def intervention(
                 if differs.any():
                     seen = judge.log_probs(model.intervene(x[differs], wanted[differs]))
                     so_far.append(_change(seen, base[differs], wanted[differs], row, space))
-    rows = [_Change.join(parts) for parts in changes]
+    return _describe_all([_Change.join(parts) for parts in changes], space)
+
+
+@measurement
+def true_redrawing(
+    judge: JudgeLike, images: ImageSet, redrawn: UInt8[Tensor, "L n C H W"]
+) -> Interventions:
+    """Describe perfect interventions on drawings: the first n images with one label redrawn.
+
+    Parameters
+    ----------
+    judge
+        The independent classifier.
+    images
+        Drawings with binary labels.
+    redrawn
+        The first n of them with one label changed and nothing else, uint8 (L, n, C, H, W).
+
+    Returns
+    -------
+    Interventions
+        As from `intervention`.
+    """
+    space, device = images.space, device_of(judge)
+    changes: list[list[_Change]] = [[] for _ in space.names]
+    for rows in torch.arange(redrawn.shape[1]).split(BATCH):
+        before = images.labels[rows].to(device)
+        base = judge.log_probs(as_floats(images.images[rows], device))
+        for row, so_far in enumerate(changes):
+            seen = judge.log_probs(as_floats(redrawn[row, rows], device))
+            so_far.append(_change(seen, base, changed_labels(before, row, space), row, space))
+    return _describe_all([_Change.join(parts) for parts in changes], space)
+
+
+def _describe_all(rows: Sequence[_Change | None], space: LabelSpace) -> Interventions:
+    """Figures and matrices of the changes that each intervention makes."""
     matrices = {"switch_on": _matrix(rows, space, switched_on=True)}
     if space.kind == "multi_label":
         matrices["flip"] = _matrix(rows, space, switched_on=False)
@@ -189,6 +227,7 @@ def describe(matrix: Matrix, prefix: str) -> dict[str, float]:
         condition = float(np.linalg.cond(values))
         if condition < 1 / np.finfo(np.float64).eps:
             metrics[f"{prefix}_condition"] = condition
+            metrics[f"{prefix}_log_condition"] = math.log10(condition)
     return metrics
 
 

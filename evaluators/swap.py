@@ -11,11 +11,14 @@ with A the real image; for one label with K classes the mean runs over the K log
 S grows with the sharpness of the judge and with blur, so it comes with its two ends: S of A's own
 reconstruction, what a perfect transfer scores, and S of B's reconstruction, no transfer at all.
 S alone can be won by a model that ignores B, so the change of the background is reported as well.
+
+Where the images are drawings, swaps are compared with the true ones: `evaluators.true_swap`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Integer
@@ -25,9 +28,17 @@ from ccvae.errors import InputError
 from ccvae.feeding import as_floats
 from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
-from ccvae.shapes import Bytes, Images, LabelTable, PerImage, Probabilities
+from ccvae.shapes import Images, LabelTable, PerImage, Probabilities
 from evaluators.images import BATCH, ImageSet
-from evaluators.measuring import JudgeLike, measurement, output_log_probs, ratios, seeded
+from evaluators.measuring import (
+    JudgeLike,
+    device_of,
+    measurement,
+    output_log_probs,
+    ratios,
+    seeded,
+)
+from evaluators.true_swap import TrueSwaps, pixel_distances, truth_scores
 
 
 def random_pairs(n_images: int, n_pairs: int, seed: int) -> Integer[Tensor, "{n_pairs} 2"]:
@@ -58,7 +69,7 @@ def swap(
     *,
     n_pairs: int,
     seed: int,
-    true_swaps: Bytes | None = None,
+    truth: TrueSwaps | None = None,
 ) -> dict[str, float]:
     r"""Score characteristic swaps between random pairs of images.
 
@@ -76,9 +87,8 @@ def swap(
         Number of ordered pairs (A, B).
     seed
         Of the pairs, and of the models that draw when they swap.
-    true_swaps
-        Where the images are drawings: B of each of the `random_pairs` drawn again with all
-        characteristics of A, uint8 (n_pairs, C, H, W).
+    truth
+        Where the images are drawings: what the `random_pairs` should become.
 
     Returns
     -------
@@ -100,21 +110,85 @@ def swap(
         `swap_background_change`
             L1(swap, reconstruction of B) / L1(reconstruction of A, reconstruction of B): 0 when
             nothing of B changes, about 1 when nothing of B is left.
+
+        and with `truth`
+
         `swap_truth_l1`, `swap_truth_l1_no_transfer`, `swap_truth_l1_reconstruction`
-            With `true_swaps`: mean absolute pixel difference of the true swap from the model's
-            swap, from the reconstruction of B, and from the model's reconstruction of the true
-            swap, the best that it could draw.
+            Mean absolute pixel difference of the true swap from the model's swap, from the
+            reconstruction of B, and from the model's reconstruction of the true swap, the best
+            that it could draw.
+        `swap_truth_normalised`
+            (swap_truth_l1 - reconstruction) / (no_transfer - reconstruction): 0 is perfect, 1 as
+            far off as no transfer.
+        `swap_truth_inside`, `swap_truth_inside_no_transfer`, `swap_truth_inside_reconstruction`,
+        `swap_truth_inside_normalised`
+            The same over the pixels that truly change.
+        `swap_outside_change`
+            `swap_background_change` over the pixels that truly stay: 0 is perfect.
         `swap_truth`, `swap_truth_background_change`
-            With `true_swaps`: S of the true swap, and its background change, L1(true swap, B) /
-            L1(A, B).
+            S of the true swap, and its background change, L1(true swap, B) / L1(A, B).
+        `swap_background_distance`
+            How far `swap_background_change` is from the true swap's, either way.
 
         Quotients with denominator 0 are left out.
     """
     pairs = random_pairs(len(images), n_pairs, seed)
-    a, b = pairs.unbind(1)
     with seeded(seed, model.device):
-        real, reconstructed = _judge_images(model, judge, images, pairs, inferred)
-        seen = _judge_swaps(model, judge, images, pairs, inferred, true_swaps)
+        return _score(
+            judge,
+            images,
+            pairs,
+            inferred.reconstruction,
+            swapped=lambda x_a, x_b, _: model.swap(characteristics=x_a, background=x_b),
+            reconstruct=model.reconstruct,
+            truth=truth,
+        )
+
+
+@measurement
+def true_swap(
+    judge: JudgeLike, images: ImageSet, truth: TrueSwaps, *, seed: int
+) -> dict[str, float]:
+    """Score the true swaps of the `random_pairs` as if a perfect model had drawn them.
+
+    Its reconstructions are the images themselves.
+
+    Parameters
+    ----------
+    judge, images, truth, seed
+        As of `swap`.
+
+    Returns
+    -------
+    dict
+        As from `swap`.
+    """
+    device = device_of(judge)
+    return _score(
+        judge,
+        images,
+        random_pairs(len(images), len(truth.images), seed),
+        as_floats(images.images, torch.device("cpu")),
+        swapped=lambda x_a, x_b, rows: as_floats(truth.images[rows], device),
+        reconstruct=lambda x: x,
+        truth=truth,
+    )
+
+
+def _score(
+    judge: JudgeLike,
+    images: ImageSet,
+    pairs: Integer[Tensor, "P 2"],
+    reconstruction: Float[Tensor, "N C H W"],
+    *,
+    swapped: Callable[[Images, Images, Integer[Tensor, " B"]], Images],
+    reconstruct: Callable[[Images], Images],
+    truth: TrueSwaps | None,
+) -> dict[str, float]:
+    """Figures of `swap`, of whatever draws swaps of (images A, images B, numbers of pairs)."""
+    a, b = pairs.unbind(1)
+    real, reconstructed = _judge_images(judge, images, pairs, reconstruction)
+    seen = _judge_swaps(judge, images, pairs, reconstruction, swapped, reconstruct, truth)
 
     def scores(name: str, log_probs: LabelTable) -> dict[str, float]:
         change = output_log_probs((log_probs - real[a]).abs(), images.space)
@@ -143,19 +217,21 @@ def swap(
         swap_positives=(positives, on.mean().item()),
         swap_background_change=(mean["moved"], mean["apart"]),
     )
-    if true_swaps is not None:
+    if truth is not None:
         metrics["swap_truth"] = scores("swap_truth", seen["truth"])["swap_truth"]
-        metrics |= {name: value for name, value in mean.items() if name.startswith("swap_truth")}
+        metrics |= truth_scores({k: v for k, v in seen.items() if k.startswith(("swap_", "sum_"))})
         metrics |= ratios(swap_truth_background_change=(mean["truth_moved"], mean["truth_apart"]))
+        if {"swap_background_change", "swap_truth_background_change"} <= set(metrics):
+            off = metrics["swap_background_change"] - metrics["swap_truth_background_change"]
+            metrics["swap_background_distance"] = abs(off)
     return metrics
 
 
 def _judge_images(
-    model: LabelledVAE,
     judge: JudgeLike,
     images: ImageSet,
     pairs: Integer[Tensor, "P 2"],
-    inferred: Inferred,
+    reconstruction: Float[Tensor, "N C H W"],
 ) -> tuple[LabelTable, LabelTable]:
     """Log-probabilities of the paired images and of their reconstructions, two (N, F, V).
 
@@ -165,9 +241,10 @@ def _judge_images(
     shape = (len(images), images.space.n_factors, images.space.n_values)
     real = torch.full(shape, torch.nan, dtype=torch.float64)
     reconstructed = real.clone()
+    device = device_of(judge)
     for used in pairs.unique().split(BATCH):
-        x = as_floats(images.images[used], model.device)
-        reconstructed[used] = _ask(judge, inferred.reconstruction[used].to(model.device))
+        x = as_floats(images.images[used], device)
+        reconstructed[used] = _ask(judge, reconstruction[used].to(device))
         donors = torch.isin(used, pairs[:, 0])
         if donors.any():
             real[used[donors]] = _ask(judge, x[donors.to(x.device)])
@@ -175,31 +252,40 @@ def _judge_images(
 
 
 def _judge_swaps(
-    model: LabelledVAE,
     judge: JudgeLike,
     images: ImageSet,
     pairs: Integer[Tensor, "P 2"],
-    inferred: Inferred,
-    true_swaps: Bytes | None,
+    reconstruction: Float[Tensor, "N C H W"],
+    swapped: Callable[[Images, Images, Integer[Tensor, " B"]], Images],
+    reconstruct: Callable[[Images], Images],
+    truth: TrueSwaps | None,
 ) -> dict[str, Float[Tensor, "P ..."]]:
     """Log-probabilities of the swaps, (P, F, V), and pixel differences, (P,), by name."""
     parts: dict[str, list[Tensor]] = defaultdict(list)
+    device = device_of(judge)
     for rows in torch.arange(len(pairs)).split(BATCH):
         a, b = pairs[rows].unbind(1)
-        x_a, x_b = (as_floats(images.images[i], model.device) for i in (a, b))
-        recon_a, recon_b = (inferred.reconstruction[i].to(model.device) for i in (a, b))
-        swapped = model.swap(characteristics=x_a, background=x_b)
-        parts["swap"].append(_ask(judge, swapped))
-        parts["moved"].append(_l1(swapped, recon_b))
+        x_a, x_b = (as_floats(images.images[i], device) for i in (a, b))
+        recon_a, recon_b = (reconstruction[i].to(device) for i in (a, b))
+        drawn = swapped(x_a, x_b, rows)
+        parts["swap"].append(_ask(judge, drawn))
+        parts["moved"].append(_l1(drawn, recon_b))
         parts["apart"].append(_l1(recon_a, recon_b))
-        if true_swaps is not None:
-            truth = as_floats(true_swaps[rows], model.device)
-            parts["truth"].append(_ask(judge, truth))
-            parts["truth_moved"].append(_l1(truth, x_b))
+        if truth is not None:
+            true = as_floats(truth.images[rows], device)
+            parts["truth"].append(_ask(judge, true))
+            parts["truth_moved"].append(_l1(true, x_b))
             parts["truth_apart"].append(_l1(x_a, x_b))
-            parts["swap_truth_l1"].append(_l1(swapped, truth))
-            parts["swap_truth_l1_no_transfer"].append(_l1(recon_b, truth))
-            parts["swap_truth_l1_reconstruction"].append(_l1(model.reconstruct(truth), truth))
+            found = pixel_distances(
+                true,
+                truth.regions[rows].to(device),
+                swapped=drawn,
+                background=recon_b,
+                donor=recon_a,
+                best=reconstruct(true),
+            )
+            for name, value in found.items():
+                parts[name].append(value)
     return {name: torch.cat(values) for name, values in parts.items()}
 
 

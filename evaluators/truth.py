@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,6 +24,9 @@ from evaluators.images import ImageSet
 from evaluators.inferring import as_features
 
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
+
+ROUNDING = 1e-9
+"""A factor whose standard deviation is no larger does not vary."""
 
 GREY_SIZE, COLOUR_SIZE = 32, 8
 """Sides to which images are shrunk for the pixel probe: grey for shape, colour for colour."""
@@ -74,6 +77,13 @@ def characteristics_r2(
             From the other labels' characteristic latents.
         `truth_r2_rest`
             From z_\c, or from all latents of a model without characteristics.
+        `truth_r2_within_own`, `truth_r2_within_other`
+            Within the classes, of what the values of all labels leave of the factors: how diverse
+            the characteristics are that z_c^i holds, and what other labels' characteristic latents
+            know of them.
+        `truth_r2_within_ceiling`
+            The most that as many numbers as z_c^i has could tell linearly: a single one cannot
+            hold nine independent factors.
         `truth_r2_label`
             From the label's true value: what a model must beat to hold more than the label.
         `truth_r2_pixels`
@@ -93,6 +103,17 @@ def characteristics_r2(
             return {}
         return factor_r2(x_fit, fit.factors, x_test, test.factors, factors)
 
+    encoded = [side.images.space.encode(side.images.labels).double().numpy() for side in sides]
+    left = {f: _residuals(encoded, [side.factors[f] for side in sides]) for f in everything}
+
+    def r2_within(labels: Sequence[int], factors: Sequence[str]) -> dict[str, float]:
+        found = [_characteristics(side, labels) for side in inferred]
+        if any(z_c is None or z_c.shape[1] == 0 for z_c in found):
+            return {}
+        x_fit, x_test = _residuals(encoded, [z_c for z_c in found if z_c is not None])
+        y_fit, y_test = ({f: left[f][k] for f in factors} for k in (0, 1))
+        return factor_r2(x_fit, y_fit, x_test, y_test, factors)
+
     # One fit for all factors: these have the most inputs, and the penalty is per factor anyway.
     rest = r2([_rest(side) for side in inferred], everything)
     pixels = r2([_shrunken(side.images) for side in sides], everything)
@@ -104,6 +125,9 @@ def characteristics_r2(
         for kind, scores in (
             ("own", r2([_characteristics(side, [i]) for side in inferred], factors)),
             ("other", r2([_characteristics(side, others) for side in inferred], factors)),
+            ("within_own", r2_within([i], factors)),
+            ("within_other", r2_within(others, factors)),
+            ("within_ceiling", _ceiling(inferred[1], [left[f][1] for f in factors], factors)),
             ("rest", rest),
             ("label", r2([side.images.labels[:, [i]].numpy() for side in sides], factors)),
             ("pixels", pixels),
@@ -155,7 +179,7 @@ def factor_r2(
     pairs = {
         factor: sides
         for factor, sides in pairs.items()
-        if all((side.std(axis=0) > 0).all() for side in sides)
+        if all((side.std(axis=0) > ROUNDING).all() for side in sides)
     }
     if not pairs:
         return {}
@@ -175,6 +199,44 @@ def factor_r2(
 def _columns(factor: np.ndarray) -> np.ndarray:
     """A factor (N,) or (N, k) as float64 columns, (N, 1) or (N, k)."""
     return np.asarray(factor, dtype=np.float64).reshape(len(factor), -1)
+
+
+def _residuals(
+    labels: Sequence[np.ndarray], values: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What labels leave of values on the fitting and on the testing side, by least squares.
+
+    Parameters
+    ----------
+    labels
+        0 or 1, (N, L) and (M, L).
+    values
+        (N,) or (N, k), and (M,) or (M, k).
+    """
+    y_fit, y_test = (_columns(side) for side in values)
+    explained = LinearRegression().fit(labels[0], y_fit)
+    return y_fit - explained.predict(labels[0]), y_test - explained.predict(labels[1])
+
+
+def _ceiling(
+    inferred: Inferred, values: Sequence[np.ndarray], factors: Sequence[str]
+) -> dict[str, float]:
+    """R^2, a mean over factors (N, k), of the best linear functions, as many as z_c^i is long.
+
+    These are the principal components of the standardised factors. The mean stands for every
+    factor.
+    """
+    z_c = inferred.characteristics
+    values = [columns for columns in values if (columns.std(axis=0) > ROUNDING).all()]
+    if z_c is None or not values:
+        return {}
+    weighted = [
+        (columns - columns.mean(axis=0)) / columns.std(axis=0) / np.sqrt(columns.shape[1])
+        for columns in values
+    ]
+    joined = np.hstack(weighted) / np.sqrt(len(values) * len(values[0]))
+    variances = np.linalg.svd(joined, compute_uv=False) ** 2
+    return dict.fromkeys(factors, float(variances[: z_c.shape[-1]].sum()))
 
 
 def _characteristics(inferred: Inferred, labels: Sequence[int]) -> np.ndarray | None:

@@ -24,6 +24,7 @@ from evaluators.inferring import infer_all
 from evaluators.learning import JudgeSettings, train_judge
 from evaluators.references import Constant, Copier
 from evaluators.swap import swap
+from evaluators.true_swap import TrueSwaps
 from evaluators.uncertainty import mutual_information
 from tests.card import CARD, OnCard, WrongDeviceError, card, from_card, to_card
 from tests.conformance import small_options
@@ -209,13 +210,14 @@ def test_measures_beside_drawings_are_the_same_on_the_card() -> None:
     drawn = images.images[:10].clone()
     drawn[:, 0, 0, :3] = 200
     redrawn = drawn[:8].expand(3, -1, -1, -1, -1)
+    truth = TrueSwaps(drawn, (drawn != images.images[:10]).any(1))
     model, seen = make("multi_label", "ccvae").requires_grad_(False), []
     for place in (lambda module: module, to_card):
         model, judge = place(model), place(judge)
         with card():
             inferred = infer_all(model, images)
             metrics = counterfactual(model, images, inferred, redrawn, seed=1)
-            metrics |= swap(model, judge, images, inferred, n_pairs=10, seed=1, true_swaps=drawn)
+            metrics |= swap(model, judge, images, inferred, n_pairs=10, seed=1, truth=truth)
             seen.append(metrics | generation(model, judge, images, n=10, seed=1, perfect=drawn)[0])
     assert seen[0] == seen[1]
 

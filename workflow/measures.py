@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from baselines.vae_classifier import VAEClassifier
+from ccvae.characteristic import CharacteristicVAE
 from ccvae.interface import LabelledVAE
 from datasets.stand_ins.truth import Truth
 from evaluators.accuracy import accuracy
@@ -23,6 +24,7 @@ from evaluators.images import BATCH, ImageSet
 from evaluators.inferring import infer_all, part_of
 from evaluators.intervention import Matrix, intervention
 from evaluators.leakage import leakage
+from evaluators.locality import variance_locality
 from evaluators.measuring import seeded
 from evaluators.reconstruction import reconstruction
 from evaluators.swap import swap
@@ -127,7 +129,7 @@ def measure(
             inferred,
             n_pairs=amounts.swap_pairs,
             seed=seed,
-            true_swaps=None if answers is None else answers.swaps,
+            truth=None if answers is None else answers.true_swaps,
         )
     if "generate" in can:
         progress("generation")
@@ -172,6 +174,8 @@ def measure(
             metrics |= characteristics_r2(fit, test, sides, truth.characteristics)
     if answers is not None and has_latents and "intervene" in can and amounts.counterfactual_images:
         metrics |= counterfactual(model, images, inferred, answers.counterfactuals, seed=seed)
+        if "diversify" in can and isinstance(model, CharacteristicVAE):
+            metrics |= variance_locality(model, images, answers.counterfactuals, seed=seed)
     return Measured(metrics, matrices)
 
 

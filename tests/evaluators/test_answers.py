@@ -53,6 +53,12 @@ def test_answers_are_those_to_the_questions_of_the_measures(
     truth = Truth(store)
     a, b = random_pairs(16, 5, seed=7).unbind(1)
     assert torch.equal(answers.swaps, truth.redraw_swap(a, b))
+    # Signs of findings cover part of a chest, and the noise around them is none of them.
+    again = truth.redraw_swap(b, b)
+    differs = (answers.swaps.short() - again.short()).abs().amax(1)
+    assert answers.swap_regions[differs > 4].all()
+    assert not answers.swap_regions[differs < 4].any()
+    assert answers.true_swaps.regions.double().mean() < 0.9
     assert torch.equal(answers.generated, truth.draw(even_labels(images.space, 6, seed=7)))
     assert answers.counterfactuals.shape == (5, 3, 3, 64, 64)
     for label in range(5):
@@ -115,7 +121,7 @@ def test_answers_are_read_back_as_they_were_written(
 ) -> None:
     again = load_answers(written, store, SETTINGS)
     for name, values in vars(answers).items():
-        assert vars(again)[name].dtype == torch.uint8
+        assert vars(again)[name].dtype == values.dtype
         assert torch.equal(vars(again)[name], values)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ccvae.labels import LabelSpace
 from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
-from evaluators.intervention import Interventions, Matrix, describe, intervention
+from evaluators.intervention import Interventions, Matrix, describe, intervention, true_redrawing
 from evaluators.references import Constant
 from tests.toys import (
     OFF,
@@ -53,6 +53,7 @@ def test_perfect_interventions_give_a_diagonal_of_known_steps():
         assert matrix.rows == matrix.columns == ("a", "b", "c", "d")
     for prefix in ("intervention", "intervention_switch_on"):
         assert got.metrics[f"{prefix}_condition"] == pytest.approx(1)
+        assert got.metrics[f"{prefix}_log_condition"] == pytest.approx(0, abs=1e-6)
         assert got.metrics[f"{prefix}_dominance"] == pytest.approx(1)
         assert got.metrics[f"{prefix}_diagonal"] == pytest.approx(STEP)
         assert got.metrics[f"{prefix}_diagonal/c"] == pytest.approx(STEP)
@@ -71,6 +72,19 @@ def test_permuted_labels_permute_the_matrix():
     assert got.metrics["intervention_dominance"] == pytest.approx(0.25)
     assert got.metrics["intervention_success/d"] == 1
     assert got.metrics["intervention_success/a"] < 0.7
+
+
+def test_true_redrawings_are_scored_as_perfect_interventions():
+    images = toy_images(spread=0)
+    redrawn = images.images.repeat(4, 1, 1, 1, 1)
+    for label in range(4):
+        redrawn[label, :, 0, 0, label] = 255 - redrawn[label, :, 0, 0, label]
+    got = true_redrawing(PixelJudge(images.space), images, redrawn)
+    expected = act(PixelModel(images.space), images)
+    assert got.metrics == pytest.approx(expected.metrics, abs=1e-5)
+    nothing = true_redrawing(PixelJudge(images.space), images, images.images.repeat(4, 1, 1, 1, 1))
+    assert nothing.metrics["intervention_success"] == 0
+    assert nothing.metrics["intervention_off_diagonal"] == 0
 
 
 class Entangled(PixelModel):

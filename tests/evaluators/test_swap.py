@@ -8,7 +8,9 @@ from ccvae.errors import InputError
 from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
 from evaluators.references import Constant, Copier
-from evaluators.swap import random_pairs, swap
+from evaluators.regions import changed
+from evaluators.swap import random_pairs, swap, true_swap
+from evaluators.true_swap import TrueSwaps
 from tests.toys import PixelJudge, PixelModel, toy_classes, toy_images
 
 
@@ -124,22 +126,79 @@ def test_permuted_characteristics_permute_the_scores_per_label():
     assert got["swap"] == pytest.approx((got["swap/a"] + got["swap/b"]) / 4)
 
 
-def test_true_swaps_are_scored_as_a_perfect_model():
-    images = toy_images()
-
+def true_swaps(images: ImageSet) -> TrueSwaps:
+    """The upper row of A over the lower row of B, and the pixels of the upper row that differ."""
     a, b = random_pairs(len(images), 700, seed=1).unbind(1)
     truth = torch.cat([images.images[a][:, :, :1], images.images[b][:, :, 1:]], dim=2)
-    perfect = scores(PixelModel(images.space), images, true_swaps=truth)
+    return TrueSwaps(truth, changed(truth / 255, images.images[b] / 255))
+
+
+def test_true_swaps_are_scored_as_a_perfect_model():
+    images = toy_images()
+    truth = true_swaps(images)
+    perfect = scores(PixelModel(images.space), images, truth=truth)
     assert perfect["swap_truth"] == 0
     assert perfect["swap_truth_l1"] == 0
     assert perfect["swap_truth_l1_reconstruction"] == 0
+    assert perfect["swap_truth_normalised"] == 0
+    assert perfect["swap_truth_inside_normalised"] == 0
+    assert perfect["swap_outside_change"] == pytest.approx(0, abs=0.01)
+    assert perfect["swap_background_distance"] == pytest.approx(0)
     assert perfect["swap_truth_background_change"] == pytest.approx(
         perfect["swap_background_change"]
     )
-    idle = scores(PixelModel(images.space, swaps="background"), images, true_swaps=truth)
+    row = true_swap(PixelJudge(images.space), images, truth, seed=1)
+    assert row == pytest.approx(perfect)
+
+
+def test_transferring_nothing_is_not_close_to_the_true_swap():
+    images = toy_images()
+    truth = true_swaps(images)
+    idle = scores(PixelModel(images.space, swaps="background"), images, truth=truth)
     assert idle["swap_truth_l1"] == pytest.approx(idle["swap_truth_l1_no_transfer"])
     assert idle["swap_truth_l1"] > 0.1
     assert idle["swap_truth"] == 0
+    assert idle["swap_truth_normalised"] == pytest.approx(1)
+    assert idle["swap_truth_inside_normalised"] == pytest.approx(1)
+    assert idle["swap_outside_change"] == 0
+    # It keeps more of the background than a perfect swap does.
+    assert idle["swap_background_distance"] == pytest.approx(idle["swap_truth_background_change"])
+    b = random_pairs(len(images), 700, seed=1)[:, 1]
+    moved = (truth.images.double() - images.images[b].double()).abs()[:, 0][truth.regions] / 255
+    assert idle["swap_truth_inside"] == pytest.approx(moved.mean().item(), rel=1e-6)
+
+
+def test_carrying_the_whole_picture_over_is_no_true_swap():
+    images = toy_images()
+    donor = scores(
+        PixelModel(images.space, swaps="characteristics"), images, truth=true_swaps(images)
+    )
+    assert donor["swap"] == donor["swap_truth_inside_normalised"] == 0
+    assert donor["swap_truth_normalised"] > 0.5
+    assert donor["swap_outside_change"] == pytest.approx(1)
+
+
+def test_permuted_characteristics_land_where_others_should():
+    images = toy_images()
+
+    class Shuffled(PixelModel):
+        def swap(self, characteristics: Tensor, background: Tensor) -> Tensor:
+            swapped = super().swap(characteristics, background).clone()
+            swapped[:, 0, 0] = swapped[:, 0, 0, [1, 0, 3, 2]]
+            return swapped
+
+    got = scores(Shuffled(images.space), images, truth=true_swaps(images))
+    # Another label's pixel is as far off as the pixel that should have been replaced.
+    assert got["swap_truth_normalised"] == pytest.approx(1, abs=0.1)
+
+
+def test_swaps_that_change_nothing_have_no_region():
+    images = toy_images()
+    truth = true_swaps(images)
+    nothing = TrueSwaps(truth.images, torch.zeros_like(truth.regions))
+    got = scores(PixelModel(images.space), images, truth=nothing)
+    assert not {name for name in got if "inside" in name}
+    assert got["swap_truth_normalised"] == 0
 
 
 def test_a_constant_model_has_no_normalised_score():

@@ -60,6 +60,46 @@ def test_latents_that_are_the_labels_explain_no_more_than_the_labels():
     assert got["truth_r2_own"] == pytest.approx(got["truth_r2_label"], abs=1e-3)
 
 
+def test_latents_that_are_the_characteristics_hold_their_diversity_within_the_classes():
+    got = r2_of(CharacteristicPixels(TEST.images.space))
+    assert got["truth_r2_within_own"] == pytest.approx(1, abs=1e-3)
+    assert got["truth_r2_within_own/b"] == pytest.approx(1, abs=1e-3)
+    assert got["truth_r2_within_other"] == pytest.approx(0, abs=0.03)
+    assert got["truth_r2_within_ceiling"] == pytest.approx(1)
+
+
+def test_latents_that_are_the_labels_hold_no_diversity():
+    class Binary(CharacteristicPixels):
+        def infer(self, x: Tensor) -> Inferred:
+            return super().infer((x > 0.5).float())
+
+    got = r2_of(Binary(TEST.images.space))
+    assert got["truth_r2_own"] > 0.5
+    assert got["truth_r2_within_own"] == pytest.approx(0, abs=0.03)
+
+
+def test_permuted_latents_leak_within_the_classes():
+    got = r2_of(CharacteristicPixels(TEST.images.space, order=[1, 0, 2, 3]))
+    assert got["truth_r2_within_own/a"] == pytest.approx(0, abs=0.03)
+    assert got["truth_r2_within_other/a"] == pytest.approx(1, abs=1e-3)
+
+
+def test_one_number_cannot_hold_several_factors():
+    sides = [replace(side, factors={**side.factors, "apart": noise(side)}) for side in (FIT, TEST)]
+    model = CharacteristicPixels(TEST.images.space)
+    inferred = [infer_all(model, side.images) for side in sides]
+    several = {name: (f"value_{name}", "apart") for name in "abcd"}
+    got = characteristics_r2(*sides, inferred, several)
+    # One of two independent factors.
+    assert got["truth_r2_within_ceiling"] == pytest.approx(0.5, abs=0.05)
+    assert got["truth_r2_within_own"] == pytest.approx(0.5, abs=0.05)
+    assert got["truth_r2_within_own/a"] <= got["truth_r2_within_ceiling/a"] + 0.01
+
+
+def noise(side: Drawings) -> np.ndarray:
+    return np.random.default_rng(len(side.images)).normal(size=len(side.images))
+
+
 def test_permuted_latents_hold_each_others_characteristics():
     got = r2_of(CharacteristicPixels(TEST.images.space, order=[1, 0, 2, 3]))
     assert got["truth_r2_own/a"] == pytest.approx(0, abs=0.03)

@@ -8,7 +8,7 @@ import yaml
 
 from ccvae.errors import InputError
 from workflow.config import Config, Run, seed_of, settings_hash, subset_seed
-from workflow.reporting.render import DEVIATIONS
+from workflow.reporting.register import DEVIATIONS
 
 ROOT = Path(__file__).parents[2]
 

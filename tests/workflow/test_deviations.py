@@ -1,18 +1,35 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 import yaml
 
 from baselines.registry import SYSTEMS
+from workflow.planning.overlay import merged_config
 from workflow.reporting.paper import TABLES
-from workflow.reporting.render import DEVIATIONS, deviations_of
+from workflow.reporting.register import (
+    DEVIATIONS,
+    deviations_of,
+    name_of,
+    names_of_settings,
+    touched,
+)
 
 ROOT = Path(__file__).parents[2]
 CITATION = re.compile(r"\(deviations?: *([a-z0-9-]+(?:, *[a-z0-9-]+)*)")
-FIELDS = {"id", "title", "paper", "ours", "reason", "tables"}
+FIELDS = {"id", "title", "paper", "ours", "reason"}
+TOUCHES = {"settings", "metrics", "tables"}
+
+GIVEN = {
+    "*.attributes.latents": "45, section C.1",
+    "*.attributes.latents_per_label": "one, section C.1",
+    "all.attributes.likelihood": "Laplace, section C.1",
+    "all.attributes.architecture.name": "Table 3",
+}
+"""Settings that the paper makes itself."""
 
 
 def cited(text: str) -> set[str]:
@@ -52,15 +69,72 @@ def test_entries_are_whole_and_named_once():
     for entry in entries:
         missing = {field for field in FIELDS if entry.get(field) in (None, "")}
         assert missing == set(), entry["id"]
-        assert set(entry) <= FIELDS | {"effect", "data", "systems"}, entry["id"]
+        assert set(entry) <= FIELDS | TOUCHES | {"data", "systems"}, entry["id"]
+        assert set(entry) & TOUCHES, entry["id"]
         assert set(entry.get("systems", [])) <= set(SYSTEMS), entry["id"]
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["id"])
 
 
-def test_tables_that_an_entry_touches_are_there():
-    known = {table.name if table.number is None else table.number for table in TABLES.values()}
+def test_tables_that_an_entry_names_are_there():
+    known = {name_of(table) for table in TABLES.values()}
     for entry in register():
-        assert set(entry["tables"]) <= known, entry["id"]
+        assert set(entry.get("tables", [])) <= known, entry["id"]
+
+
+def configured() -> dict[str, object]:
+    """Every setting of the default preset by name."""
+    return dict(names_of_settings(merged_config([], [])))
+
+
+def patterns() -> list[str]:
+    return [pattern for entry in register() for pattern in entry.get("settings", [])]
+
+
+def test_settings_that_an_entry_names_are_configured():
+    for pattern in patterns():
+        assert any(fnmatchcase(name, pattern) for name in configured()), pattern
+
+
+def test_every_setting_that_the_paper_does_not_make_has_an_entry():
+    known = [*patterns(), *GIVEN]
+    assert [n for n in configured() if not any(fnmatchcase(n, p) for p in known)] == []
+
+
+def test_every_setting_that_differs_from_the_papers_protocol_has_an_entry():
+    ours = configured()
+    papers = dict(names_of_settings(merged_config([ROOT / "config" / "paper.yaml"], [])))
+    different = {name for name, value in ours.items() if papers.get(name) != value}
+    assert {"all.classes.training.kind", "ccvae.classes.prior_rate"} <= different
+    assert [n for n in different if not any(fnmatchcase(n, p) for p in patterns())] == []
+
+
+def test_metrics_that_an_entry_names_are_in_a_table():
+    shown = {metric.name for table in TABLES.values() for metric in table.metrics}
+    for entry in register():
+        for beginning in entry.get("metrics", []):
+            assert any(name.startswith(beginning) for name in shown), beginning
+
+
+@pytest.mark.parametrize(
+    ("entry", "tables"),
+    [
+        ({"settings": ["ccvae*.classes.prior_rate"]}, [6, 7]),
+        ({"settings": ["all.attributes.likelihood"]}, "attributes"),
+        ({"settings": ["vae_classifier.attributes.confidence"]}, "attributes"),
+        ({"settings": ["all.*.judge.network"], "metrics": ["swap"]}, [2]),
+        ({"metrics": ["fid"], "tables": [1]}, [1, 4]),
+    ],
+)
+def test_tables_are_those_of_what_an_entry_uses(entry, tables):
+    if tables == "attributes":
+        tables = [name_of(t) for t in TABLES.values() if t.kind == "attributes"]
+    assert touched(entry) == tables
+
+
+def test_what_moves_tables_6_and_7_stands_under_them():
+    for name in ("table6", "table7"):
+        below = {entry["id"] for entry in deviations_of(TABLES[name], ["mnist"], ["ccvae"])}
+        assert {"prior-rate", "label-samples", "gradient-clip", "objective-weights"} <= below
 
 
 def test_entries_about_some_models_stand_under_tables_that_show_them():

@@ -12,6 +12,7 @@ from tests.workflow import fabricated
 from workflow.config import Config, Run
 from workflow.reporting.findings import against_paper, alpha_block, change_in_words, moved
 from workflow.reporting.records import Plan
+from workflow.reporting.register import DEVIATIONS
 from workflow.reporting.remarks import (
     CONTRADICTED,
     OPEN,
@@ -21,7 +22,6 @@ from workflow.reporting.remarks import (
     Requirement,
     load_remarks,
 )
-from workflow.reporting.render import DEVIATIONS
 from workflow.steps.reporting import update_readme
 from workflow.steps.reporting.make_findings import TEMPLATE, page
 from workflow.studies.plan import named_variants

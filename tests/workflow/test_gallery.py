@@ -163,6 +163,34 @@ def test_stand_ins_are_called_so_in_titles_and_captions():
     assert "stand-in" not in real
 
 
+def test_captions_name_the_budget_of_each_model():
+    settings = raw()["settings"]
+    settings["attributes"]["training"] |= {"steps": 900, "labelled_batch": 16}
+    settings["attributes"]["training"]["unlabelled_batch"] = 16
+    shown = gallery(settings=settings)
+    one = shown.facts([FIGURES["figure3"]], "synthetic_faces", ["ccvae"])["where"]
+    assert "Trained on 28,800 images (900 steps of 32)." in one
+    models = raw()["model_settings"]
+    models["m2"]["attributes"]["training"] = {"steps": 10}
+    several = gallery(settings=settings, model_settings=models)
+    where = several.facts([FIGURES["figure7"]], "synthetic_faces", ["ccvae", "m2"])["where"]
+    assert f"Trained on 320 images (10 steps of 32): {models['m2']['title']}." in where
+    assert "Trained on" not in shown.facts([FIGURES["figure8"]], "synthetic_faces", [])["where"]
+
+
+def test_two_readings_of_a_model_share_the_papers_points():
+    both = {
+        name: {"system": "ccvae", "title": name, "datasets": None} for name in ("ccvae", "other")
+    }
+    frame = records("mnist", ("accuracy",))
+    frame.loc[frame["model"] == "m2", "model"] = "other"
+    shown = Plan("test", {"mnist": "classes"}, both, ["0.06", "1.0"], 2)
+    figure = curves.against_f(frame, shown, "mnist", "title")
+    hollow = [x for x in figure.axes[0].lines if x.get_markerfacecolor() == "none"]
+    # One is drawn, one is the legend's.
+    assert len(hollow) == 2
+
+
 def plan(kind: str, dataset: str) -> Plan:
     models = {
         name: {"system": name, "title": name.upper(), "datasets": None} for name in ("ccvae", "m2")
@@ -201,8 +229,9 @@ def test_measures_have_means_bars_and_the_papers_points(kind, dataset):
             assert bar[0].get_ydata().tolist() == pytest.approx([0.91, 0.91])
             low, high = bar[2][0].get_segments()[0][:, 1]
             assert high - low == pytest.approx(2 * 0.02 / 2**0.5)
-        hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
-        assert len(hollow) == 2
+        hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+        # Of each model, and its mark in the legend.
+        assert len(hollow) == 4
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
     assert labels == {"CCVAE", "M2", "the paper's value"}
     assert [text.get_text() for text in figure.axes[0].texts] == ["↓ Majority class: 0.1"]
@@ -228,7 +257,7 @@ def test_stand_ins_have_no_points_of_the_paper():
     )
     lines = [line for axes in figure.axes for line in axes.lines]
     assert lines
-    assert not any(line.get_markerfacecolor() == "white" for line in lines)
+    assert not any(line.get_markerfacecolor() == "none" for line in lines)
 
 
 def test_training_has_a_panel_per_term_and_a_line_per_rate():
@@ -261,6 +290,8 @@ def test_gradients_have_a_line_per_reading_and_seed_and_a_box_per_reading():
     left, right = figure.axes
     assert len(left.lines) == 4
     assert len(right.patches) == 2
+    assert [label.get_text() for label in right.get_xticklabels()] == ["a", "b"]
+    assert right.yaxis.get_tick_params()["labelleft"]
     with pytest.raises(InputError, match="no column 'gradient_norm'"):
         gradients.draw_gradients(frame.drop(columns="gradient_norm"), "title")
 

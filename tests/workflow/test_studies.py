@@ -21,12 +21,7 @@ from tests.tiny import Tiny, binary_labels, scramble
 from workflow.config import Config
 from workflow.steps.studies import study_alpha, study_draws, study_gradients, study_train
 from workflow.studies.gradients import GradientRecorder, gradient_norm, gradients_of_draws
-from workflow.studies.plan import (
-    alpha_variants,
-    classifier_weight,
-    gradient_variants,
-    images_per_step,
-)
+from workflow.studies.plan import alpha_variants, gradient_variants, images_per_step
 from workflow.studies.seeds import in_words, read_studies
 from workflow.studies.summary import (
     alpha_markdown,
@@ -89,15 +84,11 @@ def test_weights_of_a_study_share_everything_else() -> None:
     variants = alpha_variants(Config(values))
     settings = [copy.deepcopy(variant.settings) for variant in variants]
     weights = [s["options"].pop("classifier_weight") for s in settings]
-    assert weights == pytest.approx([1, 10, 0.1 / 0.06])
+    # A third of the images of a step has labels.
+    assert weights == pytest.approx([1, 10, 0.3])
     assert settings[0] == settings[1] == settings[2]
     assert settings[0]["training"]["steps"] == values["studies"]["alpha"]["training"]["steps"]
     assert variants[2].described()["value"] == "kingma"
-
-
-def test_kingmas_weight_is_a_tenth_of_the_images_per_labelled_one() -> None:
-    assert classifier_weight("kingma", "0.004") == pytest.approx(25)
-    assert classifier_weight(46, "0.004") == 46
 
 
 def test_step_sizes_of_both_schedules() -> None:

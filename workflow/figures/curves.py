@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import matplotlib
 import pandas as pd
@@ -18,19 +19,23 @@ from workflow.reporting.tables import tidy
 PANELS = {
     "attributes": (
         ("table1", "accuracy", "classification: accuracy"),
-        ("table2", "swap", "swaps: change of log-probability"),
+        ("table2", "swap", "swaps: log-probability, nats"),
         ("table5", "generation_accuracy", "generation: accuracy"),
     ),
     "classes": (
         ("table6", "accuracy", "classification: accuracy"),
         ("table7", "generation_accuracy", "generation: accuracy"),
-        ("table7", "mutual_information", "generation: mutual information"),
+        ("table7", "mutual_information", "generation: mutual information, nats"),
     ),
 }
 """Table, metric and title of each panel, by the settings of the data set."""
 
 SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-."}
 """Rows that need no training, and their lines."""
+
+SIDESTEP, WIDEST = 0.2, 0.6
+"""Between models at one f, in log f, so that points do not hide each other; and how much of the way
+to the next f all of them may take."""
 
 PARTS = {"labelled": "labelled images", "unlabelled": "unlabelled images"}
 
@@ -59,9 +64,10 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
     Returns
     -------
     matplotlib.figure.Figure
-        One axes per panel; points are means over seeds, bars standard deviations, hollow points
-        the paper's values, dashed lines what needs no training, or a note at the edge where such a
-        line lies so far away that the models could not be told apart.
+        One axes per panel; points are means over seeds, models side by side at each f, bars
+        standard deviations, hollow points the paper's values, once for each of its models, dashed
+        lines what needs no training, or a note at the edge where such a line lies so far away that
+        the models could not be told apart.
     """
     panels = PANELS[plan.datasets[dataset]]
     figure = new_figure(WIDTH, 2.9)
@@ -89,10 +95,14 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
 def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
     rates = [float(rate) for rate in plan.rates]
     here = [model for model in plan.models if model in set(cells["model"])]
+    logs = sorted(map(math.log, rates))
+    nearest = min((high - low for low, high in pairwise(logs)), default=1.0)
+    step = min(SIDESTEP, WIDEST * nearest / max(1, len(here) - 1))
+    published = set()
     for place, model in enumerate(here):
         own = cells[cells["model"] == model].set_index("supervision_rate").reindex(plan.rates)
         # Models side by side instead of on top of each other.
-        shift = 1 + 0.06 * (place - (len(here) - 1) / 2)
+        shift = math.exp(step * (place - (len(here) - 1) / 2))
         # A model looks the same on every data set.
         index = list(plan.models).index(model)
         x = [rate * shift for rate in rates]
@@ -103,13 +113,30 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
             yerr=own["std"].fillna(0.0),
             color=colour,
             marker=marker,
+            markersize=3,
+            lw=0.7,
             capsize=1.5,
             elinewidth=0.8,
             label=plan.models[model]["title"],
         )
-        if own["paper"].notna().any():
-            axes.plot(x, own["paper"], color=colour, marker=marker, mfc="white", ls=":", lw=0.6)
-            axes.plot([], [], color="0.3", label="the paper's value", marker="o", mfc="w", ls=":")
+        system = plan.models[model]["system"]
+        if own["paper"].notna().any() and system not in published:
+            # Two readings of a model have one counterpart in the paper.
+            published.add(system)
+            axes.plot(
+                rates,
+                own["paper"],
+                color=colour,
+                marker=marker,
+                markersize=5,
+                mfc="none",
+                ls=":",
+                lw=0.6,
+                zorder=3,
+            )
+            axes.plot(
+                [], [], color="0.3", label="the paper's value", marker="o", mfc="none", ls=":"
+            )
     shown = cells[cells["model"].isin(SHOWN_REFERENCES) & cells["mean"].notna()]
     _draw_references(axes, dict(zip(shown["model"], shown["mean"], strict=True)))
     axes.set_xscale("log")

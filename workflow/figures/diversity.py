@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ccvae.characteristic import CharacteristicVAE
 from ccvae.labels import LabelSpace
+from evaluators.locality import label_variance
 from evaluators.measuring import measurement, seeded
 from workflow.figures.characteristics import decode, label_index, with_characteristics
 from workflow.figures.grids import Block, draw_blocks
@@ -53,45 +54,6 @@ def diverse_generations(
     return decode(model, z_c, style.expand(len(z_c), -1)).unflatten(0, (len(y), draws))
 
 
-@measurement
-def label_variance(
-    model: CharacteristicVAE, images: Tensor, labels: list[int], *, draws: int, seed: int
-) -> Tensor:
-    """Variance of each pixel when one label is switched on and its z_c drawn again and again.
-
-    The rest of z stays at the posterior mean.
-
-    Parameters
-    ----------
-    model
-        A model of binary labels with characteristic latents.
-    images
-        (B, C, H, W) in [0, 1].
-    labels
-        Which labels, by position; n of them.
-    draws
-        Draws per image and label.
-    seed
-        Of the draws.
-
-    Returns
-    -------
-    Tensor
-        (B, n, H, W), the mean over the colours; squared pixel values.
-    """
-    z = model.posterior(images).loc
-    style = model.style(z).repeat_interleave(draws, 0)
-    maps = []
-    with seeded(seed, model.device):
-        for label in labels:
-            z_c = model.characteristics(z).repeat_interleave(draws, 0).clone()
-            on = torch.ones(len(z_c), model.labels.n_factors, dtype=torch.long, device=z.device)
-            z_c[:, label] = model.sample_characteristics(on)[:, label]
-            drawn = decode(model, z_c, style).unflatten(0, (len(images), draws))
-            maps.append(drawn.var(dim=1).mean(dim=1))
-    return torch.stack(maps, dim=1)
-
-
 def overlay(images: Tensor, strength: Tensor) -> Tensor:
     """Lay green over grey versions of images.
 
@@ -134,22 +96,43 @@ def draw_generations(scene: Scene) -> Figure:
 
 
 def draw_variance(scene: Scene, labels: list[int], rows: int) -> Figure:
-    """Draw reconstructions and, for each label, where pixels vary."""
+    """Draw reconstructions and, for each image and label, where pixels vary and how much."""
     model = with_characteristics(scene.model)
     x = scene.test_images(rows)
     with torch.no_grad():
         reconstructions = model.reconstruct(x)
     variance = label_variance(model, x, labels, draws=DRAWS, seed=scene.seed)
-    # One scale per label: a necktie moves fewer and a hair colour more pixels.
-    scales = torch.stack(
-        [variance[:, i].quantile(BRIGHTEST).clamp_min(1e-12) for i in range(len(labels))]
-    )
-    strength = (variance / scales[None, :, None, None]).clamp(0, 1)
+    # One scale per picture: labels move pixels more in one face than in another, and glasses more
+    # than a necktie.
+    ends = variance.flatten(2).quantile(BRIGHTEST, dim=2).clamp_min(1e-12)
+    strength = (variance / ends[..., None, None]).clamp(0, 1)
     overlaid = overlay(reconstructions.unsqueeze(1).expand(-1, len(labels), -1, -1, -1), strength)
     colour = reconstructions.unsqueeze(1).expand(-1, 1, 3, -1, -1)
+    pictures = torch.cat([colour, overlaid], dim=1)
     names = ["reconstruction", *(readable(model.labels.names[label]) for label in labels)]
-    block = Block(torch.cat([colour, overlaid], dim=1), columns=names)
-    return draw_blocks([block], title=scene.title, largest_tile=0.8)
+    blocks = [
+        Block(
+            pictures[row : row + 1],
+            columns=names if row == 0 else (),
+            below=["", *(f"{end:.2g}" for end in ends[row].sqrt().tolist())],
+        )
+        for row in range(rows)
+    ]
+    figure = draw_blocks(blocks, title=scene.title, largest_tile=0.8)
+    _draw_scale(figure)
+    return figure
+
+
+def _draw_scale(figure: Figure) -> None:
+    """Put a bar from grey to green below the pictures, with what its ends mean."""
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((0.06 / width, -0.16 / height, 0.8 / width, 0.09 / height))
+    shades = overlay(torch.full((3, 1, 64), 0.5), torch.linspace(0, 1, 64).unsqueeze(0))
+    axes.imshow(shades.permute(1, 2, 0).numpy(), aspect="auto")
+    axes.set_axis_off()
+    axes.text(-1, 0, "0 ", ha="right", va="center", clip_on=False)
+    end = "end of the scale: the standard deviation below each picture, in pixel values of 0 to 1"
+    axes.text(64, 0, f" {end}", ha="left", va="center", clip_on=False)
 
 
 def draw_some_variance(scene: Scene) -> Figure:

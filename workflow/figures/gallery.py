@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccvae.errors import InputError
-from workflow.config import Config
+from workflow.config import Config, Run
 from workflow.figures.catalogue import FIGURES, Figure
+from workflow.planning.jobs import training_effort
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 
 OPTIONAL = {
@@ -138,6 +139,28 @@ class Gallery:
                 why.setdefault(sentence, []).append(title)
         return [f"Models not shown: {'; '.join(names)}. {reason}" for reason, names in why.items()]
 
+    def _trained_on(self, dataset: str) -> list[str]:
+        """Models that are trained on a data set."""
+        return list(dict.fromkeys(r.model for r in self._config.runs() if r.dataset == dataset))
+
+    def _budgets(self, dataset: str, models: list[str], scope: str) -> list[str]:
+        """Sentences on how long models were trained; none for a study, which has its own length."""
+        described = self._config.values["model_settings"]
+        budgets: dict[str, list[str]] = {}
+        for model in models if scope != "study" else []:
+            settings = self._config.run_settings(Run(dataset, model, self.rate, self.seed))
+            training = settings["training"]
+            if training["kind"] == "mixed":
+                _, images = training_effort(settings)
+                steps = training["steps"]
+                budget = f"{steps * images:,} images ({steps:,} steps of {images})"
+            else:
+                budget = f"{training['epochs']:,} epochs"
+            budgets.setdefault(budget, []).append(described[model]["title"])
+        if len(budgets) == 1:
+            return [f"Trained on {budget}." for budget in budgets]
+        return [f"Trained on {budget}: {'; '.join(titles)}." for budget, titles in budgets.items()]
+
     def stems(self, figure: Figure) -> list[str]:
         """Every file of a figure that the data sets and models allow, without suffix."""
         if figure.scope == "study":
@@ -192,8 +215,8 @@ class Gallery:
     def facts(self, figures: list[Figure], dataset: str, models: list[str]) -> dict[str, str]:
         """Words for captions.
 
-        `where` is its last sentences, of which data, models, f and seed a figure is; `drawn` is
-        empty for real images; `deviations` is how far traversals go.
+        `where` is its last sentences, of which data, models, f, seed and training a figure is;
+        `drawn` is empty for real images; `deviations` is how far traversals go.
         """
         described = self._config.values["model_settings"]
         scope = figures[0].scope
@@ -219,6 +242,7 @@ class Gallery:
             about.append(f"f = {self.study['supervision_rate']}.")
         elif scope == "dataset":
             about.append(f"Seeds: {self._config.seeds_of(dataset)}.")
+        about += self._budgets(dataset, models or self._trained_on(dataset), scope)
         about.append(f"Preset: {self._config.preset}.")
         return {
             "where": " ".join(about),

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ccvae.errors import InputError
-from workflow.figures.style import COLOURS, WIDTH, headline, new_figure
+from workflow.figures.style import COLOURS, WIDTH, headline, new_figure, wrap
 
 COLUMNS = ("reading", "step", "gradient_norm", "seed")
 
@@ -14,7 +14,7 @@ READINGS = {
     "paper_eq8": "equation (8)",
     "eq4": "equation (4)",
     "released_torch": "released code",
-    "weight_detached": "later code: weight stopped",
+    "weight_detached": "weight stopped, inner term not",
     "detached": "weight and inner term stopped",
 }
 """What readers call the readings of equation (4)."""
@@ -44,10 +44,10 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
         raise InputError(
             f"the study of gradients has no column '{missing[0]}'; expected {', '.join(COLUMNS)}"
         )
-    figure = new_figure(WIDTH, 2.5)
+    figure = new_figure(WIDTH, 3.3)
     figure.set_layout_engine("constrained")
     headline(figure, title)
-    left, right = figure.subplots(1, 2, width_ratios=(2, 1), sharey=True)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), sharey=True)
     readings = list(dict.fromkeys(frame["reading"]))
     for index, reading in enumerate(readings):
         colour = COLOURS[index % len(COLOURS)]
@@ -61,10 +61,13 @@ def draw_gradients(frame: pd.DataFrame, title: str) -> Figure:
     for index, box in enumerate(boxes["boxes"]):
         boxes["medians"][index].set(color="black", linewidth=1.0)
         box.set(facecolor=COLOURS[index % len(COLOURS)], alpha=0.6, linewidth=0.6)
-    right.set_xticks([])
-    right.set_title("all steps: quartiles", loc="left")
+    names = [str(READINGS.get(str(reading), reading)) for reading in readings]
+    right.set_xticks(range(1, len(names) + 1), ["\n".join(wrap(name, 16)) for name in names])
+    right.tick_params(axis="x", rotation=90, length=0)
+    right.tick_params(axis="y", labelleft=True)
+    right.set_title("all steps, quartiles", loc="left")
     left.set_yscale("log")
     left.set_xlabel("step")
-    left.set_ylabel("gradient norm of the classifier")
+    left.set_ylabel("gradient norm, nats")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure

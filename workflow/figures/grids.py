@@ -123,10 +123,13 @@ def draw_blocks(
     left = max(_left(block) for block in blocks)
     side = min(largest_tile, (WIDTH / per_line - left - 0.1) / columns)
     cell = columns * side + left + 0.1
-    top = max(_top(block, side) for block in blocks)
     bottom = LINE if any(block.x_label or block.below for block in blocks) else 0.0
     lines = [blocks[i : i + per_line] for i in range(0, len(blocks), per_line)]
-    heights = [max(_height(block, side) for block in line) + top + bottom + 0.08 for line in lines]
+    tops = [max(_top(block, side) for block in line) for line in lines]
+    heights = [
+        max(_height(block, side) for block in line) + top + bottom + 0.08
+        for line, top in zip(lines, tops, strict=True)
+    ]
     width = max(cell * per_line, NARROWEST)
     title_lines = wrap(title, int(width / TITLE_CHARACTER))
     head = 0.14 * len(title_lines) + 0.08
@@ -134,7 +137,7 @@ def draw_blocks(
     figure = new_figure(width, height)
     figure.text(0, 1, "\n".join(title_lines), va="top", fontsize=STYLE["figure.titlesize"])
     down = head
-    for line, line_height in zip(lines, heights, strict=True):
+    for line, line_height, top in zip(lines, heights, tops, strict=True):
         for position, block in enumerate(line):
             block_height = _height(block, side)
             x, y = position * cell + left, height - down - top - block_height

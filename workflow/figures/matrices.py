@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import Colormap, SymLogNorm
 from matplotlib.figure import Figure
 
 from workflow.figures.style import WIDTH, headline, new_figure
 from workflow.reporting.names import readable
+
+LIMIT, LINEAR = 10.0, 0.5
+"""Ends of the colour scale in nats, and up to where it is linear; logarithmic in between. Fixed, so
+that a colour means the same in the figure of every model."""
+
+TICKS = (-10, -2, -0.5, 0, 0.5, 2, 10)
+
+UNREADABLE = "0.65"
 
 
 def matrix_values(matrix: Mapping[str, Any]) -> np.ndarray:
@@ -20,8 +28,10 @@ def matrix_values(matrix: Mapping[str, Any]) -> np.ndarray:
     return np.array(matrix["values"], dtype=np.float64)
 
 
-def draw_confusion(records: Mapping[str, Mapping[str, Any] | None], title: str) -> Figure:
-    """Figures 10, 12, 14 and 16: one matrix per supervision rate, all on one scale.
+def draw_confusion(
+    records: Mapping[str, Mapping[str, Any] | None], title: str, unreadable: Collection[str] = ()
+) -> Figure:
+    """Figures 10, 12, 14 and 16: one matrix per supervision rate, all of every model on one scale.
 
     Parameters
     ----------
@@ -29,6 +39,8 @@ def draw_confusion(records: Mapping[str, Mapping[str, Any] | None], title: str) 
         Supervision rate -> metrics.json of a run, or None where there is no matrix.
     title
         Of the figure.
+    unreadable
+        Labels that the judge cannot be relied on to read: their rows and columns are grey.
 
     Returns
     -------
@@ -36,9 +48,6 @@ def draw_confusion(records: Mapping[str, Mapping[str, Any] | None], title: str) 
         One axes per rate and one for the scale.
     """
     found = {rate: record["matrices"]["flip"] for rate, record in records.items() if record}
-    values = {rate: matrix_values(matrix) for rate, matrix in found.items()}
-    largest = max((np.nanmax(np.abs(v), initial=0.0) for v in values.values()), default=0.0)
-    limit = float(largest) or 1.0
     across = min(2, len(records))
     down = math.ceil(len(records) / across)
     labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
@@ -50,26 +59,39 @@ def draw_confusion(records: Mapping[str, Mapping[str, Any] | None], title: str) 
     image = None
     for axes, (rate, record) in zip(grid.flat, records.items(), strict=False):
         axes.set_title(_rate_title(rate, record), loc="left")
-        if rate in values:
+        if rate in found:
             image = axes.imshow(
-                np.ma.masked_invalid(values[rate]),
+                np.ma.masked_invalid(_without(found[rate], unreadable)),
                 cmap=_colours(),
-                norm=TwoSlopeNorm(0.0, -limit, limit),
+                norm=SymLogNorm(LINEAR, vmin=-LIMIT, vmax=LIMIT),
             )
-            _name_axes(axes, found[rate])
+            _name_axes(axes, found[rate], unreadable)
         else:
             axes.set_axis_off()
     for axes in list(grid.flat)[len(records) :]:
         axes.remove()
     if image is not None:
-        bar = figure.colorbar(image, ax=figure.axes, shrink=0.6, aspect=30)
+        bar = figure.colorbar(
+            image, ax=figure.axes, shrink=0.6, aspect=30, extend="both", ticks=TICKS
+        )
+        bar.ax.set_yticklabels([f"{tick:g}" for tick in TICKS])
+        bar.ax.minorticks_off()
         bar.set_label("change of log-probability, nats")
         bar.outline.set_linewidth(0.4)
     return figure
 
 
-def _colours() -> Any:
-    return matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.75")
+def _colours() -> Colormap:
+    """An odd number of colours, so that the middle one is 0 and neutral."""
+    return matplotlib.colormaps["RdBu_r"].resampled(257).with_extremes(bad="0.75")
+
+
+def _without(matrix: Mapping[str, Any], unreadable: Collection[str]) -> np.ndarray:
+    """Values of a matrix with NaN where the judge is asked about a label that it cannot read."""
+    values = matrix_values(matrix)
+    values[[name in unreadable for name in matrix["rows"]]] = np.nan
+    values[:, [name in unreadable for name in matrix["columns"]]] = np.nan
+    return values
 
 
 def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
@@ -83,12 +105,15 @@ def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
     return f"f = {rate}, condition number {number}"
 
 
-def _name_axes(axes: Any, matrix: Mapping[str, Any]) -> None:
+def _name_axes(axes: Any, matrix: Mapping[str, Any], unreadable: Collection[str]) -> None:
     small = 5 if len(matrix["columns"]) > 8 else 6.5
     axes.set_xticks(range(len(matrix["columns"])), map(readable, matrix["columns"]))
     axes.set_yticks(range(len(matrix["rows"])), map(readable, matrix["rows"]))
     axes.tick_params(axis="x", rotation=90, labelsize=small, length=0)
     axes.tick_params(axis="y", labelsize=small, length=0)
+    for axis, names in ((axes.xaxis, matrix["columns"]), (axes.yaxis, matrix["rows"])):
+        for label, name in zip(axis.get_ticklabels(), names, strict=True):
+            label.set_color(UNREADABLE if name in unreadable else "black")
     axes.spines[:].set_visible(False)
     axes.set_ylabel("flipped label")
     axes.set_xlabel("label the judge looks for")

@@ -10,6 +10,7 @@ import pandas as pd
 from workflow.reporting.claims import EVERY, GENERALLY, Claim
 from workflow.reporting.judges import UNJUDGED, credentials, failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
+from workflow.reporting.readable import for_claims
 from workflow.reporting.records import Cell, Plan, by_cell
 from workflow.reporting.statistics import ENOUGH, LEAST, centre, evidence, improvement, whole_seeds
 from workflow.reporting.verdicts import (
@@ -66,7 +67,7 @@ class _Court:
         plan: Plan,
         studies: pd.DataFrame | None,
     ) -> None:
-        self._cells = by_cell(records)
+        self._cells = by_cell(for_claims(records))
         self._plan = plan
         self._failed, self._judges = failed_judges(records), credentials(records)
         self._images = {"": _images(records)}

@@ -80,7 +80,10 @@ def against_paper(tables: pd.DataFrame) -> pd.DataFrame:
         worse, and `verdict`: better, as good, worse, or too few seeds.
     """
     directions = _directions()
-    comparable = tables["metric"].map(lambda name: not directions[name].own_scale)
+    comparable = tables["metric"].map(
+        # A table that was gathered earlier may show what tables no longer show.
+        lambda name: name in directions and not directions[name].own_scale
+    )
     cells = tables[tables["paper"].notna() & tables["mean"].notna() & comparable].copy()
     lower = cells["metric"].map(lambda name: bool(directions[name].lower_is_better))
     cells["shortfall"] = cells["difference"].where(lower, -cells["difference"]).astype(float)

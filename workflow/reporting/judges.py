@@ -26,7 +26,12 @@ READ_BY_A_JUDGE = (
     "frechet_distance_judge",
     "mutual_information",
 )
-READ_OFF_PIXELS = ("swap_background_change", "swap_truth_l1", "swap_truth_background_change")
+READ_OFF_PIXELS = (
+    "swap_background_change",
+    "swap_background_distance",
+    "swap_outside_change",
+    "swap_truth_",
+)
 """Names of metrics, or their beginnings."""
 
 
@@ -76,17 +81,36 @@ def credentials(records: pd.DataFrame) -> dict[str, str]:
     return found
 
 
+def weak_labels(records: pd.DataFrame) -> dict[str, list[str]]:
+    """Labels that nothing may rest on, by data set; data sets without any are left out.
+
+    The judge reads them off real images worse than it must, or sees fewer of their true redrawings,
+    where images are drawn.
+
+    Parameters
+    ----------
+    records
+        From `workflow.reporting.records.collect`.
+    """
+    redrawn = _metrics(records, "true_redrawing")
+    found = {}
+    for dataset, judge in _metrics(records, "judge").items():
+        asked = _asked(judge, LABEL_MINIMUM)
+        labels = unreadable(judge, asked)
+        least = asked.get("balanced_accuracy")
+        if least is not None:
+            labels += unreadable(redrawn.get(dataset, {}), {"intervention_success": least})
+        if labels:
+            found[dataset] = list(dict.fromkeys(labels))
+    return found
+
+
 def unreadable_labels(records: pd.DataFrame) -> dict[str, str]:
-    """Data sets with labels that the judge reads too badly, each with the sentence that says so."""
-    found = {
-        dataset: unreadable(judge, _asked(judge, LABEL_MINIMUM))
-        for dataset, judge in _metrics(records, "judge").items()
-    }
+    """Data sets with `weak_labels`, each with the sentence that says so."""
     return {
         dataset: f"The judge of {dataset_name(dataset)} cannot be relied on for "
         f"{', '.join(map(readable, labels))}."
-        for dataset, labels in found.items()
-        if labels
+        for dataset, labels in weak_labels(records).items()
     }
 
 

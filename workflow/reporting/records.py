@@ -14,6 +14,7 @@ from ccvae.files import read_json
 from workflow.config import Run
 from workflow.reporting.judges import gate_metrics
 from workflow.reporting.names import dataset_name
+from workflow.reporting.readable import readable_means
 from workflow.studies.plan import images_per_step
 
 COLUMNS = [
@@ -146,7 +147,8 @@ def collect(results: Path, plan: Plan) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns `COLUMNS`; runs that are not there have no row.
+        With the columns `COLUMNS`; runs that are not there have no row. Means over the labels that
+        the judge can read come last, see `workflow.reporting.readable`.
     """
     rows: list[dict[str, Any]] = []
     for dataset in plan.datasets:
@@ -155,7 +157,9 @@ def collect(results: Path, plan: Plan) -> pd.DataFrame:
             for rate in plan.rates:
                 for run in plan.runs(dataset, model, rate):
                     rows += _run_rows(results, run)
-    return pd.DataFrame(rows, columns=COLUMNS)
+    records = pd.DataFrame(rows, columns=COLUMNS)
+    means = readable_means(records)
+    return records if means.empty else pd.concat([records, means], ignore_index=True)
 
 
 def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:

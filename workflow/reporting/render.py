@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from workflow.reporting.judges import first_lines, rests_on_judge
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import REFERENCES, Plan
+from workflow.reporting.register import deviations_of
 from workflow.reporting.statistics import ALPHA, ENOUGH
 
-DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
 PAPER, PAPER_ALONE = "the paper's value, and obtained minus paper", "the paper's value"
 MISSING, NOT_APPLICABLE = "missing", "n/a"
 """A run is not there; it is, and its model has no such figure."""
@@ -24,21 +21,6 @@ BOLD = (
     f"{ALPHA:.0%} (exact test of differences paired by f and seed, corrected over the blocks of "
     f"the table); with fewer than {ENOUGH} seeds nothing is bold."
 )
-
-
-def deviations_of(
-    table: Table, datasets: Sequence[str], systems: Collection[str]
-) -> list[dict[str, Any]]:
-    """Entries of the deviations register that touch a table of these data sets and systems."""
-    register = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
-    name = table.name if table.number is None else table.number
-    return [
-        entry
-        for entry in register
-        if name in entry["tables"]
-        and not set(entry.get("data", datasets)).isdisjoint(datasets)
-        and ("systems" not in entry or not set(entry["systems"]).isdisjoint(systems))
-    ]
 
 
 def row_name(model: str, plan: Plan) -> str:

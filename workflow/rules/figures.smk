@@ -53,7 +53,10 @@ for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
             input:
                 [of_run(name, rate) for rate in CONFIG.rates],
                 judge=(
-                    "<results>/judges/{dataset}/judge.json"
+                    collect(
+                        "<results>/judges/{{dataset}}/{file}.json",
+                        file=["judge", "references"],
+                    )
                     if any(figure.judged for figure in group.figures)
                     else []
                 ),

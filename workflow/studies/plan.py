@@ -10,7 +10,14 @@ from ccvae.errors import InputError
 from workflow.config import Config, Run, seed_of
 
 KINGMA = "kingma"
-"""Name of Kingma et al.'s weight of the classifier, 0.1 / f per labelled image."""
+"""Name of Kingma et al.'s weight of the classifier, 0.1 / f where labelled images are shown as
+often as they are in the data."""
+
+NOT_FOR = {
+    "mixed": ("epochs", "batch_size"),
+    "interleaved": ("steps", "labelled_batch", "unlabelled_batch", "weights"),
+}
+"""Keys of a schedule that schedules of the other kind do not read."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +97,27 @@ def alpha_variants(config: Config) -> list[Variant]:
                 for weight in weights:
                     for seed in range(study["seeds"]):
                         run = Run(dataset, model, rate, seed)
-                        changes = {"classifier_weight": classifier_weight(weight, rate)}
-                        settings = _settings(config, "alpha", run, changes, study["training"])
+                        settings = _settings(config, "alpha", run, {}, study["training"])
+                        value = classifier_weight(weight, rate, settings["training"])
+                        settings["options"]["classifier_weight"] = value
                         name = f"{model}.alpha={weight}"
                         variants.append(Variant("alpha", name, run, str(weight), settings))
     return variants
 
 
 def named_variants(config: Config, name: str) -> list[Variant]:
-    """List the trainings of a study under `studies.variants`, the baseline first."""
+    """List the trainings of a study under `studies.variants`, the baseline first.
+
+    A variant that is another one under this configuration, such as twice the steps of a schedule
+    that counts epochs, is left out.
+    """
     study = config.values["studies"]["variants"][name]
     variants = []
     for dataset in study["datasets"]:
         for rate in study["supervision_rates"]:
             # Merged configurations keep no order.
             first = study["baseline"]
+            seen: list[tuple[int, dict[str, Any]]] = []
             for value in dict.fromkeys([first, *study["variants"]]):
                 changes = study["variants"][value]
                 options = {k: v for k, v in changes.items() if k not in ("model", "training")}
@@ -115,7 +128,9 @@ def named_variants(config: Config, name: str) -> list[Variant]:
                     # Every variant starts where the first does, whichever model it is of.
                     same = ("study", name, dataset, study["model"], rate, seed)
                     settings["torch_seed"] = seed_of(*same)
-                    variants.append(Variant(name, value, run, value, settings))
+                    if (seed, what := _effective(settings)) not in seen:
+                        seen.append((seed, what))
+                        variants.append(Variant(name, value, run, value, settings))
     return variants
 
 
@@ -131,18 +146,26 @@ def variants_of(config: Config) -> list[Variant]:
     return [*gradient_variants(config), *alpha_variants(config), *chain.from_iterable(named)]
 
 
-def classifier_weight(weight: float | str, rate: str) -> float:
+def classifier_weight(weight: float | str, rate: str, training: dict[str, Any]) -> float:
     """Weight of log q(y|x) on a labelled image, from what the configuration says.
 
     Parameters
     ----------
     weight
         A number, or `KINGMA`: the weight of arXiv:1406.5298, 0.1 times all images per labelled
-        one.
+        one, in a mean over all images. A step of `mixed` with weights `batch` shows labelled images
+        more often than they are in the data, and its share of them takes the place of f.
     rate
         Supervision rate f.
+    training
+        The schedule.
     """
-    return 0.1 / float(rate) if weight == KINGMA else float(weight)
+    if weight != KINGMA:
+        return float(weight)
+    share = float(rate)
+    if training["kind"] == "mixed" and training.get("weights", "batch") == "batch" and share < 1:
+        share = training["labelled_batch"] / images_per_step(training)
+    return 0.1 / share
 
 
 def images_per_step(training: dict[str, Any]) -> int:
@@ -164,3 +187,11 @@ def _settings(
         "options": {**settings["options"], **options},
         "training": {**settings["training"], **training},
     }
+
+
+def _effective(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without what a schedule of their kind does not read, and without names."""
+    training = settings["training"]
+    ignored = NOT_FOR[training["kind"]]
+    read = {key: value for key, value in training.items() if key not in ignored}
+    return {**settings, "training": read, "model": None}

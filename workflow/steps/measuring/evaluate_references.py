@@ -13,7 +13,9 @@ from datasets.store import Store, file_digest
 from evaluators.answers import load_answers
 from evaluators.images import ImageSet
 from evaluators.inception import is_published
+from evaluators.intervention import true_redrawing
 from evaluators.references import Constant, Copier
+from evaluators.swap import true_swap
 from evaluators.uncertainty import mutual_information
 from workflow.load import load_gp, load_judge
 from workflow.measures import Amounts, measure
@@ -71,6 +73,11 @@ def work(given: Namespace) -> None:
         ).metrics
         for name, model in references.items()
     }
+    if answers is not None:
+        perfect = true_swap(judge, images, answers.true_swaps, seed=settings["seed"])
+        if settings["amounts"]["counterfactual_images"]:
+            perfect |= true_redrawing(judge, images, answers.counterfactuals).metrics
+        metrics["true_redrawing"] = perfect
     draws = settings["amounts"]["information_draws"]
     found = {"real": images, **{Store.open(path).name: other_images(path) for path in given.others}}
     information = {

@@ -17,7 +17,7 @@ from workflow.config import Run
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import stem
 from workflow.figures.style import save
-from workflow.reporting.judges import failed_judges, unreadable_labels
+from workflow.reporting.judges import failed_judges, unreadable_labels, weak_labels
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan, collect, judge_records
 from workflow.steps.command import LOG, add_settings_argument, run
@@ -141,7 +141,10 @@ def metrics_by_rate(settings: dict[str, Any], results: Path, _plan: Plan) -> Mat
     """Read what was measured at each supervision rate; None where nothing was."""
     folders = _folders(settings, results)
     found = {rate: read_json(folder / "metrics.json") for rate, folder in folders.items()}
-    return lambda title: ({k: v if v["matrices"] else None for k, v in found.items()}, title)
+    drawn = {rate: record if record["matrices"] else None for rate, record in found.items()}
+    dataset = settings["dataset"]
+    weak = weak_labels(judge_records(results, [dataset])).get(dataset, [])
+    return lambda title: (drawn, title, weak)
 
 
 def histories_by_rate(settings: dict[str, Any], results: Path, _plan: Plan) -> Material:

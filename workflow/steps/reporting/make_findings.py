@@ -20,8 +20,8 @@ from workflow.reporting.court import decide
 from workflow.reporting.judges import failed_judges, first_lines, trusted
 from workflow.reporting.records import Plan, read_records
 from workflow.reporting.reference import took
+from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
-from workflow.reporting.render import DEVIATIONS
 from workflow.reporting.tables import counterparts
 from workflow.steps.command import LOG, run
 from workflow.studies.seeds import read_studies as seeds_of_studies
@@ -126,21 +126,19 @@ def read_studies(folder: Path, config: Config) -> dict[str, pd.DataFrame]:
 
 
 def register(config: Config, studies: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Every decision, with the studies that measured it and what was measured before."""
-    entries = yaml.safe_load(DEVIATIONS.read_text(encoding="utf-8"))
+    """Every decision, with the studies that measured it."""
     named = config.values["studies"]["variants"]
     by_id: dict[str, list[str]] = {"m2-alpha": ["alpha"], "diva-alpha": ["alpha"]}
     for name, study in named.items():
         for identity in study.get("deviations", []):
             by_id.setdefault(identity, []).append(name)
-    for entry in entries:
-        entry |= {
-            key: findings.in_cell(entry[key]) for key in ("paper", "ours", "effect") if key in entry
-        }
+    found = []
+    for entry in entries():
+        cells = {key: findings.in_cell(entry[key]) for key in ("paper", "ours")}
         runs = [name for name in by_id.get(entry["id"], []) if name in studies]
-        words = [f"`study_{name}`, above" for name in runs]
-        entry["measured"] = "; ".join([*words, *([entry["effect"]] if "effect" in entry else [])])
-    return entries
+        measured = "; ".join(f"`study_{name}`, above" for name in runs)
+        found.append({**entry, **cells, "measured": measured})
+    return found
 
 
 def without_gaps(text: str) -> str:
