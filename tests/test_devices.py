@@ -107,7 +107,8 @@ def check(model: LabelledVAE, shape: tuple[int, ...], calls: dict[str, Any]) -> 
 @pytest.mark.parametrize(("space", "variant"), CASES)
 def test_models_make_nothing_elsewhere_and_answer_the_same(space: str, variant: str) -> None:
     model = make(space, variant)
-    check(model, Small.image_shape, CALLS)
+    calls = {name: call for name, call in CALLS.items() if name not in model.lacks}
+    check(model, Small.image_shape, calls)
     for name, parameter in model.named_parameters():
         assert isinstance(parameter.grad, OnCard), name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 
@@ -65,6 +66,8 @@ class Table:
         Whether it can be filled for drawn stand-ins only.
     systems
         Which systems it is about; all when empty.
+    task
+        What a model must be able to do to have a row in it.
     """
 
     name: str
@@ -76,10 +79,11 @@ class Table:
     note: str = ""
     drawn_only: bool = False
     systems: tuple[str, ...] = ()
+    task: str = "reconstruct"
 
-    def shows(self, system: str) -> bool:
-        """Whether a model of this system has a row in it."""
-        return not self.systems or system in self.systems
+    def shows(self, system: str, lacks: Container[str] = ()) -> bool:
+        """Whether a model of this system, which lacks these tasks, has a row in it."""
+        return self.task not in lacks and (not self.systems or system in self.systems)
 
     @property
     def heading(self) -> str:
@@ -101,6 +105,7 @@ TABLES = {
             "attributes",
             (_ACCURACY, _BALANCED),
             references=("majority", "judge"),
+            task="classify",
         ),
         Table(
             "table2",
@@ -121,6 +126,7 @@ TABLES = {
             note="A model whose z_c carries the whole picture swaps perfectly and loses the "
             "background: read the first block beside the third. The normalised score is what "
             "compares across judges.",
+            task="swap",
         ),
         Table(
             "table4",
@@ -142,6 +148,7 @@ TABLES = {
             note="The Fréchet distance in the judge's features is not FID, and is comparable "
             "within one judge only. The row of real images compares training images with test "
             "images.",
+            task="sample",
         ),
         Table(
             "table5",
@@ -164,6 +171,7 @@ TABLES = {
             references=("copy_characteristics", "constant"),
             note="With even labels guessing scores 0.5 whatever the judge; many such label sets "
             "are impossible to draw, which perfect drawings show.",
+            task="generate",
         ),
         Table(
             "table6",
@@ -172,6 +180,7 @@ TABLES = {
             "classes",
             (_ACCURACY,),
             references=("majority", "judge"),
+            task="classify",
         ),
         Table(
             "table7",
@@ -191,6 +200,7 @@ TABLES = {
             references=("test_images", "other_data", "copy_characteristics", "constant"),
             note="Mutual information says how far from the data the judge finds the images; its "
             "size depends on how long the Gaussian process was trained.",
+            task="generate",
         ),
         Table(
             "interventions",
@@ -218,6 +228,7 @@ TABLES = {
                     optional=True,
                 ),
             ),
+            task="intervene",
         ),
         Table(
             "leakage",
