@@ -56,6 +56,7 @@ def asked(model: LabelledVAE, x: Tensor, y: Tensor) -> dict[str, Callable[[], Te
         "generate": lambda: model.generate(y),
         "intervene": lambda: model.intervene(x, y),
         "swap": lambda: model.swap(x, x.flip(0)),
+        "diversify": lambda: model.diversify(x, y),
     }
 
 

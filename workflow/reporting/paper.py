@@ -203,6 +203,39 @@ TABLES = {
             task="generate",
         ),
         Table(
+            "style",
+            None,
+            "What is kept of an image's style when its class changes (Figures 22 to 24)",
+            "classes",
+            (
+                Metric("style_kept_interventions", "kept by interventions", optional=True),
+                Metric(
+                    "style_kept_interventions_slant",
+                    "slant, kept by interventions",
+                    optional=True,
+                ),
+                Metric(
+                    "style_kept_interventions_thickness",
+                    "thickness of strokes, kept by interventions",
+                    optional=True,
+                ),
+                Metric("style_kept_diversity", "kept when z_c is drawn anew", optional=True),
+                Metric(
+                    "style_diversity",
+                    "share of the pixels' variance that new z_c make",
+                    lower_is_better=None,
+                    optional=True,
+                ),
+                Metric("style_kept_swaps", "kept of the background by swaps", optional=True),
+                Metric("style_taken_swaps", "taken from the donor by swaps", None, True, True),
+                Metric("style_kept_reconstruction", "kept by reconstruction", None, None, True),
+            ),
+            note="Digits: slant and thickness of strokes; clothes: slant, width, height and area. "
+            "0 is nothing, 1 all of it. Where z_\\c is empty, and in M2, which draws all of z, "
+            "nothing can be kept when z_c is drawn anew, and nothing is left of a background to "
+            "swap.",
+        ),
+        Table(
             "interventions",
             None,
             "Single interventions (Appendix D.1)",

@@ -211,8 +211,7 @@ TABLES_HERE = [
     name
     for name, table in TABLES.items()
     if any(
-        has_row(table, run)
-        and (run.dataset in STAND_INS or not table.drawn_only)
+        has_row(table, run) and (run.dataset in STAND_INS or not table.drawn_only)
         for run in CONFIG.runs(table.kind)
     )
 ]
