@@ -332,7 +332,8 @@ def _swaps(
 
 def _new_draws(model: LabelledVAE, backgrounds: ImageSet) -> tuple[dict[str, float | None], float]:
     r"""Draw z_c of every class anew on the z_\c of each image, or all of z where z_c is no part."""
-    n, values = len(backgrounds), {name: [] for name in PROPERTIES}
+    n = len(backgrounds)
+    values: dict[str, list[np.ndarray]] = {name: [] for name in PROPERTIES}
     within, total = 0.0, 0.0
     x = as_floats(backgrounds.images, model.device).repeat_interleave(DRAWS, 0)
     for label in range(backgrounds.space.n_values):

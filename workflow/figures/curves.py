@@ -92,8 +92,8 @@ def _draw_panels(
         metric = next(metric for metric in TABLES[table].metrics if metric.name == name)
         cells = frame[(frame["metric"] == name) & (frame["dataset"] == dataset)]
         _draw_panel(axes, cells, plan)
-        better = {True: "lower is better", False: "higher is better"}
-        axes.set_title(f"{heading}\n{better.get(metric.lower_is_better, '')}", loc="left")
+        better = {True: "lower is better", False: "higher is better", None: ""}
+        axes.set_title(f"{heading}\n{better[metric.lower_is_better]}", loc="left")
     handles = {
         label: handle
         for axes in figure.axes

@@ -9,6 +9,9 @@ from typing import Any
 from ccvae.errors import InputError
 from workflow.config import Config, Run, seed_of
 
+WEIGHTS = {"mvae": "label_weight"}
+"""System -> the option that weighs what is said of labels, where it is not `classifier_weight`."""
+
 KINGMA = "kingma"
 """Name of Kingma et al.'s weight of the classifier, 0.1 / f per labelled image."""
 
@@ -90,7 +93,8 @@ def alpha_variants(config: Config) -> list[Variant]:
                 for weight in weights:
                     for seed in range(study["seeds"]):
                         run = Run(dataset, model, rate, seed)
-                        changes = {"classifier_weight": classifier_weight(weight, rate)}
+                        option = WEIGHTS.get(config.system_of(model), "classifier_weight")
+                        changes = {option: classifier_weight(weight, rate)}
                         settings = _settings(config, "alpha", run, changes, study["training"])
                         name = f"{model}.alpha={weight}"
                         variants.append(Variant("alpha", name, run, str(weight), settings))

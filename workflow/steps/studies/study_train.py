@@ -104,7 +104,8 @@ def judged(
 ) -> dict[str, float]:
     """What a judge says of swaps and generated images, what latents say of labels, and style."""
     amounts, seed = evaluation["amounts"], evaluation["seed"]
-    n_pairs, scores = amounts["swap_pairs"], {}
+    n_pairs = amounts["swap_pairs"]
+    scores: dict[str, float] = {}
     if "swap" in model.supports:
         scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed)
     if "generate" in model.supports:
