@@ -231,9 +231,9 @@ TABLES = {
                 Metric("style_kept_reconstruction", "kept by reconstruction", None, None, True),
             ),
             note="Digits: slant and thickness of strokes; clothes: slant, width, height and area. "
-            "0 is nothing, 1 all of it. Where z_\\c is empty, and in M2, which draws all of z, "
-            "nothing can be kept when z_c is drawn anew, and nothing is left of a background to "
-            "swap.",
+            "0 is nothing, 1 all of it. When z_c is drawn anew, nothing can be kept where z_\\c is "
+            "empty, and in M2, which then draws all of z; an empty z_\\c is no background to swap, "
+            "either.",
         ),
         Table(
             "interventions",
