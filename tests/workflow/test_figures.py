@@ -367,18 +367,6 @@ def test_every_figure_of_models_has_its_panels_and_its_title(function, models, e
         assert np.array_equal(one.images[0].get_array(), two.images[0].get_array())
 
 
-@pytest.mark.parametrize("draw", [digits.draw_generations, digits.draw_interventions])
-def test_a_figure_says_where_there_is_no_style_to_keep(draw):
-    def words(style):
-        figure = draw(scene(class_model(style=style)))
-        return {t.get_text() for part in (figure, *figure.axes) for t in part.texts} | {
-            axes.get_title(loc) for axes in figure.axes for loc in ("left", "center")
-        }
-
-    assert any(digits.NOTHING_KEPT in text.replace("\n", " ") for text in words(0))
-    assert not any(digits.NOTHING_KEPT in text.replace("\n", " ") for text in words(2))
-
-
 def test_drawn_data_show_the_true_swap_beside_the_models():
     calls = []
 

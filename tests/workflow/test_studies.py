@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import math
 from pathlib import Path
@@ -18,8 +17,6 @@ from ccvae.model import CCVAE, SUPERVISED_GRADIENTS
 from ccvae.training import Batches, Schedule, Trainer
 from datasets.spec import StoreSpec
 from datasets.writer import StoreWriter
-from evaluators.inferring import infer_all
-from tests.test_devices import AMOUNTS, image_set, judge_and_head, make
 from tests.tiny import Tiny, binary_labels, scramble
 from workflow.config import Config
 from workflow.steps.studies import study_alpha, study_draws, study_gradients, study_train
@@ -84,26 +81,6 @@ def test_settings_of_the_readings_differ_in_the_reading_only() -> None:
     assert all(settings == of_first_seed[0] for settings in of_first_seed)
     assert len({variant.settings["torch_seed"] for variant in variants}) == 2
     assert len({variant.folder for variant in variants}) == 10
-
-
-def test_a_study_scores_what_judge_latents_and_shapes_say() -> None:
-    model, images = make("multi_class", "ccvae").eval(), image_set("multi_class")
-    judge, head = judge_and_head("multi_class")
-    amounts = dataclasses.asdict(AMOUNTS)
-    inferred = infer_all(model, images)
-    asked = {"amounts": amounts, "seed": 0, "style": ["slant", "width"]}
-    scores = study_train.judged(model, judge, head, images, inferred, asked)
-    assert {
-        *("swap_normalised", "generation_accuracy", "mutual_information", "leakage_rest"),
-        *("style_kept_reconstruction", "style_kept_diversity", "style_diversity"),
-    } <= set(scores)
-    # A Gaussian process that has never answered begins with noise.
-    _, head = judge_and_head("multi_class")
-    without = study_train.judged(model, judge, head, images, inferred, asked | {"style": []})
-    assert without == {k: v for k, v in scores.items() if not k.startswith("style")}
-    nothing = make("multi_class", "supervised").eval()
-    alone = study_train.judged(nothing, judge, head, images, infer_all(nothing, images), asked)
-    assert alone == {}
 
 
 @pytest.mark.parametrize(
