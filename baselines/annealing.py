@@ -1,4 +1,7 @@
-"""The one schedule of an objective's weight that the baselines need."""
+"""The one schedule of an objective's weight that baselines know.
+
+The default configuration uses it for none of them (deviation: kl-warm-up).
+"""
 
 from __future__ import annotations
 

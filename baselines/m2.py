@@ -136,13 +136,15 @@ class M2(LabelledVAE):
         x: Images,
         features: Float[Tensor, "nB features"],
         code: Float[Tensor, "nB outputs"],
+        noise: Float[Tensor, "nB m"] | None = None,
     ) -> tuple[Float[Tensor, " nB"], Float[Tensor, " nB"]]:
         """One-draw estimate of log p(x|y,z) and KL(q(z|x,y) || p(z)), each (n B,).
 
-        `features` and `code` are n stacked batches for the same images `x` (B, C, H, W).
+        `features` and `code` are n stacked batches for the same images `x` (B, C, H, W); z is drawn
+        with the standard normal `noise`, or with its own where there is none.
         """
         posterior = self.posterior(features, code)
-        z = posterior.rsample()
+        z = posterior.rsample() if noise is None else posterior.loc + posterior.scale * noise
         batches = self.decoder(torch.cat([z, code], dim=1)).split(len(x))
         reconstruction = torch.cat([self.log_likelihood(x, logits) for logits in batches])
         return reconstruction, self._divergence(posterior, z, features, code)
@@ -192,7 +194,10 @@ class M2(LabelledVAE):
         # and (-1)^{c_i} 1[b_i != c_i] = b_i - c_i.
         threshold = (-logits).sigmoid()
         first, second = (u > threshold).float(), (1 - u > threshold).float()
-        reconstruction, kl = self._image_bound(x, features.repeat(2, 1), torch.cat([first, second]))
+        # Both codes see one z's noise, so that f(b) - f(c) is a difference of the codes alone.
+        noise = torch.randn(len(x), self.latents, dtype=logits.dtype, device=x.device).repeat(2, 1)
+        codes = torch.cat([first, second])
+        reconstruction, kl = self._image_bound(x, features.repeat(2, 1), codes, noise)
         f_first, f_second = (reconstruction - kl).detach().chunk(2)
         direction = (first - second) * logits.abs().sigmoid()
         score = 0.5 * (f_first - f_second) * (direction.detach() * logits).sum(-1)

@@ -175,14 +175,15 @@ class MoPoE(MVAE):
         return torch.stack(each).mean(0)
 
     def intervene(self, x: Images, y_new: Labels) -> Images:
-        """z ~ q(z | x, y_new): the joint posterior where it is trained, else one of the mixture.
+        """The mean of q(z | x, y_new): the joint posterior where it is trained, else the mixture.
 
         Without `both` among the subsets nothing weighs the views against each other, and each
-        image is drawn from one of the mixture's posteriors at random.
+        image has the mean of one of the mixture's posteriors, at random (deviation:
+        posterior-means).
         """
         posteriors = self.posteriors(x, y_new)
         if BOTH in self.subsets:
-            return self.decode(posteriors[BOTH].rsample())
-        draws = torch.stack([posteriors[name].rsample() for name in self.subsets])
-        chosen = torch.randint(len(draws), (len(x),), device=x.device)
-        return self.decode(draws[chosen, torch.arange(len(x), device=x.device)])
+            return self.decode(posteriors[BOTH].loc)
+        means = torch.stack([posteriors[name].loc for name in self.subsets])
+        chosen = torch.randint(len(means), (len(x),), device=x.device)
+        return self.decode(means[chosen, torch.arange(len(x), device=x.device)])

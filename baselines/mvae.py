@@ -179,10 +179,13 @@ class MVAE(LabelledVAE):
         return self.decode(product_of_experts(self.label_expert(y)).rsample())
 
     def intervene(self, x: Images, y_new: Labels) -> Images:
-        """z ~ q(z | x, y_new): the new labels are one more expert beside the image."""
+        """The mean of q(z | x, y_new): the new labels are one more expert beside the image.
+
+        (deviation: posterior-means)
+        """
         experts = self.image_expert(x), self.label_expert(y_new)
-        return self.decode(product_of_experts(*experts).rsample())
+        return self.decode(product_of_experts(*experts).loc)
 
     def swap(self, characteristics: Images, background: Images) -> Images:
-        """z ~ q(z | x, y) with x the background and y predicted from the characteristics."""
+        """`intervene` on the background, with the labels predicted from the characteristics."""
         return self.intervene(background, self.predict(characteristics))

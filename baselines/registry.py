@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ccvae.tasks import lacking_without_style
+from ccvae.tasks import TASKS, lacking_without_style
 
 if TYPE_CHECKING:
     from ccvae.interface import LabelledVAE
@@ -75,6 +75,12 @@ SYSTEMS = {
     "mvae": System("baselines.mvae:MVAE", SHARES_LATENTS),
     "diva": System("baselines.diva:DIVA"),
     "vae_classifier": System("baselines.vae_classifier:VAEClassifier"),
+    "supervised": System(
+        "baselines.supervised:SupervisedClassifier",
+        lacks={
+            task: "It is a classifier and has no decoder." for task in TASKS if task != "classify"
+        },
+    ),
     "csvae": System("baselines.csvae:CSVAE"),
     "meme": System("baselines.meme:MEME"),
     "mopoe": System("baselines.mopoe:MoPoE", SHARES_LATENTS),

@@ -151,6 +151,11 @@ class CharacteristicVAE(LabelledVAE):
         style = self.style(self.posterior(background).loc)
         return self.decode(torch.cat([z_c.flatten(1), style], dim=1))
 
+    def diversify(self, x: Images, y: Labels) -> Images:
+        r"""Draw characteristics of `y` anew on the z_\c of `x`, its posterior mean (Figure 22)."""
+        style = self.style(self.posterior(x).loc)
+        return self.decode(torch.cat([self.sample_characteristics(y).flatten(1), style], dim=1))
+
 
 class ConditionalPriorVAE(CharacteristicVAE):
     """A `CharacteristicVAE` that learns p(z_c | y), as CCVAE and modified DIVA do.

@@ -141,6 +141,10 @@ class LabelledVAE(nn.Module, ABC):
     def swap(self, characteristics: Images, background: Images) -> Images:
         """Give the images `background` the label characteristics of `characteristics`."""
 
+    def diversify(self, x: Images, y: Labels) -> Images:
+        """Draw characteristics of `y` (B, F) anew, and keep what `x` has beside them."""
+        raise self.refusal("diversify")
+
     def infer(self, x: Images) -> Inferred:
         """All that the model infers from `x` (B, C, H, W), as it is measured.
 

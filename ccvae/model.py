@@ -93,7 +93,7 @@ UNSUPERVISED = ("enum", "exact", "sampled")
 
 
 class CCVAE(ConditionalPriorVAE):
-    """The characteristic capturing VAE.
+    r"""The characteristic capturing VAE.
 
     Parameters
     ----------
@@ -120,6 +120,9 @@ class CCVAE(ConditionalPriorVAE):
         k.
     classifier_weight
         Multiplier of log q(y|x), "classifier strength" in section 4.2; 1 is the bound.
+    characteristic_beta
+        Multiplier of log q(z_c|x) - log p(z_c|y); 1 is the bound. Above 1 z_c holds less and leaves
+        to z_\c what labels do not decide (deviation: characteristic-beta).
 
     Raises
     ------
@@ -140,6 +143,7 @@ class CCVAE(ConditionalPriorVAE):
         label_estimator: str = "joint",
         label_samples: int = 100,
         classifier_weight: float = 1.0,
+        characteristic_beta: float = 1.0,
         prior_spread: float = 2.0,
         prior_rate: float = 1.0,
     ) -> None:
@@ -164,6 +168,7 @@ class CCVAE(ConditionalPriorVAE):
         self.label_estimator = label_estimator
         self.label_samples = label_samples
         self.classifier_weight = classifier_weight
+        self.characteristic_beta = characteristic_beta
 
     def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """Equation (4)/(8) with labels, equation (5)/(7) without; one draw of z per image."""
@@ -188,8 +193,10 @@ class CCVAE(ConditionalPriorVAE):
         w = (numerator - denominator).exp()
         divergence = self._divergence(posterior, z, z_c, one_hot)
         log_p_y = (one_hot * self.labels.log_prior).sum((-1, -2))
-        a = self.classifier_weight
-        bound = w * (log_p_x_given_z - divergence - log_q_y_given_z) + a * log_q_y_given_x + log_p_y
+        log_ratio = log_p_x_given_z - divergence - log_q_y_given_z
+        if self.characteristic_beta != 1:
+            log_ratio = log_ratio - self._more_divergence(posterior, z_c, one_hot)
+        bound = w * log_ratio + self.classifier_weight * log_q_y_given_x + log_p_y
         return Bound.of(
             bound,
             reconstruction=log_p_x_given_z,
@@ -200,11 +207,20 @@ class CCVAE(ConditionalPriorVAE):
 
     def _unsupervised(self, posterior: Gaussian, z: Latents, log_p_x_given_z: PerImage) -> Bound:
         """Equation (5), or with log p(z_c) itself."""
-        log_p_z_c = self._log_p_z_c(self.characteristics(z))
+        z_c = self.characteristics(z)
+        log_p_z_c = self._log_p_z_c(z_c)
         divergence = posterior.log_prob(z) - log_p_z_c - self._log_p_style(z)
-        return Bound.of(
-            log_p_x_given_z - divergence, reconstruction=log_p_x_given_z, divergence=divergence
-        )
+        bound = log_p_x_given_z - divergence
+        if self.characteristic_beta != 1:
+            bound = bound - self._more_divergence(posterior, z_c, self.label_log_probs(z_c).exp())
+        return Bound.of(bound, reconstruction=log_p_x_given_z, divergence=divergence)
+
+    def _more_divergence(
+        self, posterior: Gaussian, z_c: Characteristics, y: LabelTable
+    ) -> PerImage:
+        """What `characteristic_beta` adds to the divergence, with the probabilities `y`: (B,)."""
+        log_q_z_c = posterior.slice(None, self.characteristic_latents).log_prob(z_c.flatten(1))
+        return (self.characteristic_beta - 1) * (log_q_z_c - self.log_p_z_c_given_y(z_c, y))
 
     def _log_p_z_c(self, z_c: Characteristics) -> PerImage:
         """What equation (5) adds for z_c, or log p(z_c) itself: (B, F, d) -> (B,)."""

@@ -14,8 +14,8 @@ TASKS = (
 )
 """Everything a `LabelledVAE` may support.
 
-The first six are methods of the interface. `diversify` is varying one label's characteristics
-while the labels and everything else stay; `traverse` is moving them continuously (section 6.1).
+All but the last are methods of the interface. `diversify` is varying labels' characteristics while
+the labels and everything else stay; `traverse` is moving them continuously (section 6.1).
 """
 
 

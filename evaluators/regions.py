@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ccvae.shapes import Images
@@ -16,7 +16,9 @@ def changed(first: Images, second: Images) -> Bool[Tensor, "B H W"]:
     return (first - second).abs().amax(1) > VISIBLE
 
 
-def split(difference: Images, inside: Bool[Tensor, "B H W"]) -> tuple[Tensor, Tensor]:
+def split(
+    difference: Images, inside: Bool[Tensor, "B H W"]
+) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
     """Sums of a difference of images over a region and over the rest, a mean over channels.
 
     Parameters

@@ -120,6 +120,12 @@ class Config:
             _known("folders", name, values["data"])
         for name, entry in values["data"].items():
             _known(f"data.{name}.settings", entry["settings"], values["settings"])
+            reader = READERS.get(self.reader_of(name))
+            if entry.get("style") and reader is not None and reader.spec.kind != "multi_class":
+                raise InputError(
+                    f"configuration: data.{name}.style is for images with one label of several "
+                    f"classes, and those of {name} have several labels; leave it out"
+                )
         for name, entry in values["model_settings"].items():
             _known(f"model_settings.{name}.system", entry["system"], SYSTEMS)
             for dataset in entry.get("datasets", []):
@@ -289,7 +295,9 @@ class Config:
     def evaluation_settings(self, dataset: str) -> dict[str, Any]:
         """What measuring a model depends on, besides the model and its judge."""
         amounts = self.values["settings"][self.kind_of(dataset)]["evaluation"]
-        return {"seed": seed_of(dataset, "evaluation"), "amounts": amounts}
+        style = self.values["data"][dataset].get("style", [])
+        settings = {"seed": seed_of(dataset, "evaluation"), "amounts": amounts}
+        return settings | ({"style": style} if style else {})
 
     def run_settings(self, run: Run) -> dict[str, Any]:
         """Everything that training a run depends on, besides the data."""

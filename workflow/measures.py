@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from evaluators.leakage import leakage
 from evaluators.locality import variance_locality
 from evaluators.measuring import seeded
 from evaluators.reconstruction import reconstruction
+from evaluators.style import style
 from evaluators.swap import swap
 from evaluators.truth import Drawings, characteristics_r2
 from evaluators.uncertainty import mutual_information
@@ -86,6 +87,7 @@ def measure(
     *,
     truth: Truth | None = None,
     answers: Answers | None = None,
+    styles: Sequence[str] = (),
     inception_weights: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Measured:
@@ -104,6 +106,8 @@ def measure(
         compared on the same questions.
     truth, answers
         Of a stand-in; the answers to the questions of `amounts` and `seed`.
+    styles
+        Properties of a shape that are style on these images; without any, style is not measured.
     inception_weights
         Checksummed weights of InceptionV3; without them there is no FID.
     progress
@@ -156,6 +160,18 @@ def measure(
         matrices = done.matrices
         if isinstance(model, VAEClassifier):
             metrics |= confident_region(model, judge, images, inferred, n_images=n, seed=seed)
+    if styles and "reconstruct" in can:
+        progress("style")
+        metrics |= style(
+            model,
+            judge,
+            images,
+            inferred,
+            counted=styles,
+            n_images=amounts.intervention_images,
+            n_pairs=amounts.swap_pairs,
+            seed=seed,
+        )
     has_latents = inferred.rest is not None
     if has_latents:
         progress("leakage")

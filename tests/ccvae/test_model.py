@@ -204,6 +204,33 @@ def test_classifier_weight_multiplies_log_q_y_given_x() -> None:
     torch.testing.assert_close(extra, 3 * bounds[0].terms["log_q_y_given_x"])
 
 
+def test_characteristic_beta_multiplies_what_z_c_adds_to_the_divergence(case: Case) -> None:
+    """The same draws with beta 1 and 3 differ by 2 w (log q(z_c|x) - log p(z_c|y)), or its mean."""
+    x, y = case.batch(10_000)
+    plain = case.model(label_samples=50)
+    weighed = case.model(label_samples=50, characteristic_beta=3.0)
+    reference, own_x, own_y = case.reference(plain)
+    loc, scale = reference.posterior(own_x)
+    loc, scale = loc[: reference.m_c], scale[: reference.m_c]
+    z, w = gauss_hermite(loc, scale, case.nodes)
+    log_q_z = reference.log_q_z(z, loc, scale)
+    q = {tuple(each): np.exp(reference.log_q_y(z, each)) for each in all_labels(plain.labels)}
+    surplus = {each: log_q_z - reference.log_p_z(z, np.array(each)) for each in q}
+    own = tuple(own_y)
+    labelled = 2 * w @ (q[own] / (w @ q[own]) * surplus[own])
+    unlabelled = 2 * w @ sum(q[each] * surplus[each] for each in q)
+    for labels, expected in ((y, labelled), (None, unlabelled)):
+        bounds = []
+        for model in (plain, weighed):
+            torch.manual_seed(11)
+            with torch.no_grad():
+                bounds.append(model.bound(x, labels))
+        difference = (bounds[0].objective - bounds[1].objective).double()
+        error = difference.std().item() / math.sqrt(len(x))
+        assert abs(difference.mean().item() - expected) < 4 * error + 0.02 * abs(expected)
+        assert torch.equal(bounds[0].terms["divergence"], bounds[1].terms["divergence"])
+
+
 @pytest.mark.parametrize("estimator", ["joint", "factorised"])
 def test_label_estimates_are_unbiased_for_any_k(case: Case, estimator: str) -> None:
     model = case.model(label_estimator=estimator, label_samples=3)

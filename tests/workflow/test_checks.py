@@ -100,8 +100,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         "choices, another of ccvae has no option 'priorspread'; did you mean 'prior_spread'?",
     ),
     "a weight that a model does not have": (
-        ["studies={alpha: {weights: {mvae: [1]}}}"],
-        "alpha, 1 of mvae has no option 'classifier_weight'",
+        ["studies={alpha: {weights: {supervised: [1]}}}"],
+        "alpha, 1 of supervised has no option 'classifier_weight'",
     ),
     "a study's deviation": (
         ["studies={variants: {choices: {deviations: [prior_rate]}}}"],

@@ -48,6 +48,8 @@ def test_overlays_are_valid(overlay):
         (lambda c: c.update(seeds=0), "seeds"),
         (lambda c: c.update(device="tpu"), "device"),
         (lambda c: c["data"]["mnist"].update(settings="words"), "'words', which is not known"),
+        (lambda c: c["data"]["mnist"].update(style=["colour"]), "'colour' is not one of"),
+        (lambda c: c["data"]["celeba"].update(style=["slant"]), "those of celeba have several"),
         (lambda c: c["model_settings"]["m2"].update(system="m3"), "model_settings.m2.system"),
     ],
 )

@@ -118,7 +118,7 @@ def test_metrics_that_an_entry_names_are_in_a_table():
 @pytest.mark.parametrize(
     ("entry", "tables"),
     [
-        ({"settings": ["ccvae*.classes.prior_rate"]}, [6, 7]),
+        ({"settings": ["ccvae*.classes.prior_rate"]}, [6, 7, "style"]),
         ({"settings": ["all.attributes.likelihood"]}, "attributes"),
         ({"settings": ["vae_classifier.attributes.confidence"]}, "attributes"),
         ({"settings": ["all.*.judge.network"], "metrics": ["swap"]}, [2]),

@@ -328,7 +328,7 @@ def test_classes_are_generated_in_order():
 def test_every_figure_of_models_has_its_panels_and_its_title(function, models, expected, tmp_path):
     figure = function(scene(*models))
     assert panels(figure) == expected
-    assert "title" in {text.get_text() for text in figure.texts}
+    assert any(text.get_text().startswith("title") for text in figure.texts)
     again = function(scene(*models))
     for one, two in zip(figure.axes, again.axes, strict=True):
         assert np.array_equal(one.images[0].get_array(), two.images[0].get_array())

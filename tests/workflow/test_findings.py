@@ -178,8 +178,8 @@ def test_studies_name_decisions_of_the_register_and_their_baseline_comes_first()
         variants = named_variants(config, name)
         assert variants[0].value == study["baseline"]
         assert len({v.folder for v in variants}) == len(variants)
-        starts = {(v.run.dataset, v.settings["torch_seed"]) for v in variants}
-        assert len(starts) == len(study["datasets"])
+        starts = {(v.run.dataset, v.run.rate, v.settings["torch_seed"]) for v in variants}
+        assert len(starts) == len(study["datasets"]) * len(study["supervision_rates"])
 
 
 def test_a_variant_changes_options_the_schedule_or_the_model():

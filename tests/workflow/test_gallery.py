@@ -237,6 +237,14 @@ def test_measures_have_means_bars_and_the_papers_points(kind, dataset):
     assert [text.get_text() for text in figure.axes[0].texts] == ["↓ Majority class: 0.1"]
 
 
+def test_style_has_a_panel_for_each_way_to_keep_it():
+    metrics = tuple(name for _, name, _ in curves.STYLE_PANELS)
+    figure = curves.style_kept(records("mnist", metrics), plan("classes", "mnist"), "mnist", "t")
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles[0] == "kept by interventions\nhigher is better"
+    assert all(len(axes.containers) == 2 for axes in figure.axes)
+
+
 @pytest.mark.parametrize(("majority", "noted"), [(0.9, False), (0.1, True), (2.0, True)])
 def test_what_needs_no_training_never_hides_how_models_differ(majority, noted):
     frame = records("mnist", ("accuracy",))

@@ -78,12 +78,17 @@ def test_settings_of_the_readings_differ_in_the_reading_only() -> None:
     assert len({variant.folder for variant in variants}) == 10
 
 
-def test_weights_of_a_study_share_everything_else() -> None:
+@pytest.mark.parametrize(
+    ("model", "option"),
+    [("ccvae", "classifier_weight"), ("diva", "classifier_weight"), ("mvae", "label_weight")],
+)
+def test_weights_of_a_study_share_everything_else(model: str, option: str) -> None:
     values = raw()
-    values["studies"]["alpha"].update(datasets=["mnist"], weights={"diva": [1, 10, "kingma"]})
+    weighed = {model: [1, 10, "kingma"]}
+    values["studies"]["alpha"].update(datasets=["mnist"], weights=weighed)
     variants = alpha_variants(Config(values))
     settings = [copy.deepcopy(variant.settings) for variant in variants]
-    weights = [s["options"].pop("classifier_weight") for s in settings]
+    weights = [s["options"].pop(option) for s in settings]
     # A third of the images of a step has labels.
     assert weights == pytest.approx([1, 10, 0.3])
     assert settings[0] == settings[1] == settings[2]

@@ -178,6 +178,23 @@ def test_a_model_that_skips_a_data_set_has_no_row_there(results):
     assert "m2_100%" not in set(frame["model"])
 
 
+def test_a_model_that_cannot_do_what_a_table_is_about_has_no_row(results):
+    models = plan().models | {"alone": {"system": "supervised", "title": "Alone", "datasets": None}}
+    asked = plan(models=models)
+    records = collect(results, asked)
+    assert "alone" in set(tidy(TABLE6, records, asked)["model"])
+    assert "alone" not in set(tidy(TABLES["table7"], records, asked)["model"])
+
+
+def test_a_table_of_what_nobody_measured_has_a_heading_and_no_block(results):
+    frame = tidy(TABLES["style"], collect(results, plan()), plan())
+    assert frame.empty
+    page = markdown(TABLES["style"], frame, plan())
+    assert page.startswith("# Style\n")
+    assert "|---" not in page
+    assert "\\label{tab:style}" in latex(TABLES["style"], frame, plan())
+
+
 def test_wide_table_repeats_references_at_every_rate(results):
     frame = wide(TABLE6, tidy(TABLE6, collect(results, plan()), plan()), plan())
     majority = frame[frame["model"] == "majority"].iloc[0]

@@ -233,6 +233,18 @@ def _figures() -> Iterator[Figure]:
         "curves:against_f",
         kinds=either,
         caption="against_f",
+        task="classify",
+        judged=True,
+    )
+    yield Figure(
+        "style",
+        None,
+        "what is kept of an image's style",
+        "dataset",
+        "records",
+        "curves:style_kept",
+        kinds=classes,
+        caption="style",
         judged=True,
     )
     yield Figure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import matplotlib
@@ -29,6 +29,12 @@ PANELS = {
     ),
 }
 """Table, metric and title of each panel, by the settings of the data set."""
+
+STYLE_PANELS = (
+    ("style", "style_kept_interventions", "kept by interventions"),
+    ("style", "style_kept_diversity", "kept by new draws of z_c"),
+    ("style", "style_kept_reconstruction", "kept by reconstruction"),
+)
 
 SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-."}
 """Rows that need no training, and their lines."""
@@ -69,7 +75,21 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
         lines what needs no training, or a note at the edge where such a line lies so far away that
         the models could not be told apart.
     """
-    panels = PANELS[plan.datasets[dataset]]
+    return _draw_panels(PANELS[plan.datasets[dataset]], records, plan, dataset, title)
+
+
+def style_kept(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Figure:
+    """Draw how much of an image's style stays under each model, as `against_f` does."""
+    return _draw_panels(STYLE_PANELS, records, plan, dataset, title)
+
+
+def _draw_panels(
+    panels: Sequence[tuple[str, str, str]],
+    records: pd.DataFrame,
+    plan: Plan,
+    dataset: str,
+    title: str,
+) -> Figure:
     figure = new_figure(WIDTH, 2.9)
     figure.set_layout_engine("constrained")
     headline(figure, title)
@@ -78,8 +98,8 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
         metric = next(metric for metric in TABLES[table].metrics if metric.name == name)
         cells = frame[(frame["metric"] == name) & (frame["dataset"] == dataset)]
         _draw_panel(axes, cells, plan)
-        better = "lower" if metric.lower_is_better else "higher"
-        axes.set_title(f"{heading}\n{better} is better", loc="left")
+        better = {True: "lower is better", False: "higher is better", None: ""}
+        axes.set_title(f"{heading}\n{better[metric.lower_is_better]}", loc="left")
     handles = {
         label: handle
         for axes in figure.axes

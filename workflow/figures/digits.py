@@ -25,6 +25,8 @@ SIDE = 5
 
 SYSTEMS_BESIDE_EACH_OTHER = 2
 
+NOTHING_KEPT = r"z_\c is empty, nothing is kept"
+
 
 def corner_weights(steps: int) -> Tensor:
     """Bilinear weights of four corners on a grid: (steps, steps, 4).
@@ -96,28 +98,35 @@ def draw_polytope(scene: Scene) -> Figure:
 def draw_generations(scene: Scene) -> Figure:
     r"""Figures 22 and 23: five by five per class.
 
-    A model with characteristic latents keeps one z_\c, that of the first test image; any other
-    draws all its latents.
+    A model with characteristic latents keeps one z_\c, that of the first test image, if it has one;
+    any other draws all its latents.
     """
-    model = scene.model
+    model, title = scene.model, scene.title
     if isinstance(model, CharacteristicVAE):
         classes = torch.arange(model.labels.n_values, device=model.device).unsqueeze(1)
         background = scene.test_images(1)[0]
         images = diverse_generations(model, classes, background, draws=SIDE**2, seed=scene.seed)
+        if model.style_latents == 0:
+            title = f"{title} ({NOTHING_KEPT})"
     else:
         images = generate_classes(model, SIDE**2, seed=scene.seed)
     blocks = [
         Block(of_class.unflatten(0, (SIDE, SIDE)), title=name)
         for of_class, name in zip(images, model.labels.names, strict=True)
     ]
-    return draw_blocks(blocks, title=scene.title, per_line=5)
+    return draw_blocks(blocks, title=title, per_line=5)
 
 
 def draw_interventions(scene: Scene) -> Figure:
     """Figure 24: every class in turn, model beside model."""
     x = scene.test_images(scene.options["rows"])
+
+    def heading(title: str, model: LabelledVAE) -> str:
+        keeps_nothing = isinstance(model, CharacteristicVAE) and model.style_latents == 0
+        return f"{title} ({NOTHING_KEPT})" if keeps_nothing else title
+
     blocks = [
-        intervention_block(model, x, seed=scene.seed, title=title)
+        intervention_block(model, x, seed=scene.seed, title=heading(title, model))
         for title, model in scene.models.items()
     ]
     return draw_blocks(blocks, title=scene.title, per_line=SYSTEMS_BESIDE_EACH_OTHER)

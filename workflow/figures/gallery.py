@@ -133,8 +133,10 @@ class Gallery:
         """Sentences on the models that a figure of several cannot show."""
         why: dict[str, list[str]] = {}
         for model in self._asked_for(figure, dataset):
-            sentence = self._config.lacking(model, dataset).get(figure.task)
-            if sentence is not None:
+            lacks = self._config.lacking(model, dataset)
+            sentence = lacks.get(figure.task)
+            # Nobody looks for a classifier among pictures.
+            if sentence is not None and "reconstruct" not in lacks:
                 title = self._config.values["model_settings"][model]["title"]
                 why.setdefault(sentence, []).append(title)
         return [f"Models not shown: {'; '.join(names)}. {reason}" for reason, names in why.items()]

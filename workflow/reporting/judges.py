@@ -25,6 +25,9 @@ READ_BY_A_JUDGE = (
     "intervention",
     "frechet_distance_judge",
     "mutual_information",
+    "style_kept_interventions",
+    "style_kept_swaps",
+    "style_taken_swaps",
 )
 READ_OFF_PIXELS = (
     "swap_background_change",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 
@@ -65,6 +66,8 @@ class Table:
         Whether it can be filled for drawn stand-ins only.
     systems
         Which systems it is about; all when empty.
+    task
+        What a model must be able to do to have a row in it.
     """
 
     name: str
@@ -76,10 +79,11 @@ class Table:
     note: str = ""
     drawn_only: bool = False
     systems: tuple[str, ...] = ()
+    task: str = "reconstruct"
 
-    def shows(self, system: str) -> bool:
-        """Whether a model of this system has a row in it."""
-        return not self.systems or system in self.systems
+    def shows(self, system: str, lacks: Container[str] = ()) -> bool:
+        """Whether a model of this system, which lacks these tasks, has a row in it."""
+        return self.task not in lacks and (not self.systems or system in self.systems)
 
     @property
     def heading(self) -> str:
@@ -101,6 +105,7 @@ TABLES = {
             "attributes",
             (_ACCURACY, _BALANCED),
             references=("majority", "judge"),
+            task="classify",
         ),
         Table(
             "table2",
@@ -149,6 +154,7 @@ TABLES = {
             "background, and one that transfers nothing keeps it. A true swap loses the part of "
             "it that the labels drive, and does not score 0 in the first block, because the judge "
             "sees characteristics in another picture.",
+            task="swap",
         ),
         Table(
             "table4",
@@ -169,6 +175,7 @@ TABLES = {
             references=("copy_characteristics", "constant"),
             note="The Fréchet distance in the judge's features is not FID, and nothing rests on "
             "it. The row of real images compares training images with test images.",
+            task="sample",
         ),
         Table(
             "table5",
@@ -191,6 +198,7 @@ TABLES = {
             references=("copy_characteristics", "constant"),
             note="With even labels guessing scores 0.5 whatever the judge; many such label sets "
             "are impossible to draw, which perfect drawings show.",
+            task="generate",
         ),
         Table(
             "table6",
@@ -199,6 +207,7 @@ TABLES = {
             "classes",
             (_ACCURACY,),
             references=("majority", "judge"),
+            task="classify",
         ),
         Table(
             "table7",
@@ -218,6 +227,40 @@ TABLES = {
             references=("test_images", "other_data", "copy_characteristics", "constant"),
             note="Mutual information says how far from the data the judge finds the images; its "
             "size depends on how long the Gaussian process was trained.",
+            task="generate",
+        ),
+        Table(
+            "style",
+            None,
+            "What is kept of an image's style when its class changes (Figures 22 to 24)",
+            "classes",
+            (
+                Metric("style_kept_interventions", "kept by interventions", optional=True),
+                Metric(
+                    "style_kept_interventions_slant",
+                    "slant, kept by interventions",
+                    optional=True,
+                ),
+                Metric(
+                    "style_kept_interventions_thickness",
+                    "thickness of strokes, kept by interventions",
+                    optional=True,
+                ),
+                Metric("style_kept_diversity", "kept when z_c is drawn anew", optional=True),
+                Metric(
+                    "style_diversity",
+                    "share of the pixels' variance that new z_c make",
+                    lower_is_better=None,
+                    optional=True,
+                ),
+                Metric("style_kept_swaps", "kept of the background by swaps", optional=True),
+                Metric("style_taken_swaps", "taken from the donor by swaps", None, True, True),
+                Metric("style_kept_reconstruction", "kept by reconstruction", None, None, True),
+            ),
+            note="Digits: slant and thickness of strokes; clothes: slant, width, height and area. "
+            "0 is nothing, 1 all of it. When z_c is drawn anew, nothing can be kept where z_\\c is "
+            "empty, and in M2, which then draws all of z; an empty z_\\c is no background to swap, "
+            "either.",
         ),
         Table(
             "interventions",
@@ -246,6 +289,7 @@ TABLES = {
                 ),
             ),
             references=("true_redrawing",),
+            task="intervene",
         ),
         Table(
             "leakage",

@@ -59,7 +59,7 @@ def caption(table: Table, frame: pd.DataFrame, plan: Plan, brackets: str = PAPER
 
 def reservations(frame: pd.DataFrame) -> list[str]:
     """Sentences on judges that failed their gate, where a block of the table rests on them."""
-    blocks = frame[frame["metric"].map(rests_on_judge)]
+    blocks = frame[frame["metric"].map(rests_on_judge).astype(bool)]
     return [sentence for sentence in blocks["judge_failed"].unique() if sentence]
 
 

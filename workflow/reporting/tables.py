@@ -108,7 +108,7 @@ def tidy(table: Table, records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             continue
         for dataset in datasets:
             for model, described in plan.models.items():
-                if not table.shows(described["system"]):
+                if not table.shows(described["system"], plan.lacking(model, dataset)):
                     continue
                 for rate in plan.rates:
                     expected = len(plan.runs(dataset, model, rate))

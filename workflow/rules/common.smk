@@ -199,13 +199,19 @@ def examine_weights(examine):
 
 
 examine_weights(look_at)
+
+
+def has_row(table, run):
+    lacks = CONFIG.lacking(run.model, run.dataset)
+    return table.shows(CONFIG.system_of(run.model), lacks)
+
+
 # Tables that the chosen data sets have something to say about.
 TABLES_HERE = [
     name
     for name, table in TABLES.items()
     if any(
-        table.shows(CONFIG.system_of(run.model))
-        and (run.dataset in STAND_INS or not table.drawn_only)
+        has_row(table, run) and (run.dataset in STAND_INS or not table.drawn_only)
         for run in CONFIG.runs(table.kind)
     )
 ]
@@ -229,7 +235,7 @@ def judges_of(kind=None):
 def metrics_of_table(wildcards):
     table = TABLES[wildcards.table]
     runs = CONFIG.runs(table.kind)
-    return metrics_of(run for run in runs if table.shows(CONFIG.system_of(run.model)))
+    return metrics_of(run for run in runs if has_row(table, run))
 
 
 def judges_of_table(wildcards):

@@ -84,30 +84,35 @@ for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
                 DRAW
 
 
-rule draw_against_f:
-    input:
-        runs_of_dataset,
-        "<results>/judges/{dataset}/judge.json",
-        "<results>/judges/{dataset}/references.json",
-    output:
-        drawn([FIGURES["against_f"]], model="all"),
-    log:
-        "<results>/logs/figures/draw_against_f/{dataset}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        **LIGHT,
-    params:
-        python=python,
-        code=FIGURE_CODE + TABLE_CODE,
-        names="against_f",
-        settings=drawing_settings([FIGURES["against_f"]]),
-        facts=drawing_facts([FIGURES["against_f"]]),
-        results=subpath(output[0], ancestor=3),
-    shell:
-        DRAW
+for figure in FIGURES.values():
+    if figure.scope == "dataset":
+
+        rule:
+            name:
+                f"draw_{figure.name}"
+            input:
+                runs_of_dataset,
+                "<results>/judges/{dataset}/judge.json",
+                "<results>/judges/{dataset}/references.json",
+            output:
+                drawn([figure], model="all"),
+            log:
+                f"<results>/logs/figures/draw_{figure.name}/{{dataset}}.log",
+            localrule: True
+            conda:
+                "../../environment.yml"
+            threads: 1
+            resources:
+                **LIGHT,
+            params:
+                python=python,
+                code=FIGURE_CODE + TABLE_CODE,
+                names=figure.name,
+                settings=drawing_settings([figure]),
+                facts=drawing_facts([figure]),
+                results=subpath(output[0], ancestor=3),
+            shell:
+                DRAW
 
 
 rule draw_study:

@@ -150,6 +150,7 @@ rule study_variants_train:
         images="<results>/data/{dataset}/images.npy",
         labelled="<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
         judge="<results>/judges/{dataset}/judge.pt",
+        gp="<results>/judges/{dataset}/gp.pt",
     output:
         model="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/model.pt",
         record="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/run.json",

@@ -9,6 +9,9 @@ from typing import Any
 from ccvae.errors import InputError
 from workflow.config import Config, Run, seed_of
 
+WEIGHTS = {"mvae": "label_weight"}
+"""System -> the option that weighs what is said of labels, where it is not `classifier_weight`."""
+
 KINGMA = "kingma"
 """Name of Kingma et al.'s weight of the classifier, 0.1 / f where labelled images are shown as
 often as they are in the data."""
@@ -97,9 +100,10 @@ def alpha_variants(config: Config) -> list[Variant]:
                 for weight in weights:
                     for seed in range(study["seeds"]):
                         run = Run(dataset, model, rate, seed)
+                        option = WEIGHTS.get(config.system_of(model), "classifier_weight")
                         settings = _settings(config, "alpha", run, {}, study["training"])
                         value = classifier_weight(weight, rate, settings["training"])
-                        settings["options"]["classifier_weight"] = value
+                        settings["options"][option] = value
                         name = f"{model}.alpha={weight}"
                         variants.append(Variant("alpha", name, run, str(weight), settings))
     return variants

@@ -186,8 +186,9 @@ def alpha_markdown(summary: pd.DataFrame, titles: dict[str, str], steps: Sequenc
         "# Weight of the classifier",
         "",
         f"Validation images, {lengths} steps, {_seeds(int(summary['n'].min()))}. alpha multiplies "
-        "log q(y|x) on labelled images, relative to a bound per image; kingma is the weight of "
-        "arXiv:1406.5298, 0.1 / f, or 0.1 / rho where steps show a share rho of labelled images.",
+        "log q(y|x) on labelled images, or MVAE's log p(y|z), relative to a bound per image; "
+        "kingma is the weight of arXiv:1406.5298, 0.1 / f, or 0.1 / rho where steps show a share "
+        "rho of labelled images.",
     ]
     for (dataset, rate), block in summary.groupby(["dataset", "supervision_rate"], sort=False):
         lines += ["", f"**{dataset_name(str(dataset))}, f = {rate}**", ""]

@@ -19,7 +19,11 @@ HEADINGS = {
     "swap_normalised": "swap, normalised",
     "swap_background_change": "background lost in swaps",
     "generation_accuracy": "generation accuracy",
-    "leakage_rest": "labels in the rest of z",
+    "mutual_information": "mutual information, nats",
+    "style_kept_interventions": "style kept by interventions",
+    "style_kept_diversity": "style kept by new z_c",
+    "style_diversity": "variance by new z_c",
+    "leakage_rest": "labels from z without z_c",
 }
 """Metrics of a page, and what they are called there."""
 

@@ -46,6 +46,7 @@ def work(given: Namespace) -> None:
         settings["seed"],
         truth=Truth(store) if store.stand_in else None,
         answers=load_answers(given.answers, store, settings) if given.answers else None,
+        styles=settings.get("style", ()),
         inception_weights=given.inception,
         progress=LOG.info,
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from ccvae.files import atomic_path, read_json, write_text
 from workflow.reporting.records import images_seen
 from workflow.steps.command import add_settings_argument, run
+from workflow.studies.plan import WEIGHTS
 from workflow.studies.summary import ALPHA_METRICS, alpha_markdown, summarise_alpha
 
 
@@ -25,7 +26,8 @@ def work(given: Namespace) -> None:
     rows, steps = [], []
     for variant in given.settings["variants"]:
         record = read_json(given.results / variant["folder"] / "run.json")
-        weight = record["settings"]["options"]["classifier_weight"]
+        settings = record["settings"]
+        weight = settings["options"][WEIGHTS.get(settings["system"], "classifier_weight")]
         scores = {name: record["validation"][name] for name in ALPHA_METRICS}
         seen = images_seen(record)
         rows.append({**variant, "classifier_weight": weight, "images_seen": seen, **scores})
