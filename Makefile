@@ -13,7 +13,7 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings config-docs counts doctor plan peek benchmark \
+.PHONY: results reference verify smoke readme findings config-docs counts doctor plan peek benchmark time-to-number \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -57,6 +57,10 @@ plan: .venv/ready
 benchmark: .venv/ready
 	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
 	$(BIN)/python -m benchmarks.run --results results/default --out docs/benchmarks.md
+
+# Hours of processor time; stop it at will, and it goes on another day.
+time-to-number: .venv/ready
+	nice -n 19 $(BIN)/python -m benchmarks.time_to_number --out docs/time_to_number.md
 
 test: .venv/ready
 	$(BIN)/pytest
