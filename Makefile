@@ -1,7 +1,8 @@
 # `make results`: from nothing to the tables. `make test`: the tests. Both make .venv themselves.
 # `make reference`: three seeds, and everything that is committed of the result.
 # `make verify`: a sample of it again, with the versions of requirements.lock, and what differs.
-# `make doctor`: what would stop a configuration from running; `make plan`: what it would cost.
+# `make doctor`: what would stop a configuration from running; `make plan`: what it would cost;
+# `make peek`: tables and a front page of what is finished, while the rest runs.
 # PYTHON chooses the interpreter (3.11 or newer), SNAKEMAKE_ARGS adds arguments to Snakemake,
 # CONFIG_ARGS says which configuration: make doctor CONFIG_ARGS="--configfile config/paper.yaml".
 
@@ -12,7 +13,7 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings config-docs counts doctor plan benchmark \
+.PHONY: results reference verify smoke readme findings config-docs counts doctor plan peek benchmark time-to-number \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -47,12 +48,19 @@ counts: .venv/ready
 doctor: .venv/ready
 	$(BIN)/python -m workflow.steps.doctor $(CONFIG_ARGS)
 
+peek: .venv/ready
+	$(BIN)/python -m workflow.steps.peek $(CONFIG_ARGS)
+
 plan: .venv/ready
 	$(BIN)/python -m workflow.steps.plan $(CONFIG_ARGS)
 
 benchmark: .venv/ready
 	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
 	$(BIN)/python -m benchmarks.run --results results/default --out docs/benchmarks.md
+
+# Hours of processor time; stop it at will, and it goes on another day.
+time-to-number: .venv/ready
+	nice -n 19 $(BIN)/python -m benchmarks.time_to_number --out docs/time_to_number.md
 
 test: .venv/ready
 	$(BIN)/pytest

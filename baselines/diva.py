@@ -16,13 +16,15 @@ bounds log p(x|y), and U bounds log p(x).
 
 from __future__ import annotations
 
+import torch
+
 from baselines.annealing import linear_warm_up
 from ccvae.characteristic import ConditionalPriorVAE
 from ccvae.distributions import Gaussian
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture
-from ccvae.shapes import Characteristics, Images, Labels, LabelTable, PerImage
+from ccvae.shapes import Characteristics, Images, Labels, LabelTable, PerImage, Scalar
 
 
 class DIVA(ConditionalPriorVAE):
@@ -42,6 +44,8 @@ class DIVA(ConditionalPriorVAE):
         Whether beta multiplies log p(y) - log q(y|z_c) too, as App. C.4 prints; DIVA's own code
         leaves that term unweighted (deviation: diva-beta).
     """
+
+    beta: Scalar
 
     def __init__(
         self,
@@ -69,11 +73,12 @@ class DIVA(ConditionalPriorVAE):
         self.classifier_weight = classifier_weight
         self.warm_up = warm_up
         self.label_beta = label_beta
-        self.beta = 1.0
+        # On the device, so that a captured step sees it change.
+        self.register_buffer("beta", torch.ones(()), persistent=False)
 
     def set_progress(self, progress: float) -> None:
         """See `LabelledVAE.set_progress`; warms up beta, which is 1 until this is called."""
-        self.beta = linear_warm_up(progress, self.warm_up)
+        self.beta.fill_(linear_warm_up(progress, self.warm_up))
 
     def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """S(x, y) with its classifier term, or U(x); one draw of z per image."""

@@ -22,7 +22,15 @@ from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.networks import Architecture, GaussianHead
-from ccvae.shapes import Images, Labels, LabelTable, Latents, PerImage, Probabilities
+from ccvae.shapes import (
+    Images,
+    Labels,
+    LabelTable,
+    Latents,
+    PerImage,
+    Probabilities,
+    Scalar,
+)
 
 HIDDEN = 512
 
@@ -71,6 +79,7 @@ class MVAE(LabelledVAE):
     """
 
     lacks = SYSTEMS["mvae"].lacks
+    kl_weight: Scalar
 
     def __init__(
         self,
@@ -87,7 +96,8 @@ class MVAE(LabelledVAE):
         self.latents = latents
         self.label_weight = label_weight
         self.annealing = annealing
-        self.kl_weight = 1.0
+        # On the device, so that a captured step sees it change.
+        self.register_buffer("kl_weight", torch.ones(()), persistent=False)
         self.trunk = architecture.trunk()
         self.image_head = GaussianHead(architecture.features, latents)
         self.label_trunk = nn.Sequential(*label_mlp(labels.n_outputs, HIDDEN)[:-1])
@@ -98,7 +108,7 @@ class MVAE(LabelledVAE):
 
     def set_progress(self, progress: float) -> None:
         """See `LabelledVAE.set_progress`; anneals beta, which is 1 until this is called."""
-        self.kl_weight = linear_warm_up(progress, self.annealing)
+        self.kl_weight.fill_(linear_warm_up(progress, self.annealing))
 
     def image_expert(self, x: Images) -> Gaussian:
         """The factor that the image puts into the posterior, parameters (B, m)."""

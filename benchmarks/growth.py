@@ -14,8 +14,9 @@ import torch
 
 from benchmarks.common import answer, milliseconds, own_mb, peak_mb, table, worker
 from ccvae.allocator import keep_freed_memory
+from ccvae.batches import Batches, Schedule
 from ccvae.labels import MultiLabel
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Trainer
 from workflow.models import build_model
 
 USUAL: dict[str, Any] = {"images": 8000, "labels": 18, "latents": 45, "rate": 0.2, "seeds": 1}

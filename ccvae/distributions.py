@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from ccvae.shapes import Images, Latents, PerImage
@@ -53,13 +53,20 @@ class Gaussian:
 
     def kl(self, loc: Broadcast | float = 0.0, scale: Broadcast | float = 1.0) -> Latents:
         """KL(q || N(loc, scale^2)) per dimension, (B, m)."""
-        scale = torch.as_tensor(scale, dtype=self.loc.dtype, device=self.loc.device)
         ratio = (self.scale / scale) ** 2
         return 0.5 * (ratio + ((self.loc - loc) / scale) ** 2 - 1 - ratio.log())
 
     def slice(self, start: int | None, stop: int | None) -> Gaussian:
         """Marginal of the dimensions start:stop."""
         return Gaussian(self.loc[:, start:stop], self.scale[:, start:stop])
+
+
+def draw_category(probabilities: Float[Tensor, "B V"]) -> Integer[Tensor, " B"]:
+    """One draw per row, (B, V) -> (B,): the same as `torch.multinomial` of one draw makes.
+
+    That checks its argument, for which a GPU would have to be waited for.
+    """
+    return (probabilities / torch.empty_like(probabilities).exponential_()).argmax(-1)
 
 
 def laplace_log_prob(x: Images, logits: Images) -> PerImage:

@@ -158,7 +158,10 @@ class LabelledVAE(nn.Module, ABC):
         )
 
     def set_progress(self, progress: float) -> None:
-        """Hear how far training is, from 0 to 1, before each step; for annealed weights."""
+        """Hear how far training is, from 0 to 1, before each step; for annealed weights.
+
+        A captured step is not written anew: what depends on progress is a buffer that is filled.
+        """
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Parameters with their learning rates, as torch optimisers take them."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -91,8 +90,8 @@ class LabelSpace(nn.Module, ABC):
                 f"enumerating y over {self.n_factors} labels means {count} decoder passes per "
                 f"image, more than {MAX_JOINT_VALUES}; choose a sampling estimator instead"
             )
-        values = list(product(range(self.n_values), repeat=self.n_factors))
-        return torch.tensor(values, device=self.prior.device)
+        values = torch.arange(self.n_values, device=self.prior.device)
+        return torch.cartesian_prod(*[values] * self.n_factors).view(count, self.n_factors)
 
     @abstractmethod
     def log_probs(self, logits: Outputs) -> Table:

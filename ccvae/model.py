@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 from ccvae.characteristic import ConditionalPriorVAE
-from ccvae.distributions import Gaussian, standard_normal_log_prob
+from ccvae.distributions import Gaussian, draw_category, standard_normal_log_prob
 from ccvae.errors import InputError
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
@@ -230,7 +230,7 @@ class CCVAE(ConditionalPriorVAE):
             return log_joint.logsumexp(-1).sum(-1)
         q = log_q_y_given_z.exp()
         if self.unsupervised == "sampled":
-            drawn = torch.multinomial(q.detach().flatten(0, 1), 1)
+            drawn = draw_category(q.detach().flatten(0, 1))
             q = self.labels.one_hot(drawn.view(q.shape[:2]))
         return (q * (log_joint - log_q_y_given_z)).sum((-1, -2))
 

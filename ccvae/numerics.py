@@ -17,7 +17,7 @@ from ccvae.errors import InputError
 from ccvae.networks import Architecture
 
 PRECISIONS = ("fp32", "tf32", "bf16")
-COMPILERS = ("none", "default", "reduce-overhead")
+COMPILERS = ("none", "default", "reduce-overhead", "graph")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Numerics:
         `fp32`; `tf32`, in which a GPU's tensor cores round the factors of products to 10 bits; or
         `bf16`, autocast to bfloat16.
     compile
-        `none`, or a mode of `torch.compile`: `default`, or `reduce-overhead`, which replays CUDA
-        graphs on a GPU.
+        `none`; a mode of `torch.compile`: `default`, or `reduce-overhead`, which replays CUDA
+        graphs on a GPU; or `graph`, in which a GPU gets every whole step as one CUDA graph (see
+        `ccvae.capture`), and nothing is compiled. On a CPU `graph` is `none`.
 
     Raises
     ------
@@ -52,6 +53,15 @@ class Numerics:
                     f"training.{option} is '{value}', which is not known; use one of {list(known)}"
                 )
 
+    @property
+    def captures(self) -> bool:
+        """Whether whole steps are to be captured."""
+        return self.compile == "graph"
+
+    @property
+    def _compiles(self) -> bool:
+        return self.compile not in ("none", "graph")
+
     def allow_tf32(self) -> None:
         """Let this process round to TF32 if, and only if, the precision says so."""
         allowed = self.precision == "tf32"
@@ -61,7 +71,7 @@ class Numerics:
 
     def apply(self, architecture: Architecture) -> Architecture:
         """Make an architecture whose networks are computed this way."""
-        if self.precision != "bf16" and self.compile == "none":
+        if self.precision != "bf16" and not self._compiles:
             return architecture
         return _Accelerated(architecture, self)
 
@@ -84,7 +94,7 @@ class _Accelerated(Architecture):
     def _accelerate(self, network: nn.Module) -> nn.Module:
         numerics, plain = self._numerics, network.forward
         compute: Callable[[Tensor], Tensor] = plain
-        if numerics.compile != "none":
+        if numerics._compiles:
             # A training has a handful of batch sizes; each gets kernels of its own.
             compute = torch.compile(compute, mode=numerics.compile, dynamic=False)
 

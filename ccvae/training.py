@@ -9,63 +9,27 @@ f is: a labelled image counts rho (1 - f) / (f (1 - rho)) times as much as an un
 
 One step is a pure function of the settings, the seed, and how many steps went before, so a
 training that was cut off and resumed equals one that never stopped, bit for bit on a CPU.
+
+Within an interval the host never waits for the device: it sends the positions of all its images at
+once, and reads what the steps have recorded when the interval is over.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ccvae.batches import Batches, Schedule, Step
+from ccvae.capture import GRAPHS, Captured, Update
 from ccvae.errors import InputError
 from ccvae.feeding import feed
 from ccvae.interface import Bound, LabelledVAE
 from ccvae.numerics import Numerics
-
-WEIGHTS = ("batch", "equation6")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long to train, and what each step sees.
-
-    Attributes
-    ----------
-    kind
-        `mixed`: every step takes `labelled_batch` labelled images (cycled) and
-        `unlabelled_batch` unlabelled ones, or their sum in labelled images when there is no
-        unlabelled image; `steps` of them. `interleaved`: the released code's epochs, in which
-        every step is either labelled or unlabelled and every image is seen once
-        (deviation: mixed-batches).
-    learning_rate
-        Adam's; the peak of the one-cycle policy when `one_cycle` is set.
-    one_cycle
-        Warm up and decay (arXiv:1708.07120) instead of a constant rate.
-    steps, labelled_batch, unlabelled_batch
-        For `mixed`.
-    epochs, batch_size
-        For `interleaved`.
-    gradient_clip
-        Largest norm of a step's gradient; 0 for none.
-    weights
-        For `mixed`, what the bounds of a step are weighed with: `batch`, all alike, or
-        `equation6`, so that labelled and unlabelled images count as often as they are there.
-    """
-
-    kind: str
-    learning_rate: float
-    one_cycle: bool = False
-    steps: int = 0
-    labelled_batch: int = 0
-    unlabelled_batch: int = 0
-    epochs: int = 0
-    batch_size: int = 0
-    gradient_clip: float = 0.0
-    weights: str = "batch"
 
 
 def read_training(training: dict[str, Any]) -> tuple[Schedule, Numerics]:
@@ -74,131 +38,6 @@ def read_training(training: dict[str, Any]) -> tuple[Schedule, Numerics]:
     schedule = {key: value for key, value in training.items() if key not in names}
     numerics = {key: value for key, value in training.items() if key in names}
     return Schedule(**schedule), Numerics(**numerics)
-
-
-@dataclass(frozen=True)
-class Step:
-    """Images of one optimiser step: positions in the training arrays, either may be empty."""
-
-    labelled: Tensor
-    unlabelled: Tensor
-
-
-class Batches:
-    """The sequence of steps that a schedule and a seed define.
-
-    Parameters
-    ----------
-    schedule
-        The schedule.
-    labelled, unlabelled
-        Positions of the two subsets in the training arrays, (N_s,) and (N_u,).
-    seed
-        Seed of the order of images.
-
-    Attributes
-    ----------
-    total
-        Number of steps.
-    weights
-        Of the bounds of labelled, and of unlabelled images.
-
-    Raises
-    ------
-    InputError
-        If the kind or the weights are unknown, or images are missing that they need.
-    """
-
-    def __init__(self, schedule: Schedule, labelled: Tensor, unlabelled: Tensor, seed: int) -> None:
-        if len(labelled) == 0:
-            raise InputError("there is no labelled image to train on; raise the supervision rate")
-        self._schedule, self._seed = schedule, seed
-        self._labelled, self._unlabelled = labelled, unlabelled
-        self._orders: dict[int, tuple[int, Tensor]] = {}
-        if schedule.kind == "mixed":
-            self.total = schedule.steps
-        elif schedule.kind == "interleaved":
-            self._per_epoch = [
-                math.ceil(len(subset) / schedule.batch_size) for subset in (labelled, unlabelled)
-            ]
-            self.total = schedule.epochs * sum(self._per_epoch)
-        else:
-            raise InputError(
-                f"unknown training schedule '{schedule.kind}'; use 'mixed' or 'interleaved'"
-            )
-        if schedule.weights not in WEIGHTS:
-            raise InputError(
-                f"training.weights is '{schedule.weights}', which is not known; use one of "
-                f"{list(WEIGHTS)}"
-            )
-        self.weights = self._equation6() if schedule.weights == "equation6" else (1.0, 1.0)
-
-    def _equation6(self) -> tuple[float, float]:
-        if self._schedule.kind == "interleaved" or len(self._unlabelled) == 0:
-            return 1.0, 1.0
-        n_labelled, n_unlabelled = self._mixed_sizes()
-        if 0 in (n_labelled, n_unlabelled):
-            raise InputError(
-                "training.weights is 'equation6', which weighs labelled against unlabelled images, "
-                "but a step has none of one kind; raise labelled_batch or unlabelled_batch"
-            )
-        f = len(self._labelled) / (len(self._labelled) + len(self._unlabelled))
-        rho = n_labelled / (n_labelled + n_unlabelled)
-        return f / rho, (1 - f) / (1 - rho)
-
-    def __getitem__(self, step: int) -> Step:
-        """Images of step number `step`."""
-        if self._schedule.kind == "mixed":
-            n_labelled, n_unlabelled = self._mixed_sizes()
-            return Step(
-                self._cycle(self._labelled, step, n_labelled, stream=0),
-                self._cycle(self._unlabelled, step, n_unlabelled, stream=1),
-            )
-        return self._interleaved(step)
-
-    def _mixed_sizes(self) -> tuple[int, int]:
-        schedule = self._schedule
-        if len(self._unlabelled) == 0:
-            return schedule.labelled_batch + schedule.unlabelled_batch, 0
-        return schedule.labelled_batch, schedule.unlabelled_batch
-
-    def _interleaved(self, step: int) -> Step:
-        n_labelled, n_unlabelled = self._per_epoch
-        epoch, position = divmod(step, n_labelled + n_unlabelled)
-        # The released code spreads the labelled batches evenly: every `period`-th step, until
-        # they are used up.
-        period = (n_labelled + n_unlabelled) // n_labelled
-        supervised_before = min(n_labelled, math.ceil(position / period))
-        is_labelled = position % period == 0 and supervised_before < n_labelled
-        subset = self._labelled if is_labelled else self._unlabelled
-        index = supervised_before if is_labelled else position - supervised_before
-        order = self._permutation(len(subset), epoch, stream=int(not is_labelled))
-        size = self._schedule.batch_size
-        chosen = subset[order[index * size : (index + 1) * size]]
-        nothing = chosen[:0]
-        return Step(chosen, nothing) if is_labelled else Step(nothing, chosen)
-
-    def _cycle(self, subset: Tensor, step: int, size: int, stream: int) -> Tensor:
-        """`size` images of an endless sequence of shuffled passes over `subset`."""
-        if size == 0 or len(subset) == 0:
-            return subset[:0]
-        parts, start, stop = [], step * size, (step + 1) * size
-        while start < stop:
-            epoch, offset = divmod(start, len(subset))
-            part = self._permutation(len(subset), epoch, stream)[offset : offset + stop - start]
-            parts.append(part)
-            start += len(part)
-        return subset[torch.cat(parts)]
-
-    def _permutation(self, n: int, epoch: int, stream: int) -> Tensor:
-        """Order of the images in one pass; the last one of each stream is kept."""
-        cached_epoch, order = self._orders.get(stream, (None, None))
-        if order is None or cached_epoch != epoch:
-            # Distinct for every (seed, epoch, stream) that a training can meet.
-            seed = (self._seed * 2_000_003 + epoch * 2 + stream) % 2**63
-            order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-            self._orders[stream] = (epoch, order)
-        return order
 
 
 def step_loss(
@@ -238,6 +77,25 @@ def step_loss(
     return -torch.stack(sums).sum() / len(x), bounds
 
 
+@dataclass(frozen=True)
+class Record:
+    """What one step leaves to be read later.
+
+    Attributes
+    ----------
+    terms
+        Subset and name of every term, in the order in which they were computed.
+    counts
+        Images by subset.
+    values
+        The loss, and the sum of every term over the images of its subset, (1 + terms,).
+    """
+
+    terms: tuple[tuple[str, str], ...]
+    counts: dict[str, int]
+    values: Tensor
+
+
 class Trainer:
     """A model, its optimiser, and how far they have come.
 
@@ -253,6 +111,8 @@ class Trainer:
         Learning rate and clipping.
     intervals
         The training is recorded, and can be saved, this many times.
+    capture
+        Whether a GPU is given every step as one graph, see `ccvae.capture`; a CPU has none.
 
     Attributes
     ----------
@@ -260,7 +120,7 @@ class Trainer:
         How the images reach the device.
     after_backward
         Called with the step's number when its gradients are there, before they are clipped and
-        used; for studies that look at them.
+        used; for studies that look at them. Steps are not captured then.
     """
 
     def __init__(
@@ -271,6 +131,7 @@ class Trainer:
         batches: Batches,
         schedule: Schedule,
         intervals: int = 100,
+        capture: bool = False,
     ) -> None:
         self.model = model
         self.images = feed(images, model.device)
@@ -280,14 +141,24 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.after_backward: Callable[[int], None] | None = None
         self._interval = max(1, math.ceil(batches.total / intervals))
+        self._capture = capture and model.device.type in GRAPHS
+        self._terms: dict[tuple[int, int], tuple[tuple[str, str], ...]] = {}
         groups = model.parameter_groups(schedule.learning_rate)
         rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
-        self._optimizer = torch.optim.Adam(groups, fused=True)
+        if self._capture:
+            # A graph would repeat a rate that is a number of the host.
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = torch.tensor(rate, device=model.device)
+        self._optimizer = torch.optim.Adam(groups, fused=True, capturable=self._capture)
         self._scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
         if schedule.one_cycle:
             self._scheduler = torch.optim.lr_scheduler.OneCycleLR(
                 self._optimizer, rates, total_steps=batches.total, cycle_momentum=False
             )
+        self._make_step = self._stepper()
+
+    def _stepper(self) -> Update:
+        return Captured(self._update, self.model.device) if self._capture else self._update
 
     @property
     def total(self) -> int:
@@ -305,35 +176,44 @@ class Trainer:
         Raises
         ------
         InputError
-            If a loss is not finite; says at which step and in which term.
+            If a loss was not finite; says at which step and in which term. The model has gone on
+            from there to the end of the interval, and is of no use.
         """
         self.model.train()
-        stop = min(self.total, self.step + self._interval)
-        first = self.step
-        sums: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}
-        while self.step < stop:
-            bounds = self._one_step()
-            for subset, bound in bounds.items():
-                counts[subset] = counts.get(subset, 0) + len(bound.objective)
-                for name, term in bound.terms.items():
-                    key = f"{subset}_{name}"
-                    sums[key] = sums.get(key, torch.zeros((), device=term.device)) + term.sum()
-        row: dict[str, float] = {"step": self.step}
-        for key, value in sums.items():
-            row[key] = value.item() / counts[key.split("_")[0]]
-        self.history.append(row)
+        first, stop = self.step, min(self.total, self.step + self._interval)
+        steps = [self._batches[number] for number in range(first, stop)]
+        records = [self._one_step(*step) for step in self._placed(steps)]
+        self.history.append(self._read(records, first))
         return stop - first
 
-    def _one_step(self) -> dict[str, Bound]:
-        step = self._batches[self.step]
-        chosen = torch.cat([step.labelled, step.unlabelled])
-        x = self.images.take(chosen)
-        y = self._labels[step.labelled].long()
+    def _placed(self, steps: Sequence[Step]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Send the positions of an interval's images to the device, all at once.
+
+        Yields, for each step, positions of its images where the images are, and of its labels where
+        the labels are.
+        """
+        sizes = [len(step.labelled) + len(step.unlabelled) for step in steps]
+        here = torch.cat([part for step in steps for part in (step.labelled, step.unlabelled)])
+        there = here.to(self.model.device)
+        of_images = there if self.images.lies_on == self.model.device.type else here
+        for step, own, own_there in zip(
+            steps, of_images.split(sizes), there.split(sizes), strict=True
+        ):
+            yield own, own_there[: len(step.labelled)]
+
+    def _one_step(self, images: Tensor, labelled: Tensor) -> Record:
+        x, y = self.images.take(images), self._labels[labelled].long()
         self.model.set_progress(self.step / self.total)
-        loss, bounds = step_loss(self.model, x, y, len(step.labelled), self._batches.weights)
-        if not torch.isfinite(loss):
-            raise InputError(self._blame(bounds))
+        values = (self._make_step if self.after_backward is None else self._update)(x, y)
+        if self._scheduler is not None:
+            self._scheduler.step()
+        self.step += 1
+        counts = {"labelled": len(y), "unlabelled": len(x) - len(y)}
+        return Record(self._terms[len(x), len(y)], counts, values)
+
+    def _update(self, x: Tensor, y: Tensor) -> Tensor:
+        """One optimiser step; the `values` of its record."""
+        loss, bounds = step_loss(self.model, x, y, len(y), self._batches.weights)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.after_backward is not None:
@@ -341,21 +221,43 @@ class Trainer:
         if self._schedule.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._schedule.gradient_clip)
         self._optimizer.step()
-        if self._scheduler is not None:
-            self._scheduler.step()
-        self.step += 1
-        return bounds
+        named = {
+            (subset, name): term
+            for subset, bound in bounds.items()
+            for name, term in bound.terms.items()
+        }
+        self._terms[len(x), len(y)] = tuple(named)
+        return torch.stack([loss.detach(), *(term.sum() for term in named.values())])
 
-    def _blame(self, bounds: dict[str, Bound]) -> str:
+    def _read(self, records: Sequence[Record], first: int) -> dict[str, float]:
+        """Mean of every term over the images of an interval, a row of the history."""
+        values = torch.cat([record.values for record in records]).cpu()
+        each = values.split([len(record.values) for record in records])
+        sums: dict[tuple[str, str], Tensor] = {}
+        counts: dict[str, int] = {}
+        for number, (record, (loss, *terms)) in enumerate(zip(records, each, strict=True), first):
+            if not torch.isfinite(loss):
+                raise InputError(self._blame(number, dict(zip(record.terms, terms, strict=True))))
+            for key, term in zip(record.terms, terms, strict=True):
+                sums[key] = sums.get(key, torch.zeros_like(term)) + term
+            for subset, count in record.counts.items():
+                counts[subset] = counts.get(subset, 0) + count
+        row: dict[str, float] = {"step": self.step}
+        for (subset, name), value in sums.items():
+            row[f"{subset}_{name}"] = value.item() / counts[subset]
+        return row
+
+    def _blame(self, number: int, terms: dict[tuple[str, str], Tensor]) -> str:
         # A bound lists its terms in the order it computes them; the objective is their sum.
+        subsets = list(dict.fromkeys(subset for subset, _ in terms))
+        ordered = sorted(terms, key=lambda key: (subsets.index(key[0]), key[1] == "objective"))
         broken = [
             f"{name} of the {subset} images"
-            for subset, bound in bounds.items()
-            for name, term in sorted(bound.terms.items(), key=lambda item: item[0] == "objective")
-            if not torch.isfinite(term).all()
+            for subset, name in ordered
+            if not torch.isfinite(terms[subset, name])
         ]
         return (
-            f"the loss is not finite at step {self.step + 1} of {self.total}, first in "
+            f"the loss is not finite at step {number + 1} of {self.total}, first in "
             f"{broken[0] if broken else 'the sum over the images'}; the last saved state is "
             "kept: lower the learning rate or set gradient_clip"
         )
@@ -383,3 +285,5 @@ class Trainer:
         torch.set_rng_state(state["rng"].cpu())
         if state["cuda_rng"]:
             torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
+        # What was recorded works on an optimiser state that is no longer in use.
+        self._make_step = self._stepper()

@@ -24,6 +24,10 @@ CARD = torch.device("meta")
 MAY_MIX = ("_to_copy", "copy_", "index", "index_put", "index_put_", "_index_put_impl_")
 
 
+# What hands numbers to the host, beside copies.
+READ_BY_HOST = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")
+
+
 class WrongDeviceError(AssertionError):
     """A tensor is where it should not be."""
 
@@ -59,6 +63,27 @@ class OnCard(Tensor):
         return _compute(function, args, kwargs or {})
 
 
+class Listener:
+    """Hears of what is done on the card, while it is in `LISTENERS`."""
+
+    def waits(self, operation: str) -> None:
+        """The host and the card would wait for each other."""
+
+    def begins(self, tensors: list[OnCard]) -> None:
+        """An operation on these begins."""
+
+    def ends(self, function: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
+        """An operation has this result."""
+
+
+LISTENERS: list[Listener] = []
+
+
+def _waits(operation: str) -> None:
+    for listener in LISTENERS:
+        listener.waits(operation)
+
+
 def _compute(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run one operation on the held numbers, and put its results where they belong."""
     tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)]
@@ -73,6 +98,11 @@ def _compute(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         raise WrongDeviceError(f"{name} of a tensor in host memory by one on the card")
     target = kwargs.get("device")
     stays = bool(on_card) if target is None else torch.device(target).type == CARD.type
+    across = name in MAY_MIX and bool(host or (target is not None and stays != bool(on_card)))
+    if (on_card or stays) and (name in READ_BY_HOST or across):
+        _waits(name)
+    for listener in LISTENERS:
+        listener.begins(on_card)
     inner = {k: v for k, v in kwargs.items() if k != "device"}
     if target is not None:
         inner["device"] = torch.device("cpu")
@@ -81,8 +111,13 @@ def _compute(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         **tree_map(lambda t: t.held if isinstance(t, OnCard) else t, inner),
     )
     if name.endswith("_") and not name.endswith("__") and isinstance(args[0], Tensor):
-        return args[0]
-    return tree_map(lambda t: OnCard(t) if stays and isinstance(t, Tensor) else t, result)
+        result = args[0]
+    else:
+        result = tree_map(lambda t: OnCard(t) if stays and isinstance(t, Tensor) else t, result)
+    if stays:
+        for listener in LISTENERS:
+            listener.ends(function, args, kwargs, result)
+    return result
 
 
 class _Placing(TorchDispatchMode):
@@ -124,7 +159,9 @@ class _FromNumbers(TorchFunctionMode):
         if function not in (torch.tensor, torch.as_tensor) or isinstance(args[0], Tensor):
             return function(*args, **kwargs)
         device = torch.device(kwargs.pop("device", None) or "cpu")
-        if device.type != CARD.type:
+        if device.type == CARD.type:
+            _waits(function.__name__)
+        else:
             self._made_on_host(function.__name__)
             return function(*args, **kwargs)
         return OnCard(function(*args, **kwargs))

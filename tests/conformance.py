@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.registry import SYSTEMS
+from ccvae.batches import Batches, Schedule
 from ccvae.feeding import as_floats
 from ccvae.interface import LabelledVAE
 from ccvae.tasks import TASKS
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Trainer
 
 N = 12
 Check = Callable[[LabelledVAE, Tensor], None]

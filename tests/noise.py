@@ -18,7 +18,7 @@ def same_noise(seed: int) -> Iterator[None]:
     originals = {
         name: getattr(torch, name) for name in ("randn", "rand", "randn_like", "rand_like")
     }
-    multinomial = torch.multinomial
+    multinomial, exponential = torch.multinomial, torch.Tensor.exponential_
 
     def shaped(name: str) -> Callable[..., Tensor]:
         def draw(*size: Any, device: Any = None, **options: Any) -> Tensor:
@@ -37,6 +37,13 @@ def same_noise(seed: int) -> Iterator[None]:
         drawn = multinomial(probabilities.cpu(), n, replacement, generator=generator)
         return drawn.to(probabilities.device)
 
+    def draw_exponential(tensor: Tensor, **options: Any) -> Tensor:
+        if options:
+            # The call below, as a mode for functions passes it on.
+            return exponential(tensor, **options)
+        drawn = exponential(torch.empty(tensor.shape, dtype=tensor.dtype), generator=generator)
+        return tensor.copy_(drawn.to(tensor.device))
+
     replaced = {
         "randn": shaped("randn"),
         "rand": shaped("rand"),
@@ -47,6 +54,7 @@ def same_noise(seed: int) -> Iterator[None]:
     with ExitStack() as stack:
         for name, function in replaced.items():
             stack.enter_context(mock.patch.object(torch, name, function))
+        stack.enter_context(mock.patch.object(Tensor, "exponential_", draw_exponential))
         yield
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.registry import SYSTEMS
+from ccvae.batches import Batches, Schedule
 from ccvae.interface import Bound, LabelledVAE
 from ccvae.model import CCVAE
 from ccvae.networks import Architecture, Conv28, Table3
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Trainer
 from evaluators.assessment import assess
 from evaluators.classifier import Judge
 from evaluators.counterfactual import counterfactual
@@ -235,15 +236,6 @@ def test_gradients_of_a_study_are_the_same_on_the_card() -> None:
                 gradients_of_draws(place(model), place(x), place(y), ["eq4", "detached"], 2, 1)
             )
     assert seen[0].equals(seen[1])
-
-
-@pytest.fixture
-def plain_adam(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adam without the fused kernel, which the card's name keeps torch from using."""
-    adam = torch.optim.Adam
-    monkeypatch.setattr(
-        torch.optim, "Adam", lambda groups, *rates, **_: adam(groups, *rates, foreach=False)
-    )
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:

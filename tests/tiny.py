@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
+from types import ModuleType
 from unittest import mock
 
 import numpy as np
@@ -62,17 +63,17 @@ def parameters_of(model: nn.Module) -> Parameters:
 
 
 @contextmanager
-def recorded(name: str) -> Iterator[list[Array]]:
-    """Record what `torch.<name>` returns, as float64 arrays."""
+def recorded(name: str, module: ModuleType = torch) -> Iterator[list[Array]]:
+    """Record what a module's function returns, as float64 arrays."""
     draws: list[Array] = []
-    original = getattr(torch, name)
+    original = getattr(module, name)
 
     def record(*args: object, **kwargs: object) -> Tensor:
         value = original(*args, **kwargs)
         draws.append(value.double().numpy())
         return value
 
-    with mock.patch.object(torch, name, record):
+    with mock.patch.object(module, name, record):
         yield draws
 
 

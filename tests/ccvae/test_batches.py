@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ccvae.batches import Batches, Schedule
 from ccvae.errors import InputError
-from ccvae.training import Batches, Schedule
 
 
 def split(n_labelled: int, n_unlabelled: int) -> tuple[torch.Tensor, torch.Tensor]:

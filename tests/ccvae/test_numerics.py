@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from ccvae.batches import Schedule
 from ccvae.errors import InputError
 from ccvae.networks import Table3
 from ccvae.numerics import Numerics
-from ccvae.training import Schedule, read_training
+from ccvae.training import read_training
 from tests.noise import same_noise, switches_kept
 from tests.test_devices import CASES, Small, make
 

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 import ccvae.feeding
+from ccvae.batches import Batches, Schedule
 from ccvae.feeding import Feed, Streamed, feed
 from ccvae.networks import Architecture, Conv28, Table3
 from ccvae.numerics import Numerics
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Trainer
 from tests.card import CARD, card, to_card
 from tests.noise import same_noise, switches_kept
 from tests.test_devices import CASES, make
@@ -81,7 +82,8 @@ def trainer(numerics: Numerics | None = None) -> Trainer:
     labels = torch.randint(4, (60, 1), generator=generator)
     batches = Batches(PLAIN, torch.arange(20), torch.arange(20, 60), seed=1)
     torch.manual_seed(5)
-    return Trainer(model, images, labels, batches, PLAIN, intervals=4)
+    capture = (numerics or Numerics()).captures
+    return Trainer(model, images, labels, batches, PLAIN, intervals=4, capture=capture)
 
 
 def finish(training: Trainer) -> list[float]:
@@ -93,13 +95,15 @@ def finish(training: Trainer) -> list[float]:
 
 @pytest.mark.gpu
 @needs_gpu
-def test_a_training_resumes(tmp_path: Path) -> None:
-    whole = trainer()
+@pytest.mark.parametrize("compile_", ["none", "graph"])
+def test_a_training_resumes(tmp_path: Path, compile_: str) -> None:
+    numerics = Numerics(compile=compile_)
+    whole = trainer(numerics)
     whole.run_interval()
     torch.save(whole.state_dict(), tmp_path / "state.pt")
     expected = finish(whole)
 
-    resumed = trainer()
+    resumed = trainer(numerics)
     state = torch.load(tmp_path / "state.pt", map_location=CUDA, weights_only=True)
     torch.manual_seed(99)
     resumed.load_state_dict(state)
@@ -135,6 +139,8 @@ def test_streamed_images_equal_those_on_the_device(monkeypatch: pytest.MonkeyPat
         Numerics("fp32", "default"),
         Numerics("fp32", "reduce-overhead"),
         Numerics("bf16", "reduce-overhead"),
+        Numerics("fp32", "graph"),
+        Numerics("bf16", "graph"),
     ],
     ids=str,
 )

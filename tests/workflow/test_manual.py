@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from baselines.registry import SYSTEMS
+from ccvae.batches import Schedule
 from ccvae.errors import InputError
 from ccvae.networks import ARCHITECTURES
 from ccvae.numerics import Numerics
-from ccvae.training import Schedule
 from datasets.readers import READERS
 from evaluators.learning import JudgeSettings
 from workflow.manual import Manual

@@ -14,6 +14,7 @@ from workflow.planning.costs import (
     PROBE,
     UNKNOWN,
     Estimator,
+    PastJob,
     disk_bytes,
     measured_since,
     past_jobs,
@@ -177,7 +178,8 @@ def plan(tmp_path: Path, capsys, values: dict) -> str:
     return capsys.readouterr().out
 
 
-def test_the_command_prints_costs_and_later_how_far_off_it_was(tmp_path, capsys):
+def test_the_command_prints_costs_and_later_how_far_off_it_was(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("workflow.steps.plan.reference_jobs", lambda: [])
     old = config("preset=old")
     trained(tmp_path, old, seconds=26, wall=20)
     chosen = config("preset=new")
@@ -191,6 +193,16 @@ def test_the_command_prints_costs_and_later_how_far_off_it_was(tmp_path, capsys)
     trained(tmp_path, chosen, seconds=39, wall=33)
     second = plan(tmp_path, capsys, chosen.values)
     assert "1 planned jobs have run; estimated 26 s, took 39 s (+50%)" in second
+
+
+def test_the_command_says_when_each_data_set_answers(tmp_path, capsys, monkeypatch):
+    chosen = config()
+    jobs = [PastJob(j.rule, j.effort, j.work, "cpu", 0, 60, 1) for j in jobs_of(chosen)]
+    monkeypatch.setattr("workflow.steps.plan.reference_jobs", lambda: jobs)
+    text = plan(tmp_path, capsys, chosen.values)
+    # A store, a judge beside one training, the Gaussian process beside the other, then the rest.
+    assert "8.0 min one job at a time, about 4.0 min on 2 cores" in text
+    assert "tables of synthetic_xrays after 5.0 min" in text
 
 
 @pytest.mark.parametrize("training", ["mixed", "interleaved"])

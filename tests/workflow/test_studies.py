@@ -11,10 +11,11 @@ import pytest
 import torch
 import yaml
 
+from ccvae.batches import Batches, Schedule
 from ccvae.errors import InputError
 from ccvae.files import read_json
 from ccvae.model import CCVAE, SUPERVISED_GRADIENTS
-from ccvae.training import Batches, Schedule, Trainer
+from ccvae.training import Trainer
 from datasets.spec import StoreSpec
 from datasets.writer import StoreWriter
 from tests.tiny import Tiny, binary_labels, scramble

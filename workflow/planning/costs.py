@@ -20,7 +20,8 @@ SMALLEST_SHARE = 0.2
 STARTUP_S = 6.0
 """Seconds that a job takes to start, where no past job says it."""
 MODEL_BYTES = 6e6
-PAST, PROBE, UNKNOWN = "past jobs", "probe", "no record yet"
+PAST, PROBE, RECORDED = "past jobs", "probe", "the reference"
+UNKNOWN = "no record yet"
 
 Probe = Callable[[Job], float]
 """Seconds per unit of work of a training, measured now."""
@@ -120,36 +121,49 @@ class Estimator:
         Where jobs will compute, cpu or cuda; a store never computes there.
     probe
         Measures a training of which there is no comparable one; None to go without.
+    recorded
+        Jobs of another machine, for what neither says.
     """
 
-    def __init__(self, past: Sequence[PastJob], device: str, probe: Probe | None) -> None:
+    def __init__(
+        self,
+        past: Sequence[PastJob],
+        device: str,
+        probe: Probe | None,
+        recorded: Sequence[PastJob] = (),
+    ) -> None:
         self._past, self._device, self._probe = past, device, probe
+        self._recorded = recorded
         self._probed: dict[str, float] = {}
 
     def estimate(self, job: Job) -> Estimate:
         """Seconds of one job."""
-        comparable = list(self._comparable(job))
-        if comparable:
-            seconds = [p.startup_s + p.work_s * job.work / p.work for p in comparable]
-            return Estimate(fmean(seconds), PAST)
+        if comparable := list(self._comparable(self._past, job)):
+            return Estimate(_mean_seconds(comparable, job), PAST)
         if job.rule == "train" and self._probe is not None:
             key = json.dumps(job.effort, sort_keys=True)
             if key not in self._probed:
                 self._probed[key] = self._probe(job)
             return Estimate(STARTUP_S + self._probed[key] * job.work, PROBE)
+        if comparable := list(self._comparable(self._recorded, job)):
+            return Estimate(_mean_seconds(comparable, job), RECORDED)
         return Estimate(None, UNKNOWN)
 
     def peak_mb(self, rule: str) -> float | None:
         """Largest memory that a past job of a rule took."""
         return max((p.peak_mb for p in self._past if p.rule == rule), default=None)
 
-    def _comparable(self, job: Job) -> Iterator[PastJob]:
+    def _comparable(self, past: Sequence[PastJob], job: Job) -> Iterator[PastJob]:
         device = "cpu" if job.rule == "store" else self._device
-        like = [p for p in self._past if p.rule == job.rule and p.device == device]
+        like = [p for p in past if p.rule == job.rule and p.device == device]
         exact = [p for p in like if p.effort == job.effort]
         if not exact and job.rule == "evaluate":
             exact = [p for p in like if _without_model(p.effort) == _without_model(job.effort)]
         yield from (p for p in exact if p.work >= SMALLEST_SHARE * job.work)
+
+
+def _mean_seconds(comparable: Sequence[PastJob], job: Job) -> float:
+    return fmean(p.startup_s + p.work_s * job.work / p.work for p in comparable)
 
 
 def _without_model(effort: dict[str, Any]) -> dict[str, Any]:

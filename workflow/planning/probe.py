@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from ccvae.batches import Batches
 from ccvae.labels import LABEL_SPACES
-from ccvae.training import Batches, Trainer, read_training
+from ccvae.training import Trainer, read_training
 from datasets.readers import READERS
 from workflow.config import Config
 from workflow.models import build_model
@@ -77,4 +78,4 @@ class TrainingProbe:
         batches = Batches(schedule, labelled, unlabelled, seed=0)
         pixels = torch.randint(256, (IMAGES, *shape), dtype=torch.uint8)
         intervals = (WARM_UP + STEPS) // WARM_UP
-        return Trainer(model, pixels, labels, batches, schedule, intervals)
+        return Trainer(model, pixels, labels, batches, schedule, intervals, numerics.captures)

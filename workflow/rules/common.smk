@@ -62,6 +62,7 @@ from workflow.cards import visible_cards
 from workflow.config import Config, Run, subset_seed
 from workflow.interpreter import name_the_user, python_command
 from workflow.planning.checks import check
+from workflow.planning.order import priority
 from workflow.planning.overlay import with_defaults, with_preset_as_written
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
@@ -108,6 +109,13 @@ def more(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def in_order(rule):
+    """Input function: priority of a rule's job, by its data set."""
+    return lambda wildcards: priority(rule, wildcards.dataset, list(CONFIG.datasets))
+
+
+# Priority of what readers see: it takes a moment.
+AT_ONCE = 1000
 # What a local rule asks for, which reads records and writes text or a picture.
 LIGHT = {"mem_mb": 1000, "runtime": 30, "gpu": 0}
 

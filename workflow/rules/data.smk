@@ -11,6 +11,7 @@ rule store:
         "<results>/logs/store/{dataset}.log",
     benchmark:
         "<results>/benchmarks/store/{dataset}.jsonl"
+    priority: in_order("store")
     conda:
         "../../environment.yml"
     threads: workflow.cores or 1
@@ -37,6 +38,7 @@ rule labelled_subset:
         "<results>/data/{dataset}/labelled/f={rate}/seed={seed}.npy",
     log:
         "<results>/logs/labelled_subset/{dataset}/f={rate}.seed={seed}.log",
+    priority: in_order("labelled_subset")
     localrule: True
     conda:
         "../../environment.yml"

@@ -18,6 +18,7 @@ rule assess_judge:
         "<results>/logs/assess_judge/{dataset}.log",
     benchmark:
         "<results>/benchmarks/assess_judge/{dataset}.jsonl"
+    priority: in_order("assess_judge")
     conda:
         "../../environment.yml"
     threads: 1
@@ -47,6 +48,7 @@ rule draw_answers:
         "<results>/logs/draw_answers/{dataset}.log",
     benchmark:
         "<results>/benchmarks/draw_answers/{dataset}.jsonl"
+    priority: in_order("draw_answers")
     conda:
         "../../environment.yml"
     threads: 1
@@ -79,6 +81,7 @@ rule evaluate:
         "<results>/logs/evaluate/{dataset}/{model}/f={rate}.seed={seed}.log",
     benchmark:
         "<results>/benchmarks/evaluate/{dataset}/{model}/f={rate}.seed={seed}.jsonl"
+    priority: in_order("evaluate")
     conda:
         "../../environment.yml"
     threads: 1
@@ -116,6 +119,7 @@ rule evaluate_references:
         "<results>/logs/evaluate_references/{dataset}.log",
     benchmark:
         "<results>/benchmarks/evaluate_references/{dataset}.jsonl"
+    priority: in_order("evaluate_references")
     conda:
         "../../environment.yml"
     threads: 1

@@ -1,4 +1,4 @@
-# What the configuration would cost; printed, and not part of any other target.
+# What the configuration would cost, and what is there of it; the rest depends on neither.
 
 
 rule plan:
@@ -17,3 +17,47 @@ rule plan:
     shell:
         "{params.python} -m workflow.steps.plan --settings {params.settings:q}"
         " --cores {params.cores} --log {log:q}"
+
+
+# While Snakemake runs, `make peek` does the same without it.
+rule peek:
+    log:
+        "<results>/logs/peek.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
+    params:
+        python=python,
+        settings=all_settings,
+    shell:
+        "{params.python} -m workflow.steps.peek --settings {params.settings:q} --log {log:q}"
+
+
+rule early:
+    input:
+        metrics=runs_of_dataset,
+        judges=[
+            f"<results>/judges/{{dataset}}/{name}.json"
+            for name in ("judge", "references")
+        ],
+    output:
+        directory("<results>/early/{dataset}"),
+    log:
+        "<results>/logs/early/{dataset}.log",
+    priority: AT_ONCE
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **LIGHT,
+    params:
+        python=python,
+        code=TABLE_CODE,
+        settings=all_settings,
+    shell:
+        "{params.python} -m workflow.steps.peek --settings {params.settings:q}"
+        " --datasets {wildcards.dataset} --out {output:q} --log {log:q}"

@@ -14,6 +14,7 @@ rule train:
         "<results>/logs/train/{dataset}/{model}/f={rate}.seed={seed}.log",
     benchmark:
         "<results>/benchmarks/train/{dataset}/{model}/f={rate}.seed={seed}.jsonl"
+    priority: in_order("train")
     conda:
         "../../environment.yml"
     threads: 1
@@ -47,6 +48,7 @@ rule train_judge:
         "<results>/logs/train_judge/{dataset}.log",
     benchmark:
         "<results>/benchmarks/train_judge/{dataset}.jsonl"
+    priority: in_order("train_judge")
     conda:
         "../../environment.yml"
     threads: 1
@@ -77,6 +79,7 @@ rule fit_gp:
         "<results>/logs/fit_gp/{dataset}.log",
     benchmark:
         "<results>/benchmarks/fit_gp/{dataset}.jsonl"
+    priority: in_order("fit_gp")
     conda:
         "../../environment.yml"
     threads: 1

@@ -14,7 +14,9 @@ from ccvae.files import read_json, write_json
 from workflow.config import Config
 from workflow.planning.costs import Estimate, Estimator, disk_bytes, measured_since, past_jobs
 from workflow.planning.jobs import RESULTS, Job, jobs_of
+from workflow.planning.order import answered
 from workflow.planning.overlay import merged_config
+from workflow.planning.recorded import reference_jobs
 from workflow.settings import read_settings
 from workflow.steps.command import run
 from workflow.steps.computing import start_computing
@@ -42,7 +44,7 @@ def work(given: Namespace) -> None:
         from workflow.planning.probe import TrainingProbe
 
         probe = TrainingProbe(config, device)
-    estimator = Estimator(past_jobs(given.results), device.type, probe)
+    estimator = Estimator(past_jobs(given.results), device.type, probe, reference_jobs())
     estimates = {job: estimator.estimate(job) for job in jobs if not job.is_done(results)}
     kept = results / "plan.json"
     before: dict[str, float] = read_json(kept) if kept.exists() else {}
@@ -87,6 +89,10 @@ def report(
     time = f"{duration(total)} one job at a time, about {duration(total / cores)} on {cores} cores"
     if unknown:
         time = f"at least {time}; {unknown} jobs have no record yet"
+    elif estimates:
+        seconds = {job: e.seconds for job, e in estimates.items() if e.seconds is not None}
+        ends = answered(seconds, cores, config.datasets)
+        time += "; tables of " + ", ".join(f"{k} after {duration(v)}" for k, v in ends.items())
     size, missing = disk_bytes(config, jobs, results, cores)
     free = shutil.disk_usage(existing(results)).free
     peaks = [mb for rule in RESULTS if (mb := estimator.peak_mb(rule)) is not None]

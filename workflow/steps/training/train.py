@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ccvae.batches import Batches
 from ccvae.files import atomic_path, write_json
 from ccvae.labels import LABEL_SPACES
-from ccvae.training import Batches, Trainer, read_training
+from ccvae.training import Trainer, read_training
 from datasets.store import Store
 from workflow.config import settings_hash
 from workflow.models import build_model
@@ -95,7 +96,12 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 
 def make_trainer(
-    settings: dict[str, Any], store: Store, labelled: np.ndarray, device: torch.device
+    settings: dict[str, Any],
+    store: Store,
+    labelled: np.ndarray,
+    device: torch.device,
+    kind: type[Trainer] = Trainer,
+    intervals: int = 100,
 ) -> Trainer:
     """Build the model and its training from resolved settings.
 
@@ -109,6 +115,10 @@ def make_trainer(
         Rows of the store that are labelled, int64 (N_s,).
     device
         Where to train.
+    kind
+        What trains.
+    intervals
+        How often it is recorded.
     """
     torch.manual_seed(settings["torch_seed"])
     train = store.indices("train")
@@ -125,7 +135,7 @@ def make_trainer(
         settings["torch_seed"],
     )
     images = torch.from_numpy(store.writable_images())
-    return Trainer(model, images, labels, batches, schedule)
+    return kind(model, images, labels, batches, schedule, intervals, numerics.captures)
 
 
 def train_to_the_end(
