@@ -29,10 +29,10 @@ export function addressOf(state, { names, kind }) {
       said.set("across", names[state.across]);
       said.set("up", names[state.up]);
     }
-    for (const [label, wish] of state.wishes) {
+    for (const [label, wish] of [...state.wishes].sort(([a], [b]) => a - b)) {
       said.set(`z.${names[label]}`, typeof wish === "number" ? short(wish) : wish);
     }
-    for (const label of state.locked) said.append("lock", names[label]);
+    for (const label of [...state.locked].sort((a, b) => a - b)) said.append("lock", names[label]);
   } else {
     if (state.wheel) said.set("wheel", state.wheel.map(short).join("_"));
     if (state.kept !== 1) said.set("kept", short(state.kept));

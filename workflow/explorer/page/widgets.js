@@ -20,7 +20,8 @@ export function paint(canvas, { values, height, width, channels }) {
   const pixels = new ImageData(width, height);
   for (let p = 0; p < width * height; p++) {
     for (let c = 0; c < 3; c++) {
-      pixels.data[4 * p + c] = 255 * values[p * channels + (channels === 1 ? 0 : c)] + 0.5;
+      // The array rounds and clips by itself.
+      pixels.data[4 * p + c] = 255 * values[p * channels + (channels === 1 ? 0 : c)];
     }
     pixels.data[4 * p + 3] = 255;
   }
