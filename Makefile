@@ -57,7 +57,8 @@ benchmark: .venv/ready
 test: .venv/ready
 	$(BIN)/pytest
 
-test-slow: .venv/ready
+# The explorer is tried in Chromium where there is one; where not, its tests say so and are skipped.
+test-slow: .venv/slow
 	$(BIN)/pytest -m "slow and not gpu and not slurm"
 
 # Installs Debian's Slurm where it may; where it cannot, the test is skipped and says what lacks.
@@ -105,6 +106,10 @@ lock: .venv/lock
 
 .venv/lock: .venv/ready
 	$(BIN)/python -m pip install --editable .[lock]
+	touch $@
+
+.venv/slow: .venv/ready
+	$(BIN)/python -m pip install --editable .[browser,onnx]
 	touch $@
 
 .venv/slurm: .venv/ready

@@ -84,6 +84,7 @@ def _model(folder: Path, settings: dict[str, Any], run: Run, store: Store) -> No
         "steps": 0,
         "labelled_images": 8,
         "code": {"commit": None},
+        "versions": {"torch": torch.__version__},
     }
     write_json(folder / run.folder / "run.json", record)
 
