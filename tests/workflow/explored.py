@@ -28,7 +28,7 @@ SIZES = {"train": 8, "validation": 8, "test": 24}
 MODELS = {FACES: ["ccvae", "m2", "diva", "mvae", "vae_classifier"], DIGITS: ["ccvae", "m2"]}
 
 
-def results(folder: Path) -> dict[str, Any]:
+def results(folder: Path, network: str = "small_cnn") -> dict[str, Any]:
     """Make stores, judges and models; returns the settings of the explorer's step."""
     values = fabricated.configuration(models=[*MODELS[FACES]], supervision_rates=["1.0"])
     values["explorer"] |= {"models": MODELS, "images": 4, "most_mb": 20, "weights": "float16"}
@@ -37,7 +37,7 @@ def results(folder: Path) -> dict[str, Any]:
     for dataset in MODELS:
         store = _store(folder / "data" / dataset, dataset)
         fabricated.judge(folder, dataset, 0.5, 0.9)
-        _judge(folder / "judges" / dataset, store)
+        _judge(folder / "judges" / dataset, store, network)
         for run in selected(config):
             if run.dataset == dataset:
                 _model(folder, config.run_settings(run), run, store)
@@ -59,8 +59,8 @@ def _store(folder: Path, dataset: str) -> Store:
     return Arrays(replace(spec, counts=SIZES), images, labels).write(folder)
 
 
-def _judge(folder: Path, store: Store) -> None:
-    judge = Judge(label_space(store), "small_cnn", store.image_shape)
+def _judge(folder: Path, store: Store, network: str) -> None:
+    judge = Judge(label_space(store), network, store.image_shape)
     nn.init.uniform_(judge.temperature, 1, 2)
     _strengthen(judge.last, 20)
     for layer in judge.network.modules():
@@ -68,7 +68,7 @@ def _judge(folder: Path, store: Store) -> None:
             nn.init.uniform_(layer.running_mean, -0.1, 0.1)
             nn.init.uniform_(layer.running_var, 0.1, 1)
     save_tensors(judge.state_dict(), folder / "judge.pt")
-    settings = {"network": "small_cnn"}
+    settings = {"network": network}
     write_json(folder / "training.json", {"settings": settings, "data_checksum": store.checksum})
 
 

@@ -219,17 +219,41 @@ def test_the_wheel_mixes_class_means_or_switches(reader, digits, image: int) -> 
     assert_same(reader.picture("M2", 1), switched)
 
 
+def said(reader: Reader, title: str) -> list[float]:
+    """What the judge says of the picture in a column, label by label."""
+    texts = [text.partition("log-probability ")[2] for text in reader.page.evaluate(BARS, title)]
+    return [float(text.partition(",")[0].replace("−", "-")) for text in texts]
+
+
 @pytest.mark.parametrize("dataset", [FACES, DIGITS])
 def test_the_judge_says_what_torchs_says(reader, faces, digits, dataset: str) -> None:
     known = faces if dataset == FACES else digits
     reader.open(data=dataset, image=1)
     log_probs = known.judge.log_probs(known.x)[1]
     expected = log_probs[:, 1] if dataset == FACES else log_probs[0]
-    said = [
-        title.partition("log-probability ")[2] for title in reader.page.evaluate(BARS, "Test image")
-    ]
-    found = [float(text.partition(",")[0].replace("−", "-")) for text in said]
-    np.testing.assert_allclose(found, expected.double().numpy(), atol=0.02)
+    np.testing.assert_allclose(said(reader, "Test image"), expected.double().numpy(), atol=0.02)
+
+
+def test_a_judge_that_is_too_large_was_asked_beforehand(browser, tmp_path) -> None:
+    settings = results(tmp_path, network="resnet18")
+    out = tmp_path / "explorer.html"
+    make_explorer.work(Namespace(settings=settings, results=tmp_path, out=out))
+    reader = Reader(browser, out)
+    known = Known(tmp_path, FACES)
+    reader.open(data=FACES, image=1, donor=2, view="swap")
+    swap = known.models["diva"].swap(known.x[2:3], known.x[1:2])
+    expected = known.judge.log_probs(swap)[0, :, 1].double().numpy()
+    np.testing.assert_allclose(said(reader, "DIVA"), expected, rtol=2e-3, atol=0.05)
+    assert "ResNet" in reader.page.inner_text("#about")
+    assert reader.page.locator("td.bars.empty").count() == len(known.store.label_names)
+    reader.open(data=FACES, image=1, **{"z.Smiling": 2})
+    columns = 1 + len(known.models)
+    assert reader.page.locator("td.bars.empty").count() == columns * len(known.store.label_names)
+    known = Known(tmp_path, DIGITS)
+    reader.open(data=DIGITS, image=1)
+    expected = known.judge.log_probs(known.x)[1, 0].double().numpy()
+    np.testing.assert_allclose(said(reader, "Test image"), expected, atol=0.02)
+    reader.done()
 
 
 def test_keys_move_sliders_and_the_address_keeps_everything(reader, browser, page_file) -> None:
@@ -298,8 +322,8 @@ def test_it_fits_every_screen_and_every_control_has_a_name(
     reader = Reader(
         browser, page_file, viewport={"width": width, "height": 800}, color_scheme=scheme
     )
-    for said in ({"data": FACES}, {"data": FACES, "view": "grid"}, {"data": DIGITS}):
-        reader.open(**said)
+    for view in ({"data": FACES}, {"data": FACES, "view": "grid"}, {"data": DIGITS}):
+        reader.open(**view)
         assert reader.page.evaluate("document.documentElement.scrollWidth") <= width
         assert reader.page.evaluate(NAMELESS) == []
     assert "failed its gate" in reader.page.inner_text("#warnings")
@@ -313,10 +337,10 @@ def test_eight_bits_are_off_by_what_the_page_says(browser, folder, faces) -> Non
     make_explorer.work(Namespace(settings={**settings, "options": options}, results=path, out=out))
     reader = Reader(browser, out)
     reader.open(data=FACES)
-    said = float(reader.page.inner_text("#about").partition("by more than ")[2].split()[0])
+    stated = float(reader.page.inner_text("#about").partition("by more than ")[2].split()[0])
     off = [
         np.abs(reader.picture(name.upper(), 3) - 255 * model.reconstruct(faces.x)[0].numpy()).max()
         for name, model in faces.models.items()
     ]
-    assert max(off) <= said + 0.5
+    assert max(off) <= stated + 0.5
     reader.done()

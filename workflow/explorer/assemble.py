@@ -18,6 +18,7 @@ SCRIPTS = (
     "widgets",
     "work",
     "bars",
+    "grid",
     "attributes",
     "classes",
     "main",

@@ -31,7 +31,7 @@ from ccvae.characteristic import CharacteristicVAE
 from ccvae.errors import InputError
 from ccvae.interface import LabelledVAE
 from ccvae.labels import MultiLabel
-from evaluators.measuring import measurement, seeded
+from evaluators.measuring import JudgeLike, measurement, output_log_probs, seeded
 from workflow.explorer.arrays import Blob
 from workflow.explorer.networks import layers_of, round_weights
 from workflow.figures.characteristics import prior_moments, with_characteristics
@@ -48,7 +48,14 @@ SAME = 1e-5
 
 @measurement
 def describe_model(
-    model: LabelledVAE, x: Tensor, others: Tensor, blob: Blob, *, rounding: str, seed: int
+    model: LabelledVAE,
+    x: Tensor,
+    others: Tensor,
+    blob: Blob,
+    *,
+    rounding: str,
+    seed: int,
+    judge: JudgeLike | None = None,
 ) -> dict[str, Any]:
     """Pack a model; its decoder has rounded weights afterwards.
 
@@ -66,13 +73,16 @@ def describe_model(
         Of the decoder's weights, see `Blob.add`.
     seed
         Of what the model draws.
+    judge
+        To be asked beforehand, where the page cannot compute it.
 
     Returns
     -------
     dict
         The arrays above where they apply, and `decoder`, `lacks`, `predicted` (the labels that the
-        model reads off the images, (n, F)), `off_by` (largest and mean difference of the page's
-        reconstructions from the model's, in 255ths).
+        model reads off the images, (n, F)), `asked` (log-probabilities of the judge, of the first
+        two arrays: (n, outputs) and (n, n, outputs)), `off_by` (largest and mean difference of the
+        page's reconstructions from the model's, in 255ths).
 
     Raises
     ------
@@ -94,6 +104,10 @@ def describe_model(
             )
         codes["swaps"] = pairs.unflatten(0, (len(x), len(x)))
     described |= {name: blob.add(code.numpy()) for name, code in codes.items()}
+    if judge is not None:
+        described["asked"] = {
+            name: blob.add(asked(judge, model, code)) for name, code in codes.items()
+        }
     if isinstance(model.labels, MultiLabel):
         described |= _binary(model, x, blob, seed)
     elif "intervene" in model.supports:
@@ -103,6 +117,13 @@ def describe_model(
     off = (network(codes["reconstruction"]).sigmoid() - exact).abs() * 255
     described["off_by"] = [round(off.max().item(), 2), round(off.mean().item(), 3)]
     return described
+
+
+def asked(judge: JudgeLike, model: LabelledVAE, codes: Tensor) -> np.ndarray:
+    """What a judge says of the pictures of codes (..., m): (..., outputs)."""
+    pictures = model.get_submodule("decoder")(codes.flatten(0, -2)).sigmoid()
+    said = output_log_probs(judge.log_probs(pictures), model.labels)
+    return said.unflatten(0, codes.shape[:-1]).numpy()
 
 
 @contextmanager

@@ -16,7 +16,12 @@ const length = (logProb) => `${(100 * (Math.max(logProb, FLOOR) - FLOOR)) / -FLO
 function bars(title, row) {
   const [before, after] = ["before", "after"].map((name) => element("i", { className: name }));
   const value = element("span", { className: "value" });
-  const cell = element("td", { role: "cell", className: "bars" }, element("span", { className: "pair" }, before, after), value);
+  const cell = element(
+    "td",
+    { role: "cell", className: "bars" },
+    element("span", { className: "pair" }, before, after),
+    value,
+  );
   return {
     cell,
     set(was, is) {
@@ -46,13 +51,26 @@ export function bench({ columns, rows, corner, onFocus }) {
   const made = columns.map(({ id, title, colour, note, name }) => {
     const canvas = element("canvas", { role: "img", "aria-label": title, className: "picture" });
     const caption = element("span", { className: "caption" });
-    const press = element("button", { type: "button", className: "title", title: note ?? title }, title);
+    const press = element(
+      "button",
+      { type: "button", className: "title", title: note ?? title },
+      title,
+    );
     press.addEventListener("click", () => onFocus(id));
-    const head = element("th", { role: "columnheader", scope: "col", style: `--own: ${colour}` },
-      element("span", { className: "frame" }, canvas, caption), press);
+    const head = element(
+      "th",
+      { role: "columnheader", scope: "col", style: `--own: ${colour}` },
+      element("span", { className: "frame" }, canvas, caption),
+      press,
+    );
     const cells = rows.map((row) => bars(title, row.name));
     return {
-      id, head, cells, canvas, press, caption,
+      id,
+      head,
+      cells,
+      canvas,
+      press,
+      caption,
       /** Show a picture, or a sentence in its place. */
       show(picture, label) {
         head.classList.toggle("without", typeof picture === "string");
@@ -61,22 +79,40 @@ export function bench({ columns, rows, corner, onFocus }) {
           caption.textContent = "";
           paint(canvas, picture);
         }
-        canvas.setAttribute("aria-label", typeof picture === "string" ? `${title}: ${picture}` : label);
+        canvas.setAttribute(
+          "aria-label",
+          typeof picture === "string" ? `${title}: ${picture}` : label,
+        );
       },
       read: (before, after) => cells.forEach((cell, i) => cell.set(before?.[i], after?.[i])),
     };
   });
-  const head = element("tr", { role: "row" },
-    element("th", { role: "columnheader", scope: "col", className: "corner" }, ...[corner].flat()), made.map((column) => column.head));
+  const head = element(
+    "tr",
+    { role: "row" },
+    element("th", { role: "columnheader", scope: "col", className: "corner" }, ...[corner].flat()),
+    made.map((column) => column.head),
+  );
   const body = rows.map((row, i) =>
-    element("tr", { role: "row" },
+    element(
+      "tr",
+      { role: "row" },
       element("th", { role: "rowheader", scope: "row" }, row.head),
       made.map((column) => {
-        column.cells[i].cell.style.setProperty("--own", columns.find(({ id }) => id === column.id).colour);
+        column.cells[i].cell.style.setProperty(
+          "--own",
+          columns.find(({ id }) => id === column.id).colour,
+        );
         return column.cells[i].cell;
-      })));
-  const table = element("table", { role: "table", className: "bench" },
-    element("thead", { role: "rowgroup" }, head), element("tbody", { role: "rowgroup" }, body));
+      }),
+    ),
+  );
+  const table = element(
+    "table",
+    { role: "table", className: "bench" },
+    element("thead", { role: "rowgroup" }, head),
+    element("tbody", { role: "rowgroup" }, body),
+  );
   return {
     element: table,
     rows: body,
@@ -105,7 +141,11 @@ export function reading(title, names, before, after, asked, than) {
     .slice(0, 4)
     .map(change)
     .join(", ");
-  const first = asked.length ? `the judge’s log-probability of ${asked.map(change).join(", ")}` : "";
-  const rest = asked.length ? ["moved as well", "nothing else moved by a nat"] : [`other than ${than}`, `by a nat nothing is other than ${than}`];
+  const first = asked.length
+    ? `the judge’s log-probability of ${asked.map(change).join(", ")}`
+    : "";
+  const rest = asked.length
+    ? ["moved as well", "nothing else moved by a nat"]
+    : [`other than ${than}`, `by a nat nothing is other than ${than}`];
   return `${title}: ${[first, others ? `${rest[0]}: ${others}` : rest[1]].filter(Boolean).join("; ")}.`;
 }

@@ -16,18 +16,25 @@ export async function openModel(described, text) {
   const bytes = await inflated(text);
   const arraysOf = (packed) =>
     Object.fromEntries(
-      Object.entries(packed).map(([name, value]) => [name, value?.at >= 0 ? read(bytes, value) : value]),
+      Object.entries(packed).map(([name, value]) => [
+        name,
+        value?.at >= 0 ? read(bytes, value) : value,
+      ]),
     );
   const model = arraysOf(described);
   model.decode = decoder(described.decoder, bytes);
   model.codeOf = (image) => part(model.reconstruction, image);
+  // What a judge that the page cannot compute has said beforehand.
+  const asked = described.asked && arraysOf(described.asked);
+  model.askedOf = (image) => asked && part(asked.reconstruction, image);
+  model.askedOfSwap = (donor, background) => asked?.swaps && part(asked.swaps, donor, background);
   model.lines = described.lines && arraysOf(described.lines);
   model.classes = described.classes && arraysOf(described.classes);
   return model;
 }
 
 /** Row of an array of any rank: its part at the leading indices. */
-function part({ values, shape }, ...indices) {
+export function part({ values, shape }, ...indices) {
   const size = shape.slice(indices.length).reduce((product, side) => product * side, 1);
   const at = indices.reduce((sum, index, axis) => sum * shape[axis] + index, 0);
   return values.subarray(at * size, (at + 1) * size);
@@ -89,7 +96,8 @@ export function moved(model, image, wishes, draw) {
   if (!model.switched) return model.lacks.intervene ?? "It cannot change a label.";
   const single = ([label]) => part(model.switched, image, label);
   if (switches.length === 1) return single(switches[0]);
-  if (!model.adds_up) return "It changes all latents with any label; here it shows one change at a time.";
+  if (!model.adds_up)
+    return "It changes all latents with any label; here it shows one change at a time.";
   return switches.reduce((sum, change) => plus(plus(sum, single(change)), code, -1), code);
 }
 

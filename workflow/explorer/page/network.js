@@ -15,7 +15,14 @@ function multiplyAdd(matrix, row, inputs, at, n, outputs, to, m) {
   let o = 0;
   // Eight rows at a time, so that an input is read once for all of them: a third of the time.
   for (; o + 7 < m; o += 8, row += 8 * n) {
-    let a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+    let a = 0,
+      b = 0,
+      c = 0,
+      d = 0,
+      e = 0,
+      f = 0,
+      g = 0,
+      h = 0;
     for (let i = 0, w = row; i < n; i++, w++) {
       const x = inputs[at + i];
       a += matrix[w] * x;
@@ -158,17 +165,25 @@ const LAYERS = {
       (size, side) => (size - 1) * stride - 2 * padding + side,
       (to, place) => (to + padding - place) / stride,
     ),
-  affine: ({ factor, shift }) => (input) => ({
-    ...input,
-    values: input.values.map((x, i) => x * factor[i % factor.length] + shift[i % factor.length]),
-  }),
+  affine:
+    ({ factor, shift }) =>
+    (input) => ({
+      ...input,
+      values: input.values.map((x, i) => x * factor[i % factor.length] + shift[i % factor.length]),
+    }),
   relu: () => elementwise((x) => (x > 0 ? x : 0)),
   softplus: () => elementwise(softplus),
   sigmoid: () => elementwise(sigmoid),
   tanh: () => elementwise(Math.tanh),
-  pool: ({ size }) => (input) => pooled(input, size),
+  pool:
+    ({ size }) =>
+    (input) =>
+      pooled(input, size),
   flatten: () => flattened,
-  unflatten: ({ shape }) => (input) => unflattened(input, shape),
+  unflatten:
+    ({ shape }) =>
+    (input) =>
+      unflattened(input, shape),
 };
 
 /** Layers and the bytes of their blob -> a function of activations. */

@@ -3,16 +3,28 @@
 /** Whatever the address does not say. */
 export function initial(data, rate) {
   return {
-    data, rate, image: 0, model: "", view: "move",
-    wishes: new Map(), locked: new Set(), draw: 0,
-    donor: 1, across: 0, up: 1,
-    wheel: null, kept: 1, styles: [0, 0, 0, 0],
+    data,
+    rate,
+    image: 0,
+    model: "",
+    view: "move",
+    wishes: new Map(),
+    locked: new Set(),
+    draw: 0,
+    donor: 1,
+    across: 0,
+    up: 1,
+    wheel: null,
+    kept: 1,
+    styles: [0, 0, 0, 0],
   };
 }
 
 const number = (text, otherwise, least, most) => {
   const value = Number(text);
-  return text === null || !Number.isFinite(value) ? otherwise : Math.min(Math.max(value, least), most);
+  return text === null || !Number.isFinite(value)
+    ? otherwise
+    : Math.min(Math.max(value, least), most);
 };
 const whole = (...given) => Math.round(number(...given));
 const short = (value) => String(Math.round(value * 1000) / 1000);
@@ -63,12 +75,21 @@ export function stateOf(address, { data, models }) {
     if (wish === "on" || wish === "off") state.wishes.set(label, wish);
     else if (wish !== null && Number.isFinite(Number(wish))) state.wishes.set(label, Number(wish));
   });
-  state.locked = new Set(said.getAll("lock").filter((name) => names.includes(name)).map((name) => labelOf(name)));
+  state.locked = new Set(
+    said
+      .getAll("lock")
+      .filter((name) => names.includes(name))
+      .map((name) => labelOf(name)),
+  );
   const wheel = (said.get("wheel") ?? "").split("_");
-  if (wheel.length === 2) state.wheel = [number(wheel[0], 0, 0, names.length), number(wheel[1], 1, 0, 1)];
+  if (wheel.length === 2)
+    state.wheel = [number(wheel[0], 0, 0, names.length), number(wheel[1], 1, 0, 1)];
   state.kept = number(said.get("kept"), 1, 0, 1);
-  (said.get("styles") ?? "").split("_").slice(0, 4).forEach((text, i) => {
-    state.styles[i] = text === "" ? 0 : number(text, 0, -3, 3);
-  });
+  (said.get("styles") ?? "")
+    .split("_")
+    .slice(0, 4)
+    .forEach((text, i) => {
+      state.styles[i] = text === "" ? 0 : number(text, 0, -3, 3);
+    });
   return state;
 }

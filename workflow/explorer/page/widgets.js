@@ -49,7 +49,11 @@ export async function tilesOf(url, [channels, height, width]) {
 export function slider({ name, least, most, marks = [], onInput, format }) {
   const step = (most - least) / 200;
   const input = element("input", {
-    type: "range", min: least, max: most, step: "any", "aria-label": name,
+    type: "range",
+    min: least,
+    max: most,
+    step: "any",
+    "aria-label": name,
   });
   const places = element("span", { className: "marks", "aria-hidden": "true" });
   const set = (value) => {
@@ -62,12 +66,22 @@ export function slider({ name, least, most, marks = [], onInput, format }) {
   });
   // `step: any` leaves arrow keys to the browser, which would take steps of 1.
   input.addEventListener("keydown", (event) => {
-    const turns = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 20, PageDown: -20 };
+    const turns = {
+      ArrowRight: 1,
+      ArrowUp: 1,
+      ArrowLeft: -1,
+      ArrowDown: -1,
+      PageUp: 20,
+      PageDown: -20,
+    };
     const ends = { Home: least, End: most };
     if (!(event.key in turns) && !(event.key in ends)) return;
     event.preventDefault();
     const from = Number(input.value);
-    const wanted = event.key in ends ? ends[event.key] : from + turns[event.key] * step * (event.shiftKey ? 10 : 4);
+    const wanted =
+      event.key in ends
+        ? ends[event.key]
+        : from + turns[event.key] * step * (event.shiftKey ? 10 : 4);
     set(Math.min(Math.max(wanted, least), most));
     onInput(Number(input.value));
   });
@@ -77,7 +91,8 @@ export function slider({ name, least, most, marks = [], onInput, format }) {
         .filter(({ at }) => at >= least && at <= most)
         .map(({ at, name: title, kind, colour }) =>
           element("i", {
-            className: kind, title,
+            className: kind,
+            title,
             style: `--at: ${(at - least) / (most - least)}; --own: ${colour ?? "currentColor"}`,
           }),
         ),

@@ -20,7 +20,9 @@ from workflow.steps.command import LOG, add_settings_argument, run
 
 if TYPE_CHECKING:
     from datasets.store import Store
+    from evaluators.classifier import Judge
     from evaluators.images import ImageSet
+    from workflow.explorer.arrays import Blob
 
 SENTENCES = 10_000
 """Bytes that are kept free for what the page says of itself."""
@@ -119,6 +121,7 @@ class Packer:
             blob,
             rounding=self.options["weights"],
             seed=one.seed,
+            judge=None if self._computable(one.dataset) else self._judge(one.dataset),
         )
         facts = trained(read_json(folder / "run.json"))
         identity = {"data": one.dataset, "model": one.model, "rate": one.rate, "seed": one.seed}
@@ -154,23 +157,45 @@ class Packer:
             "labels": shown.labels.tolist(),
             "stands_for": original_name(dataset) if store.stand_in else None,
             "reservations": reservations,
-            "judge": self._judge(dataset, store, blob),
+            "judge": self._described_judge(dataset, shown, blob),
             **describe_images(store, shown),
         }
         return Part(described, blob.text())
 
-    def _judge(self, dataset: str, store: Store, blob: Any) -> dict[str, Any]:
-        """Layers of a judge, or why the page does without."""
+    def _described_judge(self, dataset: str, shown: ImageSet, blob: Blob) -> dict[str, Any]:
+        """Layers of a judge; or what it says of the images, and why there are no layers."""
         import torch
 
+        from evaluators.images import to_unit
+        from evaluators.measuring import output_log_probs
         from workflow.explorer.networks import judge_layers
-        from workflow.load import load_judge
 
-        judge = load_judge(self.results / "judges" / dataset, store, torch.device("cpu"))
+        judge = self._judge(dataset)
         try:
             return {"layers": judge_layers(judge, blob, self.options["weights"])}
         except InputError as error:
-            return {"missing": f"This page has no judge of {dataset_name(dataset)}: {error}."}
+            with torch.no_grad():
+                said = output_log_probs(judge.log_probs(to_unit(shown.images)), judge.labels)
+            return {"missing": str(error), "asked": blob.add(said.numpy())}
+
+    def _computable(self, dataset: str) -> bool:
+        """Whether the page can compute a judge itself."""
+        from workflow.explorer.arrays import Blob
+        from workflow.explorer.networks import judge_layers
+
+        try:
+            judge_layers(self._judge(dataset), Blob(), "float16")
+        except InputError:
+            return False
+        return True
+
+    def _judge(self, dataset: str) -> Judge:
+        import torch
+
+        from workflow.load import load_judge
+
+        folder = self.results / "judges" / dataset
+        return load_judge(folder, self._open(dataset)[0], torch.device("cpu"))
 
     def _open(self, dataset: str) -> tuple[Store, ImageSet]:
         """A data set's store, and its first test images."""
