@@ -12,7 +12,7 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings config-docs counts doctor plan benchmark \
+.PHONY: results reference verify smoke readme findings config-docs counts doctor plan benchmark export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -54,11 +54,15 @@ benchmark: .venv/ready
 	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
 	$(BIN)/python -m benchmarks.run --results results/default --out docs/benchmarks.md
 
+# A trained model for other runtimes: make export RUN=results/default/runs/mnist/ccvae/f=1.0/seed=0
+export: .venv/onnx
+	$(BIN)/python -m workflow.steps.export $(RUN) --to onnx
+
 test: .venv/ready
 	$(BIN)/pytest
 
 # The explorer is tried in Chromium where there is one; where not, its tests say so and are skipped.
-test-slow: .venv/slow
+test-slow: .venv/browser .venv/onnx
 	$(BIN)/pytest -m "slow and not gpu and not slurm"
 
 # Installs Debian's Slurm where it may; where it cannot, the test is skipped and says what lacks.
@@ -108,8 +112,12 @@ lock: .venv/lock
 	$(BIN)/python -m pip install --editable .[lock]
 	touch $@
 
-.venv/slow: .venv/ready
-	$(BIN)/python -m pip install --editable .[browser,onnx]
+.venv/browser: .venv/ready
+	$(BIN)/python -m pip install --editable .[browser]
+	touch $@
+
+.venv/onnx: .venv/ready
+	$(BIN)/python -m pip install --editable .[onnx]
 	touch $@
 
 .venv/slurm: .venv/ready

@@ -26,6 +26,9 @@ from workflow.steps.reporting import make_explorer
 
 pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
+PATIENCE_MS = 180_000
+"""A machine may have much else to do."""
+
 IMAGES = range(3)
 """Test images on which pictures are compared."""
 
@@ -77,6 +80,7 @@ class Reader:
 
     def __init__(self, browser: Any, path: Path, **how: Any) -> None:
         self.context = browser.new_context(offline=True, **how)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.path, self.wrong = path, []
         self.page.on("console", self._hear)

@@ -2,7 +2,9 @@
 
 /** Base64 of deflated bytes -> bytes. */
 export async function inflated(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const packed = new Uint8Array(letters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
@@ -15,26 +17,38 @@ function half(bits) {
   return bits >> 15 ? -size : size;
 }
 
+/** All of them: a table is read ten times faster than it is computed. */
+const HALVES = Float64Array.from({ length: 65536 }, (_, bits) => half(bits));
+
+const READERS = {
+  float16(planes, values) {
+    const [low, high] = planes;
+    for (let i = 0; i < values.length; i++) values[i] = HALVES[low[i] | (high[i] << 8)];
+  },
+  float32(planes, values) {
+    const whole = new Uint8Array(4 * values.length);
+    planes.forEach((plane, number) => {
+      for (let i = 0; i < plane.length; i++) whole[4 * i + number] = plane[i];
+    });
+    // Every engine that runs this page is little-endian.
+    values.set(new Float32Array(whole.buffer));
+  },
+  int8([plane], values, steps) {
+    const row = values.length / steps.length;
+    for (let r = 0; r < steps.length; r++) {
+      for (let i = r * row; i < (r + 1) * row; i++) values[i] = ((plane[i] << 24) >> 24) * steps[r];
+    }
+  },
+};
+const BYTES = { float16: 2, float32: 4, int8: 1 };
+
 /** One array of a blob: its values in double precision, and its shape. */
 export function read(bytes, { at, shape, type, steps }) {
   const count = shape.reduce((product, side) => product * side, 1);
   const values = new Float64Array(count);
-  const plane = (number) => bytes.subarray(at + number * count, at + (number + 1) * count);
-  if (type === "int8") {
-    const scale = read(bytes, steps).values;
-    const row = count / shape[0];
-    const whole = new Int8Array(plane(0));
-    for (let i = 0; i < count; i++) values[i] = whole[i] * scale[Math.floor(i / row)];
-  } else if (type === "float16") {
-    const [low, high] = [plane(0), plane(1)];
-    for (let i = 0; i < count; i++) values[i] = half(low[i] | (high[i] << 8));
-  } else {
-    const planes = [0, 1, 2, 3].map(plane);
-    const word = new DataView(new ArrayBuffer(4));
-    for (let i = 0; i < count; i++) {
-      planes.forEach((bytesOf, number) => word.setUint8(number, bytesOf[i]));
-      values[i] = word.getFloat32(0, true);
-    }
-  }
+  const planes = Array.from({ length: BYTES[type] }, (_, number) =>
+    bytes.subarray(at + number * count, at + (number + 1) * count),
+  );
+  READERS[type](planes, values, steps && read(bytes, steps).values);
   return { values, shape };
 }
