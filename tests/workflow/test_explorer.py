@@ -216,3 +216,14 @@ def test_modules_follow_those_that_they_import() -> None:
 
 def test_scripts_are_short_too() -> None:
     assert all(len(path.read_text().splitlines()) < 400 for path in PAGE.iterdir())
+
+
+def test_flips_are_where_a_linear_classifier_is_zero() -> None:
+    described, blob, x = packed("ccvae", "celeba")
+    flips = unpacked(blob, described["lines"]["flip"])
+    classifier = build("ccvae", "celeba").classifier
+    with torch.no_grad():
+        zero = (-classifier.bias / classifier.weight[..., 0])[:, 0]
+    # The means start at -2 and 2.
+    expected = ((zero + 2) / 4).expand(len(x), -1).numpy()
+    np.testing.assert_allclose(flips, expected, atol=1e-4)

@@ -9,8 +9,8 @@ asked for depends on what it can do (`LabelledVAE.supports`), and on the kind of
 `swaps`
     (n, n, m), the characteristics of one image on the background of another.
 `lines`
-    Of several binary labels, where characteristics can be moved: means of p(z_c | y) and the
-    classifier on z_c, from which the page follows a slider.
+    Of several binary labels, where characteristics can be moved: means of p(z_c | y), from which
+    the page follows a slider, and where the model's own classifier flips.
 `switched`
     Of several binary labels, where they cannot: (n, L, m), each label switched.
 `classes`
@@ -41,6 +41,9 @@ DRAWS = 12
 
 STYLES = 4
 """Directions of style that have a slider of their own."""
+
+SEEN, STEPS, FAR = 10.0, 801, 1e6
+"""How far along a line, and in how many steps, a classifier is asked; and what is beyond it."""
 
 SAME = 1e-5
 """Largest difference of pixels, or of codes, that is rounding alone."""
@@ -106,7 +109,7 @@ def describe_model(
     described |= {name: blob.add(code.numpy()) for name, code in codes.items()}
     if judge is not None:
         described["asked"] = {
-            name: blob.add(asked(judge, model, code)) for name, code in codes.items()
+            name: blob.add(judged(judge, model, code)) for name, code in codes.items()
         }
     if isinstance(model.labels, MultiLabel):
         described |= _binary(model, x, blob, seed)
@@ -119,7 +122,7 @@ def describe_model(
     return described
 
 
-def asked(judge: JudgeLike, model: LabelledVAE, codes: Tensor) -> np.ndarray:
+def judged(judge: JudgeLike, model: LabelledVAE, codes: Tensor) -> np.ndarray:
     """What a judge says of the pictures of codes (..., m): (..., outputs)."""
     pictures = model.get_submodule("decoder")(codes.flatten(0, -2)).sigmoid()
     said = output_log_probs(judge.log_probs(pictures), model.labels)
@@ -168,7 +171,7 @@ def _decoder(model: LabelledVAE, x: Tensor) -> nn.Module:
 def _binary(model: LabelledVAE, x: Tensor, blob: Blob, seed: int) -> dict[str, Any]:
     """Several binary labels: `lines` of a model whose characteristics move, or `switched`."""
     if "traverse" in model.supports:
-        return {"lines": _lines(with_characteristics(model), blob, seed)}
+        return {"lines": _lines(with_characteristics(model), x, blob, seed)}
     if "intervene" not in model.supports:
         return {}
     predicted, labels = model.predict(x), range(model.labels.n_factors)
@@ -189,15 +192,10 @@ def _binary(model: LabelledVAE, x: Tensor, blob: Blob, seed: int) -> dict[str, A
     }
 
 
-def _lines(model: CharacteristicVAE, blob: Blob, seed: int) -> dict[str, Any]:
-    """Means and deviations (F, V, d), the classifier (F, d) and (F,), draws (DRAWS, V, F, d)."""
+def _lines(model: CharacteristicVAE, x: Tensor, blob: Blob, seed: int) -> dict[str, Any]:
+    """Means and deviations (F, V, d), flips (n, F), draws (DRAWS, V, F, d)."""
     mean, deviation = prior_moments(model, seed)
-    lines = {
-        "mean": mean,
-        "deviation": deviation,
-        "weight": model.classifier.weight[..., 0],
-        "bias": model.classifier.bias[..., 0],
-    }
+    lines = {"mean": mean, "deviation": deviation, "flip": _flips(model, x, mean)}
     if "diversify" in model.supports:
         with seeded(seed, model.device):
             values = [
@@ -209,6 +207,30 @@ def _lines(model: CharacteristicVAE, blob: Blob, seed: int) -> dict[str, Any]:
         "width": model.width,
         **{name: blob.add(value.detach().numpy(), "float32") for name, value in lines.items()},
     }
+
+
+def _flips(model: CharacteristicVAE, x: Tensor, mean: Tensor) -> Tensor:
+    """Positions beyond which the model's own classifier sees each label, (n, F).
+
+    A position is 0 at the mean of p(z_c | y = 0) and 1 at that of y = 1. Where the label is never
+    seen, or always, the flip is far away.
+    """
+    off, direction = mean[:, 0], mean[:, 1] - mean[:, 0]
+    z_c = model.characteristics(model.posterior(x).loc)
+    length = (direction**2).sum(-1).clamp_min(1e-12)
+    start = ((z_c - off) * direction).sum(-1) / length
+    positions = torch.linspace(-SEEN, SEEN, STEPS)
+    move = (positions - start.unsqueeze(-1)).movedim(-1, 1).unsqueeze(-1) * direction
+    asked = (z_c.unsqueeze(1) + move).flatten(0, 1)
+    log_probs = model.label_log_probs(asked).unflatten(0, (len(x), STEPS))
+    logits = log_probs[..., 1] - log_probs[..., 0]
+    # The first step at which it is seen, and by linear interpolation where on the way there.
+    seen = logits > 0
+    first = seen.byte().argmax(1, keepdim=True).clamp_min(1)
+    above, below = logits.gather(1, first), logits.gather(1, first - 1)
+    flips = (positions[first] - above / (above - below) * (positions[1] - positions[0])).squeeze(1)
+    flips = torch.where(seen.any(1), flips, FAR)
+    return torch.where(seen[:, 0], -FAR, flips)
 
 
 def _classes(

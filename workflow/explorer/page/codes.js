@@ -53,16 +53,14 @@ export function lineOf({ lines, reconstruction }, label, image) {
     Math.sqrt(deviation.reduce((sum, d, i) => sum + (d * direction[i]) ** 2, 0)) / length ** 2;
   const positionOf = (z) => dot(plus(z, off, -1), direction) / length ** 2;
   const start = part(reconstruction, image).subarray(from, from + lines.width);
-  const weight = part(lines.weight, label);
-  const logitOf = (z) => dot(weight, z) + lines.bias.values[label];
-  const slope = dot(weight, direction);
+  const flip = part(lines.flip, image)[label];
   return {
     from,
     positionOf,
     start: positionOf(start),
     /** Where the model's own classifier changes its mind about this image. */
-    flip: slope === 0 ? Infinity : positionOf(start) - logitOf(start) / slope,
-    isOn: (z) => logitOf(z) > 0,
+    flip,
+    isOn: (z) => positionOf(z) > flip,
     least: -REACH * along(part(lines.deviation, label, 0)),
     most: 1 + REACH * along(part(lines.deviation, label, 1)),
     at: (z, position) => plus(z, direction, position - positionOf(z)),
