@@ -256,7 +256,7 @@ def test_a_judge_that_is_too_large_was_asked_beforehand(browser, tmp_path) -> No
     known = Known(tmp_path, DIGITS)
     reader.open(data=DIGITS, image=1)
     expected = known.judge.log_probs(known.x)[1, 0].double().numpy()
-    np.testing.assert_allclose(said(reader, "Test image"), expected, atol=0.02)
+    np.testing.assert_allclose(said(reader, "Test image"), expected, rtol=2e-3, atol=0.02)
     reader.done()
 
 
