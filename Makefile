@@ -13,7 +13,8 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings config-docs counts doctor plan peek benchmark time-to-number \
+.PHONY: results reference verify smoke readme findings config-docs counts doctor plan peek benchmark \
+	time-to-number export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -62,10 +63,15 @@ benchmark: .venv/ready
 time-to-number: .venv/ready
 	nice -n 19 $(BIN)/python -m benchmarks.time_to_number --out docs/time_to_number.md
 
+# A trained model for other runtimes: make export RUN=results/default/runs/mnist/ccvae/f=1.0/seed=0
+export: .venv/onnx
+	$(BIN)/python -m workflow.steps.export $(RUN) --to onnx
+
 test: .venv/ready
 	$(BIN)/pytest
 
-test-slow: .venv/ready
+# The explorer is tried in Chromium where there is one; where not, its tests say so and are skipped.
+test-slow: .venv/browser .venv/onnx
 	$(BIN)/pytest -m "slow and not gpu and not slurm"
 
 # Installs Debian's Slurm where it may; where it cannot, the test is skipped and says what lacks.
@@ -113,6 +119,14 @@ lock: .venv/lock
 
 .venv/lock: .venv/ready
 	$(BIN)/python -m pip install --editable .[lock]
+	touch $@
+
+.venv/browser: .venv/ready
+	$(BIN)/python -m pip install --editable .[browser]
+	touch $@
+
+.venv/onnx: .venv/ready
+	$(BIN)/python -m pip install --editable .[onnx]
 	touch $@
 
 .venv/slurm: .venv/ready

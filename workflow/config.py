@@ -130,6 +130,10 @@ class Config:
             _known(f"model_settings.{name}.system", entry["system"], SYSTEMS)
             for dataset in entry.get("datasets", []):
                 _known(f"model_settings.{name}.datasets", dataset, values["data"])
+        for dataset, models in values["explorer"]["models"].items():
+            _known("explorer.models", dataset, values["data"])
+            for name in models:
+                _known(f"explorer.models.{dataset}", name, values["model_settings"])
         studies = values["studies"]
         gradients, alpha = studies["gradients"], studies["alpha"]
         several = [alpha, *studies["variants"].values()]

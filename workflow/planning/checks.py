@@ -19,6 +19,7 @@ from ccvae.files import read_json
 from datasets.readers import READERS
 from datasets.spec import StoreSpec
 from workflow.config import Config
+from workflow.explorer.selection import selected
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.chosen import chosen
 from workflow.figures.gallery import Gallery, stem
@@ -64,6 +65,7 @@ def mistakes(config: Config) -> Iterator[str]:
     yield from _models(config)
     yield from _labels(config)
     yield from _figures(config)
+    yield from _explorer(config)
     yield from _studies(config)
 
 
@@ -220,6 +222,13 @@ def _figures(config: Config) -> Iterator[str]:
                 f"reference.figures names '{pattern}', but no data set or model is called so; "
                 "patterns look like figure3/celeba_ccvae or figure7/*"
             )
+
+
+def _explorer(config: Config) -> Iterator[str]:
+    try:
+        selected(config)
+    except InputError as error:
+        yield _sentence(error)
 
 
 def _studies(config: Config) -> Iterator[str]:

@@ -30,6 +30,7 @@ FILES = {
     "claims": "a verdict on each of the paper's claims",
     "comparison": "CCVAE against the best baseline",
     "capabilities": "which model can do what",
+    "explorer": "characteristics to move by hand, in a browser",
     "config": "the configuration, as it was run",
     "provenance": "commit, versions, machine, and how long each kind of job took",
 }

@@ -20,6 +20,7 @@ REFERENCE_FILES = [
     "claims.csv",
     "claims.md",
     "tables/index.md",
+    *(["explorer.html"] if EXPLORED else []),
     *(
         f"tables/{name}.{form}"
         for name in TABLES_HERE
