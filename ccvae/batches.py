@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Integer
 from torch import Tensor
 
 from ccvae.errors import InputError
@@ -56,8 +57,8 @@ class Schedule:
 class Step:
     """Images of one optimiser step: positions in the training arrays, either may be empty."""
 
-    labelled: Tensor
-    unlabelled: Tensor
+    labelled: Integer[Tensor, " S"]
+    unlabelled: Integer[Tensor, " U"]
 
 
 class Batches:
@@ -85,7 +86,13 @@ class Batches:
         If the kind or the weights are unknown, or images are missing that they need.
     """
 
-    def __init__(self, schedule: Schedule, labelled: Tensor, unlabelled: Tensor, seed: int) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        labelled: Integer[Tensor, " S"],
+        unlabelled: Integer[Tensor, " U"],
+        seed: int,
+    ) -> None:
         if len(labelled) == 0:
             raise InputError("there is no labelled image to train on; raise the supervision rate")
         self._schedule, self._seed = schedule, seed
@@ -155,7 +162,9 @@ class Batches:
         nothing = chosen[:0]
         return Step(chosen, nothing) if is_labelled else Step(nothing, chosen)
 
-    def _cycle(self, subset: Tensor, step: int, size: int, stream: int) -> Tensor:
+    def _cycle(
+        self, subset: Integer[Tensor, " N"], step: int, size: int, stream: int
+    ) -> Integer[Tensor, " B"]:
         """`size` images of an endless sequence of shuffled passes over `subset`."""
         if size == 0 or len(subset) == 0:
             return subset[:0]
@@ -167,7 +176,7 @@ class Batches:
             start += len(part)
         return subset[torch.cat(parts)]
 
-    def _permutation(self, n: int, epoch: int, stream: int) -> Tensor:
+    def _permutation(self, n: int, epoch: int, stream: int) -> Integer[Tensor, " n"]:
         """Order of the images in one pass; the last one of each stream is kept."""
         cached_epoch, order = self._orders.get(stream, (None, None))
         if order is None or cached_epoch != epoch:

@@ -71,7 +71,7 @@ def test_a_module_with_a_configuration_of_its_own_is_planned(tmp_path):
     folder = deployed(tmp_path, preset="mine", datasets=["mnist"], supervision_rates=["0.06"])
     done = snakemake("-n", "-p", "--cores", "1", "table6", cwd=folder, PYTHONPATH="")
     assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train"] == 3
+    assert jobs(done.stdout)["train"] == 4
     lines = [line for line in shell_lines(done.stdout) if line != "None"]
     prefix = f"PYTHONPATH={shlex.quote(str(ROOT))} "
     assert lines
@@ -133,7 +133,7 @@ def test_results_lie_in_the_working_directory_and_defaults_beside_the_suite(how,
     else:
         done = snakemake("--snakefile", str(ROOT / "Snakefile"), *chosen, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train"] == 12
+    assert jobs(done.stdout)["train"] == 20
     assert not (tmp_path / "results").exists()
     assert f"Working directory: {tmp_path}" in done.stdout + done.stderr
 
@@ -193,7 +193,7 @@ def test_one_flag_takes_several_configurations(tmp_path):
     overlays = ("--configfile", "config/smoke.yaml", str(mine))
     done = snakemake("-n", "--quiet", "rules", *overlays, "--", "table6")
     assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train"] == 6
+    assert jobs(done.stdout)["train"] == 10
 
 
 @pytest.mark.slow

@@ -60,4 +60,4 @@ rule early:
         settings=all_settings,
     shell:
         "{params.python} -m workflow.steps.peek --settings {params.settings:q}"
-        " --datasets {wildcards.dataset} --out {output:q} --log {log:q}"
+        " --datasets {wildcards.dataset:q} --out {output:q} --log {log:q}"
