@@ -12,6 +12,8 @@ from workflow.reporting.verdicts import Verdict
 RATES = ["0.06", "1.0"]
 SWAP = Claim(
     id="swap",
+    plain="CCVAE swaps best",
+    question="swaps",
     quote="CCVAE has the smallest difference.",
     place="Section 6.4",
     shown="Table 2",

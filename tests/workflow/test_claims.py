@@ -25,6 +25,7 @@ from workflow.reporting.claims import (
     Margin,
     Measure,
     load_claims,
+    load_questions,
     paper_margin,
 )
 from workflow.reporting.claims_markdown import apart, claims_markdown, least_in_favour, overview
@@ -85,6 +86,7 @@ def test_one_seed_has_no_interval():
 def test_the_shipped_claims_are_whole():
     claims = load_claims()
     assert len({each.id for each in claims}) == len(claims) >= 25
+    assert {each.question for each in claims} == {each.id for each in load_questions()}
     directions = {m.name: m.lower_is_better for t in TABLES.values() for m in t.metrics}
     for each in claims:
         assert set(each.datasets) <= {"celeba", "chexpert", "mnist", "fashion_mnist"}
@@ -92,6 +94,7 @@ def test_the_shipped_claims_are_whole():
             assert {each.subject, *each.rivals} <= {"ccvae", "m2", "diva", "mvae", "vae_classifier"}
         assert each.place
         assert each.decided.endswith(".")
+        assert not each.plain.endswith(".")
         assert (each.margin == Margin()) == (each.test == "better")
         if each.margin != Margin():
             assert 0 < each.margin.amount < 0.05
@@ -183,6 +186,7 @@ def test_cells_with_a_counterpart_are_counted():
         ({"scope": "mostly"}, "the scope 'mostly'"),
         ({"value": 1}, "needs one of rivals, value"),
         ({"metric": "beauty"}, "the metric 'beauty'"),
+        ({"question": "why"}, "the question 'why'"),
         ({"test": "similar"}, "needs a margin"),
     ],
 )

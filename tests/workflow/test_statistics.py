@@ -13,6 +13,7 @@ from workflow.config import Config, subset_seed
 from workflow.reporting import statistics
 from workflow.reporting.statistics import (
     ALPHA,
+    ENOUGH,
     LEAST,
     Evidence,
     centre,
@@ -21,6 +22,7 @@ from workflow.reporting.statistics import (
     holm,
     improvement,
     leader,
+    seeds_needed,
     subset_means,
     whole_seeds,
 )
@@ -293,3 +295,25 @@ def test_only_whole_seeds_would_hold_if_seeds_had_something_in_common(seeds):
         cells += evidence("better", shared + 1e-3 * rng.normal(size=shared.shape)).p_for <= ALPHA
     assert whole / draws <= allowed(draws)
     assert cells / draws > allowed(draws), "which is why they must have nothing in common"
+
+
+@pytest.mark.parametrize("per_seed", [1, 4])
+def test_as_many_seeds_as_are_needed_find_what_was_observed(per_seed):
+    needed = int(seeds_needed(1.0, 1.2, per_seed))
+    rng = np.random.default_rng(0)
+
+    def found(seeds: int) -> float:
+        drawn = rng.normal(1.0, 1.2, (200, seeds * per_seed))
+        return float(np.mean([evidence("better", row).p_for <= 0.05 for row in drawn]))
+
+    assert found(needed) > 0.7
+    assert needed == 3 or found(needed - 1) < 0.86
+
+
+def test_a_single_difference_does_not_say_how_many_seeds_are_needed():
+    assert math.isnan(seeds_needed(1.0, math.nan, 1))
+    assert math.isnan(seeds_needed(1.0, 0.0, 4))
+    assert seeds_needed(0.0, 1.0, 4) == math.inf
+    assert seeds_needed(100.0, 1.0, 1) == LEAST, "2 / 2^5 is more than 5 %"
+    assert seeds_needed(100.0, 1.0, 4) == ENOUGH
+    assert seeds_needed(1.0, 1.0, 4, level=0.05 / 10) > seeds_needed(1.0, 1.0, 4)

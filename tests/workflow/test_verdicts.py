@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -241,3 +243,20 @@ def test_claims_on_studies_read_every_seed(tmp_path):
     assert verdict.verdict == HOLDS
     assert verdict.deciding[0].difference == pytest.approx(0.4)
     assert verdict.images == {"old": (160, 160), "new": (160, 160)}
+
+
+def test_an_open_verdict_says_how_many_seeds_it_would_take():
+    near = {"ccvae": [1.0, 1.1, 1.2], "m2": [1.3, 1.0, 1.5]}
+    verdict = verdict_of(swaps(**near), claim(**ALONE))
+    assert verdict.verdict == UNDECIDED
+    assert verdict.seeds_needed is not None
+    assert 3 < verdict.seeds_needed < 20
+    assert verdict_of(swaps(**BETTER)).seeds_needed is None, "it is decided"
+    one = records({("ccvae", "swap", r): [1.0] for r in RATES} | {
+        ("m2", "swap", "0.06"): [2.0], ("m2", "swap", "1.0"): [2.1]
+    })  # fmt: skip
+    verdict = verdict_of(one, claim(**ALONE), seeds=1)
+    assert (verdict.outcome, verdict.seeds_needed) == (AGREES, 3)
+    alone = verdict_of(records({("ccvae", "swap", "1.0"): [1.0], ("m2", "swap", "1.0"): [2.0]}),
+                       claim(**ALONE), seeds=1, rates=["1.0"])  # fmt: skip
+    assert math.isnan(alone.seeds_needed or 0.0)

@@ -11,14 +11,14 @@ images. A model can do a task if it comes nearer to the ceiling than to the floo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from workflow.reporting.judges import UNJUDGED, failed_judges, first_lines, rests_on_judge
-from workflow.reporting.names import dataset_name
+from workflow.reporting.judges import UNJUDGED, failed_judges, rests_on_judge
+from workflow.reporting.names import STAND_INS
 from workflow.reporting.records import Plan, by_cell
 from workflow.reporting.statistics import LEAST, centre
 
@@ -82,11 +82,14 @@ class Criterion:
         The shorter way counts, where there are two; the first one is shown.
     scale
         What lies between floor and ceiling, for readers.
+    drawn_only
+        Whether real data cannot have the figure.
     """
 
     task: str
     ways: tuple[Way, ...]
     scale: str
+    drawn_only: bool = False
 
 
 CRITERIA = (
@@ -149,6 +152,13 @@ CRITERIA = (
         "real data: changes that the judge sees, from nothing done to real images",
     ),
     Criterion(
+        "diversify",
+        (Way("truth_r2_within_own", 0.0, "own:truth_r2_within_ceiling"),),
+        "drawn data: true characteristics that a label's z_c tells within the classes, from none "
+        "to what as many numbers can tell at most",
+        drawn_only=True,
+    ),
+    Criterion(
         "swap",
         (
             Way(
@@ -166,7 +176,7 @@ CRITERIA = (
     ),
 )
 """Of several criteria for a task, the first that a model has all figures for counts. There is none
-for `diversify` and `traverse`."""
+for `traverse`, nor for `diversify` on real data."""
 
 
 def capabilities(records: pd.DataFrame, tasks: Sequence[str], plan: Plan) -> pd.DataFrame:
@@ -261,7 +271,8 @@ class _Figures:
 def _judge(
     figures: _Figures, dataset: str, model: str, rate: str, seeds: Sequence[int], task: str
 ) -> dict[str, object]:
-    criteria = [criterion for criterion in CRITERIA if criterion.task == task]
+    drawn = dataset in STAND_INS
+    criteria = [c for c in CRITERIA if c.task == task and (drawn or not c.drawn_only)]
     if not criteria:
         return {"verdict": UNMEASURED}
     for criterion in criteria:
@@ -300,100 +311,3 @@ def _decide(shares: np.ndarray) -> dict[str, object]:
         return {**found, "verdict": LEANS[WORKS if where.mean >= NEEDED else FAILS]}
     verdict = WORKS if where.low >= NEEDED else FAILS if where.high < NEEDED else OPEN
     return {**found, "low": where.low, "high": where.high, "verdict": verdict}
-
-
-def capabilities_markdown(
-    frame: pd.DataFrame, tasks: Sequence[str], titles: Mapping[str, str]
-) -> str:
-    """Page of the table: by structure, then a block per data set at its largest f.
-
-    Parameters
-    ----------
-    frame
-        From `capabilities`.
-    tasks
-        All tasks, in order.
-    titles
-        Of the models, by name.
-    """
-    lines = [
-        "# What each model can do",
-        "",
-        *first_lines(frame["judge_failed"]),
-        'Section 6: "no existing method is able to perform all of the above", and its footnote 3: '
-        '"DIVA can perform the same tasks as CCVAE but only with the modifications we ourselves '
-        'suggest and still not to a comparable quality."',
-        "",
-        "**By structure**",
-        "",
-        *_header(tasks),
-    ]
-    for model, rows in frame.groupby("model", sort=False):
-        by_task = rows.groupby("task")["supported"]
-        words = {(True, True): "yes", (True, False): "on some data", (False, False): "no"}
-        cells = [words[by_task.any()[task], by_task.all()[task]] for task in tasks]
-        lines.append(f"| {titles[str(model)]} | " + " | ".join(cells) + " |")
-    everything = [
-        titles[str(model)]
-        for model, rows in frame.groupby("model", sort=False)
-        if rows.groupby("task")["supported"].any().all()
-    ]
-    lines += ["", f"Every task: {'; '.join(everything) or 'none'}.", *_reasons(frame, titles), ""]
-    lines += [
-        "**Measured**: the share of the way from a floor, what doing nothing or guessing scores, "
-        "to a ceiling, what perfect drawings or real images score. `yes` is at least half of the "
-        "way, with its interval over seeds; `open` is an interval on both sides. Fewer than "
-        f"{LEAST} seeds decide nothing at one f: `leans yes`, `leans no`. `by structure` is a task "
-        "that no figure is about.",
-        "",
-        *(f"* {criterion.task}: {criterion.scale}" for criterion in CRITERIA),
-    ]
-    for dataset, of_dataset in frame.groupby("dataset", sort=False):
-        rate = max(of_dataset["supervision_rate"].unique(), key=float)
-        rows = of_dataset[of_dataset["supervision_rate"] == rate]
-        lines += ["", f"**{dataset_name(str(dataset))}, f = {rate}**", "", *_header(tasks)]
-        complete, unjudged = list[str](), list[str]()
-        for model, of_model in rows.groupby("model", sort=False):
-            named = of_model.set_index("task")
-            cells = [_cell(named.loc[task]) for task in tasks]
-            lines.append(f"| {titles[str(model)]} | " + " | ".join(cells) + " |")
-            verdicts = set(named["verdict"])
-            if verdicts <= {WORKS, LEANS[WORKS], UNMEASURED, MISSING, UNJUDGED}:
-                (unjudged if UNJUDGED in verdicts else complete).append(titles[str(model)])
-        lines += ["", f"Every task that was measured: {'; '.join(complete) or 'none'}."]
-        if unjudged:
-            lines.append(f"{UNJUDGED.capitalize()}: {'; '.join(unjudged)}.")
-    return "\n".join(lines) + "\n"
-
-
-def _reasons(frame: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
-    """Say of each task that a model cannot do why not, and on which data if it can on others."""
-    lines = [""]
-    for (model, task), rows in frame.groupby(["model", "task"], sort=False):
-        for why, lacking in rows[~rows["supported"]].groupby("why_not", sort=False):
-            names = ", ".join(dataset_name(str(name)) for name in lacking["dataset"].unique())
-            where = f" on {names}" if rows["supported"].any() else ""
-            lines.append(f"* {titles[str(model)]}, {task}{where}: {why}")
-    return lines if len(lines) > 1 else []
-
-
-def _header(tasks: Sequence[str]) -> list[str]:
-    return ["| | " + " | ".join(tasks) + " |", "|---" * (len(tasks) + 1) + "|"]
-
-
-WORDS = {
-    CANNOT: "no",
-    UNMEASURED: "by structure",
-    MISSING: "not measured",
-    WORKS: "yes",
-    FAILS: "no",
-    OPEN: "open",
-    LEANS[WORKS]: "leans yes",
-    LEANS[FAILS]: "leans no",
-    UNJUDGED: UNJUDGED,
-}
-
-
-def _cell(row: pd.Series) -> str:
-    words = WORDS[str(row["verdict"])]
-    return words if pd.isna(row["share"]) else f"{words} ({round(row['share'], 2) + 0.0:.2f})"

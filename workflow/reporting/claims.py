@@ -5,7 +5,7 @@ A difference that counts as none is one that the paper calls so itself (deviatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class Claim:
     """One claim; workflow/resources/claims.yaml says what each field means."""
 
     id: str
+    plain: str
+    question: str
     quote: str
     place: str
     shown: str
@@ -99,6 +101,27 @@ class Claim:
         return self.place if self.shown == self.place else f"{self.place}, {self.shown}"
 
 
+@dataclass(frozen=True)
+class Question:
+    """What several claims are about; workflow/resources/claims.yaml says what each field means."""
+
+    id: str
+    title: str
+    repeat: str
+    tables: tuple[str, ...] = ()
+    studies: tuple[str, ...] = ()
+
+
+def load_questions(path: Path = CLAIMS) -> list[Question]:
+    """Read the questions, in order."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = []
+    for name, about in content["questions"].items():
+        lists = {key: tuple(about.get(key, ())) for key in ("tables", "studies")}
+        found.append(Question(name, about["title"], about["repeat"], **lists))
+    return found
+
+
 def load_claims(path: Path = CLAIMS) -> list[Claim]:
     """Read the claims; margins are computed from the paper's own figures.
 
@@ -109,20 +132,32 @@ def load_claims(path: Path = CLAIMS) -> list[Claim]:
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     measures = {name: Measure(name, **about) for name, about in content["measures"].items()}
-    return [_claim(path, entry, measures) for entry in content["claims"]]
+    allowed = {
+        "test": TESTS,
+        "scope": SCOPES,
+        "metric": tuple(measures),
+        "question": tuple(content["questions"]),
+    }
+    return [_claim(path, entry, measures, allowed) for entry in content["claims"]]
 
 
-def _claim(path: Path, entry: Mapping[str, Any], measures: Mapping[str, Measure]) -> Claim:
+def _claim(
+    path: Path,
+    entry: Mapping[str, Any],
+    measures: Mapping[str, Measure],
+    allowed: Mapping[str, Sequence[str]],
+) -> Claim:
     values = {**entry, **entry.get("rates", {})}
     values.pop("rates", None)
     name = values.get("id", "a claim without id")
     known = {field.name for field in fields(Claim)}
     if unknown := sorted(set(values) - known):
         raise InputError(f"{path}: {name} has the unknown key '{unknown[0]}'")
-    for key, allowed in (("test", TESTS), ("scope", SCOPES), ("metric", tuple(measures))):
-        if values[key] not in allowed:
+    for key, known_words in allowed.items():
+        if values.get(key) not in known_words:
             raise InputError(
-                f"{path}: {name} has the {key} '{values[key]}', not one of {', '.join(allowed)}"
+                f"{path}: {name} has the {key} '{values.get(key)}', not one of "
+                f"{', '.join(known_words)}"
             )
     opponents = [key for key in ("rivals", "value", "reference", "against") if key in values]
     if len(opponents) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import pandas as pd
@@ -10,7 +11,7 @@ from workflow.reporting.claims import EVERY, GENERALLY, Claim
 from workflow.reporting.judges import UNJUDGED, first_lines
 from workflow.reporting.names import STAND_INS, dataset_name
 from workflow.reporting.records import Plan
-from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, LEVEL
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, LEVEL, MOST_SEEDS, POWER
 from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
@@ -78,7 +79,7 @@ def claims_markdown(
         if not drawn:
             lines += [not_run(paper), ""]
     lines += ["## Claim by claim"]
-    for group in _grouped(verdicts, lambda v: v.claim.id):
+    for group in grouped(verdicts, lambda v: v.claim.id):
         lines += ["", *_section(group, plan)]
     lines += [
         "",
@@ -97,6 +98,8 @@ def _legend() -> list[str]:
         "as at a single f with few seeds, are compatible with anything.",
         f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: from {ENOUGH} seeds on anything is "
         "decided; fewer only point one way.",
+        f"* **so many seeds would decide it**, with a probability of {POWER:.0%} and after the same "
+        "correction, if differences stayed as they are; a single difference cannot say.",
         f"* {UNJUDGED}: nothing follows from what such a judge sees. "
         f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it.",
         "* A verdict is about further trainings on these data, with these test images and this "
@@ -132,12 +135,12 @@ def overview(verdicts: Iterable[Verdict], plan: Plan, *, drawn: bool, page: str 
             "| claim | data | verdict | least in favour, or closest to the border |",
             "|---|---|---|---|",
         ]
-    for readings in _grouped(run, lambda v: (v.claim.id, v.dataset)):
+    for readings in grouped(run, lambda v: (v.claim.id, v.dataset)):
         first, name = readings[0], readings[0].claim.id
         cells = [
             f"[{name}]({page}#{name}): {first.claim.statement} ({first.claim.where})",
             dataset_name(first.dataset),
-            _readings(readings, plan),
+            readings_in_words(readings, plan),
             least_in_favour(first, plan),
         ]
         lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
@@ -156,9 +159,7 @@ def _drawable(claim: Claim) -> bool:
     return bool(set(claim.datasets) & set(STAND_INS.values()))
 
 
-def _grouped(
-    verdicts: Iterable[Verdict], key: Callable[[Verdict], Hashable]
-) -> list[list[Verdict]]:
+def grouped(verdicts: Iterable[Verdict], key: Callable[[Verdict], Hashable]) -> list[list[Verdict]]:
     groups: dict[Hashable, list[Verdict]] = {}
     for verdict in verdicts:
         groups.setdefault(key(verdict), []).append(verdict)
@@ -167,10 +168,10 @@ def _grouped(
 
 def _by_subject(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
     """Put verdicts that differ in their scope only together, the claim's own scope first."""
-    return _grouped(verdicts, lambda v: (v.dataset, v.subject))
+    return grouped(verdicts, lambda v: (v.dataset, v.subject))
 
 
-def _readings(verdicts: Sequence[Verdict], plan: Plan) -> str:
+def readings_in_words(verdicts: Sequence[Verdict], plan: Plan) -> str:
     """Verdicts on one data set: once if all readings have the same."""
     groups = _by_subject(verdicts)
     words = [[v.verdict for v in scopes] for scopes in groups]
@@ -194,9 +195,19 @@ def _scopes(scopes: Sequence[Verdict]) -> str:
 
 def _verdict_words(verdict: Verdict) -> str:
     words = verdict.verdict if verdict.verdict == UNJUDGED else f"**{verdict.verdict}**"
-    if verdict.undecidable:
-        return f"{words} ({verdict.undecidable})"
-    return words if verdict.p is None else f"{words} (p = {p_in_words(verdict.p)})"
+    tested = "" if verdict.p is None else f"p = {p_in_words(verdict.p)}"
+    more = "; ".join(filter(None, [verdict.undecidable or tested, needed_in_words(verdict)]))
+    return f"{words} ({more})" if more else words
+
+
+def needed_in_words(verdict: Verdict) -> str:
+    """How many seeds would decide an open verdict; empty if it is none, or nobody can say."""
+    needed = verdict.seeds_needed
+    if needed is None or math.isnan(needed):
+        return ""
+    if math.isinf(needed):
+        return f"more than {MOST_SEEDS} seeds would decide it"
+    return f"about {needed:.0f} seeds would decide it"
 
 
 def counts_in_words(verdicts: Iterable[Verdict]) -> str:
@@ -288,21 +299,21 @@ def _comparisons(claim: Claim, found: Sequence[Comparison], plan: Plan) -> list[
         if c.difference is None:
             cells = [opponent, c.supervision_rate, "", "", NOT_RUN, "", ""]
         else:
-            share = _share(c) if claim.test != "similar" else ""
+            better = share(c) if claim.test != "similar" else ""
             cells = [
                 opponent,
                 c.supervision_rate,
                 f"{c.subject_mean:.4g}",
                 f"{c.opponent_mean:.4g}",
                 apart(claim, c),
-                share,
+                better,
                 str(c.seeds),
             ]
         lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
     return lines
 
 
-def _share(c: Comparison) -> str:
+def share(c: Comparison) -> str:
     if c.improvement is None:
         return ""
     return f"{c.improvement:.0%} [{c.improvement_low:.0%}, {c.improvement_high:.0%}]"

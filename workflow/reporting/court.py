@@ -234,6 +234,7 @@ class _Table:
             improvement_high=most,
             seeds=len(seeds),
             differences=differences.size,
+            spread=float(differences.std(ddof=1)) if differences.size > 1 else None,
             p_for=found.p_for if enough else None,
             p_against=found.p_against if enough else None,
             p_whole_seeds=min(1.0, 2 * sides) if enough else None,

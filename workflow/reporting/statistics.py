@@ -49,6 +49,10 @@ LEAST = 6
 MOST_EXACT = 16
 """Differences up to which all 2^N subsets are looked at; beyond, `DRAWN_SUBSETS` of them."""
 DRAWN_SUBSETS = 2**16 - 1
+POWER = 0.8
+"""How surely the seeds that a verdict is said to need would find what was observed."""
+MOST_SEEDS = 100
+"""Beyond so many nobody will train."""
 ROUNDING = 1e-12
 """Differences that are this small a share of the largest are ties."""
 
@@ -245,6 +249,41 @@ def improvement(differences: ArrayLike) -> tuple[float, float, float]:
     low = stats.binomtest(wins, n).proportion_ci(LEVEL).low
     high = stats.binomtest(n - losses, n).proportion_ci(LEVEL).high
     return (n + wins - losses) / (2 * n), float(low), float(high)
+
+
+def seeds_needed(distance: float, spread: float, per_seed: float, level: float = ALPHA) -> float:
+    """How many seeds would decide on which side of a border differences are centred.
+
+    The least number with which Student's test, on both sides at `level`, finds a centre as far away
+    as observed with the probability `POWER`. The sign-flip test of as many normal differences has
+    nearly the same power, but never a smaller p than 2 / 2^N.
+
+    Parameters
+    ----------
+    distance
+        Of the mean from the border.
+    spread
+        Standard deviation of one difference; it is unknown where there is but one.
+    per_seed
+        Differences that a seed makes: the number of f that are meant.
+    level
+        Of the test; less than `ALPHA` where verdicts are corrected.
+
+    Returns
+    -------
+    float
+        At least `ENOUGH`; NaN where the spread is unknown, infinite beyond `MOST_SEEDS`.
+    """
+    if not spread > 0:
+        return math.nan
+    for seeds in range(ENOUGH, MOST_SEEDS + 1):
+        cells = seeds * per_seed
+        if cells < LEAST or 2 / 2**cells > level:
+            continue
+        border = stats.t.ppf(1 - level / 2, cells - 1)
+        if stats.nct.sf(border, cells - 1, abs(distance) / spread * math.sqrt(cells)) >= POWER:
+            return seeds
+    return math.inf
 
 
 def leader(values: Sequence[Values], lower_is_better: bool) -> tuple[int, float]:

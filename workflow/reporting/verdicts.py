@@ -9,6 +9,7 @@ all of them at most one in twenty families has a wrong one. What each test means
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
@@ -17,7 +18,15 @@ from functools import cached_property
 import pandas as pd
 
 from workflow.reporting.claims import Claim
-from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, Evidence, every, holm
+from workflow.reporting.statistics import (
+    ALPHA,
+    ENOUGH,
+    LEAST,
+    Evidence,
+    every,
+    holm,
+    seeds_needed,
+)
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 AGREES, DISAGREES = "agrees", "disagrees"
@@ -53,6 +62,8 @@ class Comparison:
         How often the subject does better, with its interval.
     seeds, differences
         How many seeds, and how many differences they make over the f that are meant.
+    spread
+        Standard deviation of one difference.
     p_for, p_against
         See `workflow.reporting.statistics.Evidence`.
     p_whole_seeds
@@ -75,6 +86,7 @@ class Comparison:
     improvement_high: float | None = None
     seeds: int = 0
     differences: int = 0
+    spread: float | None = None
     p_for: float | None = None
     p_against: float | None = None
     p_whole_seeds: float | None = None
@@ -86,6 +98,15 @@ class Comparison:
         if self.p_for is None or self.p_against is None:
             return Evidence(1.0, 1.0, False)
         return Evidence(self.p_for, self.p_against, bool(self.agrees))
+
+    def seeds_needed(self, test: str, level: float) -> float:
+        """How many seeds would decide it, see `workflow.reporting.statistics.seeds_needed`."""
+        if self.difference is None or self.spread is None:
+            return math.nan
+        margin = self.margin or 0.0
+        borders = {"better": [0.0], "not_worse": [-margin], "similar": [-margin, margin]}[test]
+        distance = min(abs(self.difference - border) for border in borders)
+        return seeds_needed(distance, self.spread, self.differences / self.seeds, level)
 
 
 @dataclass(frozen=True)
@@ -112,6 +133,9 @@ class Verdict:
         How good the judge is that the measure rests on, in words; empty if it rests on none.
     images
         How many images each model saw in training, by model; least and most over f.
+    seeds_needed
+        How many seeds would decide it if differences stayed as they are; None where it is decided
+        or has no numbers, NaN where nothing is known of their spread.
     """
 
     claim: Claim
@@ -125,6 +149,7 @@ class Verdict:
     p: float | None = None
     judge: str = ""
     images: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    seeds_needed: float | None = None
 
     @property
     def main(self) -> bool:
@@ -194,7 +219,23 @@ def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
             surest = HOLDS if each.p_for < each.p_against else FAILS
             words = surest if p <= ALPHA else UNDECIDED
             done[index] = replace(verdicts[index], verdict=words, p=p)
-    return done
+    sizes = Counter(v.family for v in verdicts if v.run)
+    return [
+        replace(v, seeds_needed=_needed(v, ALPHA / sizes[v.family]))
+        if v.outcome in (UNDECIDED, AGREES, DISAGREES)
+        else v
+        for v in done
+    ]
+
+
+def _needed(verdict: Verdict, level: float) -> float:
+    """Seeds for the side that it leans to: all comparisons must agree, or one of them not."""
+    against = [c for c in verdict.deciding if c.difference is not None and not c.agrees]
+    part = level / len(verdict.deciding) if against else level
+    found = [c.seeds_needed(verdict.claim.test, part) for c in against or verdict.deciding]
+    if any(map(math.isnan, found)):
+        return math.nan
+    return min(found) if against else max(found)
 
 
 def verdicts_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
@@ -215,6 +256,7 @@ def verdicts_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:
                     "scope": verdict.scope,
                     "verdict": verdict.verdict,
                     "p": verdict.p,
+                    "seeds_needed": verdict.seeds_needed,
                     "decides": decides,
                     **dict(zip(names, astuple(comparison), strict=True)),
                     "subject_images": _most(verdict.images.get(comparison.subject)),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ccvae.files import atomic_path, write_text
 from ccvae.tasks import TASKS
-from workflow.reporting.capabilities import capabilities, capabilities_markdown
+from workflow.reporting.capabilities import capabilities
+from workflow.reporting.capabilities_markdown import capabilities_markdown
 from workflow.reporting.records import Plan, collect
 from workflow.reporting.reference import DIGITS
 from workflow.steps.command import add_settings_argument, run
