@@ -13,8 +13,8 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings config-docs counts doctor plan peek benchmark \
-	time-to-number export \
+.PHONY: results reference verify smoke readme findings summary config-docs counts doctor plan \
+	peek benchmark time-to-number export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -24,10 +24,11 @@ smoke: .venv/ready
 	$(BIN)/snakemake --cores all --configfile config/smoke.yaml $(SNAKEMAKE_ARGS)
 	$(BIN)/snakemake --configfile config/smoke.yaml --report results/smoke/report.zip
 
-# Everything that is committed of a result: results/reference/, the README's numbers, the findings.
+# Everything that is committed of a result: results/reference/, the README's numbers, the findings,
+# the summary.
 reference: .venv/ready
 	$(BIN)/snakemake --cores all --configfile config/reference.yaml $(SNAKEMAKE_ARGS) -- reference
-	$(MAKE) readme findings
+	$(MAKE) readme findings summary
 
 verify: $(LOCKED)/ready
 	$(LOCKED)/bin/python -m workflow.steps.verify $(VERIFY_ARGS)
@@ -37,6 +38,10 @@ readme: .venv/ready
 
 findings: .venv/ready
 	$(BIN)/python -m workflow.steps.reporting.make_findings
+
+# One page, and the same as a PDF where LaTeX is.
+summary: .venv/ready
+	$(BIN)/python -m workflow.steps.reporting.make_summary --pdf results/summary.pdf
 
 # Comments of config/config.yaml, tables of config/README.md, and defaults in the schema.
 config-docs: .venv/ready

@@ -248,11 +248,21 @@ class Config:
                     "datasets": self.values["model_settings"][name].get("datasets"),
                     "seeds": self.values["model_settings"][name].get("seeds"),
                     "lacks": self._options_lack(name),
+                    "latents": self._latents(name),
                 }
                 for name in self.models
             },
             "rates": self.rates,
             "seeds": {name: self.seeds_of(name) for name in self.datasets},
+        }
+
+    def _latents(self, model: str) -> dict[str, list[int]]:
+        """Inputs of a model's decoder, and how many of them are latents of a label, by kind."""
+        options = self.values["model_settings"][model]
+        return {
+            kind: [options[kind]["latents"], options[kind].get("latents_per_label", 0)]
+            for kind in self.values["settings"]
+            if "latents" in options.get(kind, {})
         }
 
     def data_settings(self, dataset: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ccvae.files import write_json
 from tests.workflow import fabricated
 from workflow.config import Config, Run
 from workflow.figures.catalogue import FIGURES
+from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import (
     UNJUDGED,
     failed_judges,
@@ -27,6 +28,7 @@ from workflow.steps.reporting import (
     front_page,
     make_capabilities,
     make_figure,
+    make_summary,
     update_readme,
 )
 from workflow.steps.reporting.make_findings import page
@@ -187,14 +189,14 @@ def test_the_reference_the_readme_and_the_findings_begin_with_it(made, tmp_path)
     folder, values, files = made
     out = fabricated.reference(folder, tmp_path / "reference", values, files, pictures=[])
     assert first_line((out / "README.md").read_text()).startswith(FAILED)
-    block = update_readme.shown(out, tmp_path)
-    assert block[0].startswith(FAILED)
-    assert any(part.startswith("### Drawn") and f"\n\n{FAILED}" in part for part in block)
-    text = page(out, tmp_path / "findings.md")
+    found = Gathered(out)
+    assert update_readme.blocks(found, tmp_path)["answer"].startswith(FAILED)
+    text = page(found, tmp_path / "findings.md")
     assert first_line(text).startswith(FAILED)
-    assert f": {UNJUDGED}" in text or f"| {UNJUDGED}" in text
+    assert f"| {UNJUDGED}" in text
     swaps = text.split('# What "difference in log-probabilities"')[1].split("\n#")[0]
     assert "synthetic_faces" not in swaps
+    assert first_line(make_summary.page(found, tmp_path / "summary.md")).startswith(FAILED)
 
 
 def test_a_picture_says_it_in_its_title_and_caption(made, tmp_path, monkeypatch):

@@ -4,41 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / "results" / "reference"
-RESOURCES = ROOT / "workflow" / "resources"
-CLAIMS = yaml.safe_load((RESOURCES / "claims.yaml").read_text(encoding="utf-8"))
-RATE = {"supervision_rate": str, "alpha": str, "values": str, "late_std_values": str}
+from tests.workflow.recomputing import CLAIMS, RATE, REFERENCE, RESOURCES, values
 
 pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
-
-
-def values() -> dict[tuple[str, str, str, str, str], list[float]]:
-    """(study, metric, data set, model or variant, f) -> values of the seeds, in order."""
-    records = pd.read_csv(REFERENCE / "records.csv", dtype=RATE)
-    found: dict[tuple[str, str, str, str, str], list[float]] = defaultdict(list)
-    for row in records.sort_values("seed").to_dict("records"):
-        rate = "" if pd.isna(row["supervision_rate"]) else row["supervision_rate"]
-        found["", row["metric"], row["dataset"], row["model"], rate].append(row["value"])
-    for path in (REFERENCE / "studies").glob("*.csv"):
-        for row in pd.read_csv(path, dtype=RATE).to_dict("records"):
-            where = row["dataset"], row["supervision_rate"]
-            if path.stem == "gradients_summary":
-                spread = [float(v) for v in row["late_std_values"].split()]
-                for metric, scores in (("late_std", spread), ("fixed_std", [row["fixed_std"]])):
-                    found["gradients", metric, where[0], row["reading"], where[1]] = scores
-            else:
-                name = f"{row['model']}={row['alpha']}" if path.stem == "alpha" else row["variant"]
-                scores = [float(v) for v in row["values"].split()]
-                found[path.stem, row["metric"], where[0], name, where[1]] = scores
-    return found
 
 
 def margin(about: dict, lower: bool) -> float:

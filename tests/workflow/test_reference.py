@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from argparse import Namespace
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.figures.chosen import chosen
 from workflow.figures.gallery import Gallery
+from workflow.reporting.gathered import Gathered
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
@@ -221,19 +223,27 @@ def test_waiting_between_jobs_takes_time_and_an_interruption_does_not():
 def test_readme_shows_a_gathered_folder(reference):
     home = reference.parents[1]
     readme = home / "README.md"
-    readme.write_text(f"before\n{update_readme.BEGIN}\nold\n{update_readme.END}\nafter\n")
-    text = "\n\n".join(update_readme.shown(reference, home))
+    begins = [update_readme.BEGIN.format(name) for name in update_readme.BLOCKS]
+    marks = [f"{begin}\nREPLACED\n{update_readme.END}" for begin in begins]
+    readme.write_text("\nKEPT\n".join(["before", *marks, "after\n"]))
+    update_readme.work(Namespace(reference=reference, readme=readme))
+    text = readme.read_text()
+    assert (text[:6], text[-6:]) == ("before", "after\n")
+    assert (text.count("KEPT"), text.count("REPLACED")) == (3, 0)
     for link in re.findall(r"\]\((results[^)]+)\)", text):
         assert (home / link).exists(), link
-    assert text.count("![") == 2
+    assert text.count("![") == 1
     assert "### Table 6" in text
-    assert "### Drawn stand-ins, measured as in Table 1" in text
-    assert "**synthetic_faces (drawn), balanced accuracy**" in text
-    assert "normalised: 0 own reconstruction" in text
-    assert "difference, in nats" not in text
+    assert "| MNIST | f = 0.06, Acc | MI | f = 1.0, Acc | MI |" in text
+    assert "| M2 | 0.501 ± 0.001 (0.962) | 0.501 ± 0.001 (0.981) |" in text
+    assert "### Table 1" not in text
+    assert "[Table 1](results/reference/tables/table1.md)" in text
+    for begin in begins:
+        readme.write_text(text.replace(begin, ""))
+        with pytest.raises(InputError, match=f"has no marks {begin}"):
+            update_readme.work(Namespace(reference=reference, readme=readme))
 
 
-def test_readme_of_an_uncommitted_preset_has_no_dead_links(preset):
-    text = "\n\n".join(update_readme.shown(preset[0], preset[0].parent))
-    assert "](" not in text
-    assert text.startswith("24 trained models on cpu")
+def test_readme_is_of_a_gathered_folder(preset):
+    with pytest.raises(InputError, match="was not gathered"):
+        Gathered(preset[0])

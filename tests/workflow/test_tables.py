@@ -16,6 +16,7 @@ from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan, collect
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import TIDY, paper_values, tidy, wide
+from workflow.reporting.terms import terms
 
 BOOKTABS = shutil.which("pdflatex") and (
     subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode == 0
@@ -280,3 +281,21 @@ def test_latex_compiles(results, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_terms_of_a_comparison_stand_below_it():
+    latents = {"ccvae": {"classes": [64, 64]}, "m2_100%": {"classes": [20, 0]}}
+    asked = plan()
+    for name, described in asked.models.items():
+        described["latents"] = latents[name]
+    rows = [
+        {"dataset": "mnist", "model": model, "images_seen": seen}
+        for model, seen in (("ccvae", 4800.0), ("ccvae", 9600.0), ("m2_100%", 3200.0))
+    ]
+    seen = pd.DataFrame([*rows, {"dataset": "mnist", "model": "judge", "images_seen": None}])
+    found = terms(TABLES["table7"], seen, asked)
+    assert "CCVAE: 64 of 64, 4,800 to 9,600 images; M2 & 100%: none of 20, 3,200 images." in found
+    unknown = seen.assign(images_seen=None)
+    assert "CCVAE: 64 of 64, not recorded" in terms(TABLES["table7"], unknown, asked)
+    assert terms(TABLE1, seen, asked) == ""
+    assert terms(TABLES["table7"], seen, plan()) == "", "older plans do not know"

@@ -98,8 +98,8 @@ def _legend() -> list[str]:
         "as at a single f with few seeds, are compatible with anything.",
         f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: from {ENOUGH} seeds on anything is "
         "decided; fewer only point one way.",
-        f"* **so many seeds would decide it**, with a probability of {POWER:.0%} and after the same "
-        "correction, if differences stayed as they are; a single difference cannot say.",
+        f"* **so many seeds would decide it**, with a probability of {POWER:.0%} and after the "
+        "same correction, if differences stayed as they are; a single difference cannot say.",
         f"* {UNJUDGED}: nothing follows from what such a judge sees. "
         f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it.",
         "* A verdict is about further trainings on these data, with these test images and this "
@@ -160,6 +160,7 @@ def _drawable(claim: Claim) -> bool:
 
 
 def grouped(verdicts: Iterable[Verdict], key: Callable[[Verdict], Hashable]) -> list[list[Verdict]]:
+    """Put verdicts with the same key together, in the order in which they first come."""
     groups: dict[Hashable, list[Verdict]] = {}
     for verdict in verdicts:
         groups.setdefault(key(verdict), []).append(verdict)
@@ -314,6 +315,7 @@ def _comparisons(claim: Claim, found: Sequence[Comparison], plan: Plan) -> list[
 
 
 def share(c: Comparison) -> str:
+    """How often the subject does better, with its interval; empty where nobody can say."""
     if c.improvement is None:
         return ""
     return f"{c.improvement:.0%} [{c.improvement_low:.0%}, {c.improvement_high:.0%}]"
@@ -351,12 +353,11 @@ def least_in_favour(verdict: Verdict, plan: Plan) -> str:
 def budget(verdict: Verdict, plan: Plan) -> str:
     """One sentence: images seen in training, and the judge with its gate."""
     models = dict.fromkeys(m for c in verdict.deciding for m in (c.subject, c.opponent))
-    seen = [
-        f"{title_of(model, plan)} {_range(verdict.images[model])}"
-        for model in models
-        if model in verdict.images
-    ]
-    words = f"Images seen in training: {', '.join(seen) or 'not recorded'}."
+    known = {m: _range(verdict.images[m]) for m in models if m in verdict.images}
+    seen = ", ".join(f"{title_of(model, plan)} {count}" for model, count in known.items())
+    if len(known) > 1 and len(set(known.values())) == 1:
+        seen = f"{next(iter(known.values()))} by each model"
+    words = f"Images seen in training: {seen or 'not recorded'}."
     return f"{words} Judge: {verdict.judge}." if verdict.judge else words
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from scipy import stats
 
-from workflow.reporting.claims_markdown import QUESTIONS, counts_in_words, title_of
+from workflow.reporting.claims import Question
+from workflow.reporting.claims_markdown import title_of
+from workflow.reporting.judges import credentials
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
 from workflow.reporting.statistics import ENOUGH, LEVEL
-from workflow.reporting.verdicts import Verdict
-from workflow.studies.variants import HEADINGS, variants_table
+from workflow.studies.variants import HEADINGS
 
 SAME = 5e-4
 """Differences below this are zero in three decimals."""
@@ -36,29 +38,9 @@ SWAP_DEFINITIONS = {
 """Readings of the difference in log-probabilities; in all of them lower is better."""
 
 NONE = "None."
-NOTHING = "nothing was run"
 TOO_FEW = "too few seeds"
 HALF_A_DIGIT = 0.0005
 """The paper prints three decimals."""
-
-
-def in_cell(text: object) -> str:
-    """Text, or a plain value of the register, as it may stand in a cell of a Markdown table."""
-    return str(text).replace("|", r"\|")
-
-
-def in_short(verdicts: Sequence[Verdict]) -> list[str]:
-    """Count verdicts, on real data and on stand-ins apart."""
-    lines = []
-    for drawn, question in QUESTIONS:
-        found = [v for v in verdicts if v.stand_in == drawn and v.run and v.main]
-        claims = len({v.claim.id for v in found})
-        counts = counts_in_words(found) or NOTHING
-        lines.append(
-            f"* {question} {len(found)} verdicts on {claims} claims, one for each data set and "
-            f"reading of CCVAE: {counts}."
-        )
-    return lines
 
 
 def against_paper(tables: pd.DataFrame) -> pd.DataFrame:
@@ -132,21 +114,6 @@ def _shortfall(row: Mapping[Any, Any]) -> str:
     )
 
 
-def study_block(frame: pd.DataFrame) -> list[str]:
-    """Table of a study of variants, and what each variant moves, in words.
-
-    Parameters
-    ----------
-    frame
-        From `workflow.studies.variants.summarise_variants`.
-    """
-    lines: list[str] = []
-    for (dataset, rate), block in frame.groupby(["dataset", "supervision_rate"], sort=False):
-        where = f"{dataset_name(str(dataset))}, f = {rate}"
-        lines += [f"**{where}**", "", *variants_table(block), "", *moved(block), ""]
-    return lines[:-1] or [NONE]
-
-
 def moved(block: pd.DataFrame) -> list[str]:
     """One sentence per headline metric: which variants move it up and down the most."""
     first = block["value"].iloc[0]
@@ -172,100 +139,80 @@ def change_in_words(change: float) -> str:
     return f"{'higher' if change > 0 else 'lower'} by {abs(change):.3f}"
 
 
-def readings_at_every_rate(tables: pd.DataFrame, plan: Plan) -> list[str]:
-    """Readings of equation (8) that were run at every f: changes against the first of them."""
-    readings = [name for name, described in plan.models.items() if described["system"] == "ccvae"]
-    if len(readings) < 2:
-        return [NONE]
-    first = title_of(readings[0], plan)
-    wanted = ("accuracy", "generation_accuracy", "swap_normalised")
-    lines = [f"| data, metric, against {first} | " + " | ".join(f"f = {r}" for r in plan.rates)]
-    lines[0] += " |"
-    lines.append("|---" * (len(plan.rates) + 1) + "|")
-    cells = tables.drop_duplicates(["metric", "dataset", "model", "supervision_rate"])
-    means = (
-        cells.set_index(["metric", "dataset", "model", "supervision_rate"])["mean"]
-        .dropna()
-        .to_dict()
-    )
+def scope(records: pd.DataFrame, plan: Plan) -> list[str]:
+    """What was run on each data set: models, f, seeds, images seen in training, and the judge."""
+    judges = credentials(records)
+    lines = ["| data | models | seeds | images seen in training | judge |", "|---|---|---|---|---|"]
     for dataset in plan.datasets:
-        for metric in wanted:
-            for reading in readings[1:]:
-                changes = []
-                for rate in plan.rates:
-                    ours = means.get((metric, dataset, reading, rate))
-                    theirs = means.get((metric, dataset, readings[0], rate))
-                    if ours is None or theirs is None:
-                        changes.append("")
-                    else:
-                        changes.append(f"{ours - theirs:+z.3f}")
-                if not any(changes):
-                    continue
-                heading = f"{dataset_name(dataset)}, {HEADINGS[metric]}, {title_of(reading, plan)}"
-                lines.append(f"| {heading} | " + " | ".join(changes) + " |")
+        own = records[(records["dataset"] == dataset) & records["seed"].notna()]
+        if own.empty:
+            continue
+        seen = own["images_seen"].dropna() if "images_seen" in own else pd.Series(dtype=float)
+        ends = [f"{n:,.0f}" for n in (dict.fromkeys([seen.min(), seen.max()]) if len(seen) else ())]
+        lines.append(
+            f"| {dataset_name(dataset)} | {own['model'].nunique()} | "
+            f"{plan.seeds_in_words([dataset])} | {' to '.join(ends) or 'not recorded'} | "
+            f"{judges.get(dataset, 'none')} |"
+        )
     return lines
 
 
-def alpha_block(frame: pd.DataFrame, plan: Plan) -> list[str]:
-    """What the weight of the classifier moves, a row per data set, f and model.
+def rows_of(question: Question, folder: Path, link: str) -> str:
+    """Links to the tables and studies behind a question, as far as they are in the folder."""
+    paths = [f"tables/{name}.md" for name in question.tables]
+    paths += [f"studies/{name}.md" for name in question.studies]
+    found = [f"[{Path(p).stem}]({link}/{p})" for p in paths if (folder / p).exists()]
+    return ", ".join(found) or "none yet"
+
+
+def studies_block(
+    values: Mapping[str, Any], studies: Mapping[str, pd.DataFrame], link: str
+) -> list[str]:
+    """What each study of variants moved, in words; its rows are behind the link.
 
     Parameters
     ----------
-    frame
-        alpha.csv.
+    values
+        Of the configuration.
+    studies
+        From `workflow.reporting.gathered.Gathered.studies`.
+    link
+        Where the gathered folder is.
     """
-    lines = [
-        "| data, f, model | lowest balanced accuracy | highest | L1 of reconstructions there |",
-        "|---|---|---|---|",
-    ]
-    keys = ["dataset", "supervision_rate", "model"]
-    for (dataset, rate, model), rows in frame.groupby(keys, sort=False):
-        means = dict(
-            zip(zip(rows["metric"], rows["alpha"], strict=True), rows["mean"], strict=True)
-        )
-        score = {alpha: v for (name, alpha), v in means.items() if name == "balanced_accuracy"}
-        low, high = min(score, key=score.__getitem__), max(score, key=score.__getitem__)
-        pixels = [means["reconstruction_l1", alpha] for alpha in (low, high)]
-        lines.append(
-            f"| {dataset_name(str(dataset))}, {rate}, {title_of(str(model), plan)} "
-            f"| {score[low]:.3f} (alpha {low}) | {score[high]:.3f} (alpha {high}) "
-            f"| {pixels[0]:.4f} and {pixels[1]:.4f} |"
-        )
-    return lines
+    lines = []
+    for name, study in values["studies"]["variants"].items():
+        if name not in studies:
+            continue
+        lines.append(f"* {study['title']} ([{name}]({link}/studies/{name}.md), `study_{name}`)")
+        groups = studies[name].groupby(["dataset", "supervision_rate"], sort=False)
+        for (dataset, rate), block in groups:
+            sentences = " ".join(line.removeprefix("* ") for line in moved(block))
+            lines.append(f"  * {dataset_name(str(dataset))}, f = {rate}: {sentences or NONE}")
+    return lines or [NONE]
 
 
-def swap_block(records: pd.DataFrame, plan: Plan) -> list[str]:
-    """Every definition of the swap score at the largest f, and whether they agree on the best."""
+def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:
+    """Whether all definitions of the swap score agree on the best model, at the largest f."""
     rate = max(plan.rates, key=float)
     found = records[
         records["metric"].isin(SWAP_DEFINITIONS) & (records["supervision_rate"] == rate)
     ]
-    lines: list[str] = []
+    lines = []
     for dataset in plan.datasets:
         if plan.datasets[dataset] != TABLES["table2"].kind:
             continue
         rows = found[found["dataset"] == dataset]
         means = rows.groupby(["metric", "model"])["value"].mean().to_dict()
-        models = [m for m in plan.models if any((s, m) in means for s in SWAP_DEFINITIONS)]
-        if not models:
-            continue
-        lines += [
-            f"**{dataset_name(dataset)}, f = {rate}**",
-            "",
-            "| definition | " + " | ".join(title_of(m, plan) for m in models) + " |",
-            "|---" * (len(models) + 1) + "|",
-        ]
         orders: dict[tuple[str, ...], list[str]] = {}
-        for metric, words in SWAP_DEFINITIONS.items():
-            values = {m: means[metric, m] for m in models if (metric, m) in means}
-            if not values:
-                continue
-            order = sorted(values, key=values.__getitem__)
-            cells = [f"{values[m]:.3f}" if m in values else "" for m in models]
-            lines.append(f"| {words} | " + " | ".join(cells) + " |")
-            orders.setdefault(tuple(order), []).append(metric)
-        lines += ["", _agreement(orders, plan), ""]
-    return lines[:-1] or [NONE]
+        for metric in SWAP_DEFINITIONS:
+            values = {m: means[metric, m] for m in plan.models if (metric, m) in means}
+            if values:
+                order = sorted(values, key=values.__getitem__)
+                orders.setdefault(tuple(order), []).append(metric)
+        if orders:
+            words = _agreement(orders, plan)
+            lines.append(f"* {dataset_name(dataset)}, f = {rate}: {words}")
+    return lines or [NONE]
 
 
 def _agreement(orders: Mapping[tuple[str, ...], Sequence[str]], plan: Plan) -> str:

@@ -68,7 +68,7 @@ class Plan:
     models
         Name of each model -> {system, title, datasets (only these, or None for all), seeds (at
         most so many, or None), lacks (data set -> task -> why its options do not allow what others
-        of its system can do)}.
+        of its system can do), latents (settings -> inputs of its decoder, and latents per label)}.
     rates
         Supervision rates as strings.
     seeds

@@ -63,8 +63,11 @@ def reservations(frame: pd.DataFrame) -> list[str]:
     return [sentence for sentence in blocks["judge_failed"].unique() if sentence]
 
 
-def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
-    """Render a tidy table as Markdown, one block per metric and data set."""
+def markdown(table: Table, frame: pd.DataFrame, plan: Plan, terms: str = "") -> str:
+    """Render a tidy table as Markdown, one block per metric and data set.
+
+    `terms`, from `workflow.reporting.terms`, stands below the numbers.
+    """
     lines = [f"# {table.heading}", "", *first_lines(reservations(frame))]
     lines += [caption(table, frame, plan), ""]
     for dataset in _datasets(frame):
@@ -75,7 +78,7 @@ def markdown(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
             lines += [f"**{dataset_name(dataset)}, {metric.heading}**{_direction(metric)}", ""]
             lines += _markdown_block(block, plan)
             lines.append("")
-    lines += [_origin(frame), "", *_decisions(table, frame, plan)]
+    lines += [" ".join(filter(None, [terms, _origin(frame)])), "", *_decisions(table, frame, plan)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -100,8 +103,8 @@ def _markdown_block(block: pd.DataFrame, plan: Plan) -> list[str]:
     for model, row in block.groupby("model", sort=False):
         cells = []
         for rate in plan.rates:
-            cell = _cell(row, rate)
-            text = "" if cell is None else _text(cell, plan, " ± ")
+            cell = cell_at(row, rate)
+            text = "" if cell is None else cell_text(cell, plan, " ± ")
             if cell is not None and cell.bold:
                 text = f"**{text}**"
             cells.append(text + ("" if cell is None else _paper(cell)))
@@ -109,26 +112,27 @@ def _markdown_block(block: pd.DataFrame, plan: Plan) -> list[str]:
     return lines
 
 
-def _cell(row: pd.DataFrame, rate: str) -> Any:
+def cell_at(row: pd.DataFrame, rate: str) -> Any:
     """The cell of one rate; a reference row has one cell for all rates."""
     found = row[row["supervision_rate"].isin([rate, ""])]
     return None if found.empty else next(found.itertuples())
 
 
-def _text(cell: Any, plan: Plan, plus_minus: str) -> str:
+def cell_text(cell: Any, plan: Plan, plus_minus: str) -> str:
+    """Mean and standard deviation of a cell, or why there are none."""
     if pd.isna(cell.mean):
         if cell.n == 0 and cell.runs:
             return NOT_APPLICABLE
         have = f" ({cell.n} of {plan.seeds_of(cell.dataset, cell.model)} seeds)" if cell.n else ""
         return MISSING + have
-    text = _number(cell.mean)
+    text = number(cell.mean)
     if pd.isna(cell.std):
         return text
     decimals = len(text.partition(".")[2])
     return f"{text}{plus_minus}{cell.std:.{decimals}f}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three decimals, as the paper prints; four where they would leave fewer than two digits."""
     return f"{value:.4f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
 
@@ -137,7 +141,7 @@ def _paper(cell: Any) -> str:
     if pd.isna(cell.paper):
         return ""
     difference = "" if pd.isna(cell.difference) else f", {cell.difference:+z.3f}"
-    return f" ({_number(cell.paper)}{difference})"
+    return f" ({number(cell.paper)}{difference})"
 
 
 def _decisions(table: Table, frame: pd.DataFrame, plan: Plan) -> list[str]:
@@ -197,13 +201,13 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
 
 
 def _latex_cell(row: pd.DataFrame, rate: str, plan: Plan) -> str:
-    cell = _cell(row, rate)
+    cell = cell_at(row, rate)
     if cell is None:
         return ""
-    text = _text(cell, plan, r" $\pm$ ")
+    text = cell_text(cell, plan, r" $\pm$ ")
     if cell.bold:
         text = rf"\textbf{{{text}}}"
-    return text if pd.isna(cell.paper) else f"{text} ({_number(cell.paper)})"
+    return text if pd.isna(cell.paper) else f"{text} ({number(cell.paper)})"
 
 
 def _escape(text: str) -> str:

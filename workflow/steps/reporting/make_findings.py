@@ -1,33 +1,24 @@
-"""Write docs/findings.md from a folder that `snakemake reference` gathered."""
+"""Write docs/findings.md, and docs/decisions.md, from what `snakemake reference` gathered."""
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import yaml
-
-from ccvae.errors import InputError
-from ccvae.files import read_json, write_text
-from workflow.config import Config
+from ccvae.files import write_text
 from workflow.reporting import findings
-from workflow.reporting.claims import load_claims
-from workflow.reporting.claims_markdown import not_run, overview
-from workflow.reporting.court import decide
-from workflow.reporting.judges import failed_judges, first_lines, trusted
-from workflow.reporting.records import Plan, read_records
-from workflow.reporting.reference import took
+from workflow.reporting.claims import load_questions
+from workflow.reporting.claims_markdown import in_cell, not_run
+from workflow.reporting.gathered import Gathered
+from workflow.reporting.judges import first_lines, trusted
+from workflow.reporting.pages import rendered
+from workflow.reporting.questions import on_question
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
-from workflow.reporting.tables import counterparts
 from workflow.steps.command import LOG, run
-from workflow.studies.seeds import read_studies as seeds_of_studies
 
-TEMPLATE = Path(__file__).parents[2] / "resources" / "findings.md.j2"
-TEXT = {"supervision_rate": str, "alpha": str}
+TEMPLATE, DECISIONS = "findings.md.j2", "decisions.md.j2"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -37,42 +28,21 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def work(given: Namespace) -> None:
-    """Write the page, and say which remarks the records contradict."""
-    write_text(given.out, page(given.reference, given.out))
+    """Write both pages, and say which remarks the records contradict."""
+    found = Gathered(given.reference)
+    write_text(given.out, page(found, given.out))
+    write_text(given.out.with_name("decisions.md"), decisions(found, given.out))
     LOG.info("%s says what %s shows", given.out, given.reference)
 
 
-def page(folder: Path, out: Path) -> str:
-    """Page on the results in `folder`, with links from where `out` is.
-
-    Raises
-    ------
-    InputError
-        If the folder was not gathered by `snakemake reference`.
-    """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    if not (folder / "config.yaml").exists():
-        raise InputError(
-            f"{folder} has no config.yaml and so was not gathered by `snakemake reference`; run "
-            "`make reference`, or name another folder with --reference"
-        )
-    config = Config.recorded(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    plan = Plan(**config.plan())
-    records = read_records(folder)
-    tables = pd.concat(
-        pd.read_csv(path, dtype=TEXT)
-        for path in sorted(folder.glob("tables/*[a-z0-9].csv"))
-        if not path.name.endswith(".wide.csv") and path.stem not in ("comparison", "capabilities")
-    )
-    verdicts = decide(records, plan, load_claims(), seeds_of_studies(folder / "studies"))
-    failed, studies = failed_judges(records), read_studies(folder, config)
-    believed = trusted(tables, failed)
-    link = Path(os.path.relpath(folder, out.parent)).as_posix()
+def page(found: Gathered, out: Path) -> str:
+    """Page on what was gathered, with links from where `out` is."""
+    plan, link = found.plan, found.link_from(out.parent)
+    believed = trusted(found.tables, found.failed)
     facts = facts_of(
         believed,
-        trusted(records, failed),
-        {name: trusted(frame, failed) for name, frame in studies.items()},
+        trusted(found.records, found.failed),
+        {name: trusted(frame, found.failed) for name, frame in found.studies.items()},
     )
     remarks = load_remarks()
     for remark in remarks:
@@ -83,71 +53,51 @@ def page(folder: Path, out: Path) -> str:
         stand = [r for r in remarks if r.section == section and r.check(facts) == STANDS]
         return "\n".join(f"* {remark.written(facts)}" for remark in stand)
 
-    def study(name: str) -> str:
-        frame = studies.get(name)
-        return findings.NONE if frame is None else "\n".join(findings.study_block(frame))
-
-    alpha = studies.get("alpha")
+    questions = [
+        {
+            "title": question.title,
+            "claims": "\n".join(on_question(question, found.verdicts, plan, link)),
+            "rows": findings.rows_of(question, found.folder, link),
+            "repeat": question.repeat,
+        }
+        for question in load_questions()
+    ]
     blocks = {
-        "failed": first_lines(failed.values()),
-        "in_short": findings.in_short(verdicts),
-        "own": overview(verdicts, plan, drawn=False, page=f"{link}/claims.md"),
-        "drawn": overview(verdicts, plan, drawn=True, page=f"{link}/claims.md"),
-        "not_run": [not_run(counterparts(records, plan))],
+        "failed": first_lines(found.failed.values()),
+        "answer": found.answer(""),
+        "scope": findings.scope(found.records, plan),
+        "not_run": [not_run(found.paper)],
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
-        "readings_at_every_rate": findings.readings_at_every_rate(tables, plan),
-        "alpha": [findings.NONE] if alpha is None else findings.alpha_block(alpha, plan),
-        "swap": findings.swap_block(trusted(records, failed), plan),
+        "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
+        "studies": findings.studies_block(found.config.values, found.studies, link),
     }
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), undefined=StrictUndefined, autoescape=False
-    )
-    text = environment.get_template(TEMPLATE.name).render(
+    return rendered(
+        TEMPLATE,
         **{name: "\n".join(lines) for name, lines in blocks.items()},
-        about=took(read_json(folder / "provenance.json")),
-        folder=folder.as_posix(),
+        about=found.took,
+        folder=found.folder.as_posix(),
         link=link,
-        study=study,
+        questions=questions,
         remarks=remarks_on,
-        register=register(config, studies),
+        decisions={entry["id"]: entry for entry in entries()},
     )
-    return without_gaps(text)
 
 
-def read_studies(folder: Path, config: Config) -> dict[str, pd.DataFrame]:
-    """Studies of variants that are in the folder, by name, and `alpha`."""
-    found = {}
-    for name in (*config.values["studies"]["variants"], "alpha"):
-        path = folder / "studies" / f"{name}.csv"
-        if path.exists():
-            frame = pd.read_csv(path, dtype=TEXT)
-            found[name] = frame.rename(columns={"variant": "value"})
-    return found
-
-
-def register(config: Config, studies: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Every decision, with the studies that measured it."""
-    named = config.values["studies"]["variants"]
+def decisions(found: Gathered, out: Path) -> str:
+    """Page of every decision, with the studies that measured it."""
+    named = found.config.values["studies"]["variants"]
     by_id: dict[str, list[str]] = {"m2-alpha": ["alpha"], "diva-alpha": ["alpha"]}
     for name, study in named.items():
         for identity in study.get("deviations", []):
             by_id.setdefault(identity, []).append(name)
-    found = []
+    link = found.link_from(out.parent)
+    rows: list[dict[str, Any]] = []
     for entry in entries():
-        cells = {key: findings.in_cell(entry[key]) for key in ("paper", "ours")}
-        runs = [name for name in by_id.get(entry["id"], []) if name in studies]
-        measured = "; ".join(f"`study_{name}`, above" for name in runs)
-        found.append({**entry, **cells, "measured": measured})
-    return found
-
-
-def without_gaps(text: str) -> str:
-    """Text with at most one empty line in a row, where blocks were empty."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if line or (lines and lines[-1]):
-            lines.append(line)
-    return "\n".join(lines).rstrip() + "\n"
+        cells = {key: in_cell(entry[key]) for key in ("paper", "ours", "reason")}
+        runs = [name for name in by_id.get(entry["id"], []) if name in found.studies]
+        measured = ", ".join(f"[{name}]({link}/studies/{name}.md)" for name in runs)
+        rows.append({**entry, **cells, "measured": measured})
+    return rendered(DECISIONS, register=rows)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from workflow.reporting.records import Plan, collect
 from workflow.reporting.reference import DIGITS
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import tidy, wide
+from workflow.reporting.terms import terms
 from workflow.steps.command import LOG, add_settings_argument, run
 
 
@@ -25,13 +26,15 @@ def arguments(parser: ArgumentParser) -> None:
 def work(given: Namespace) -> None:
     """Write the table as tidy CSV, wide CSV, LaTeX and Markdown."""
     table, plan = TABLES[given.table], Plan(**given.settings)
-    frame = tidy(table, collect(given.results, plan), plan)
+    records = collect(given.results, plan)
+    frame = tidy(table, records, plan)
     with atomic_path(given.out / f"{table.name}.csv") as path:
         frame.to_csv(path, index=False, float_format=DIGITS)
     with atomic_path(given.out / f"{table.name}.wide.csv") as path:
         wide(table, frame, plan).to_csv(path, index=False, float_format=DIGITS)
     write_text(given.out / f"{table.name}.tex", latex(table, frame, plan))
-    write_text(given.out / f"{table.name}.md", markdown(table, frame, plan))
+    page = markdown(table, frame, plan, terms(table, records, plan))
+    write_text(given.out / f"{table.name}.md", page)
     missing = int(frame["mean"].isna().sum())
     LOG.info("%s: %d cells, %d missing", table.name, len(frame), missing)
 

@@ -1,0 +1,111 @@
+"""The ten sentences, from records whose verdicts are known."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from tests.workflow.judging import BETTER, FAILED_JUDGE, claim, plan, records, swaps
+from workflow.reporting.answer import LEADS, MOST, NAMED, answer
+from workflow.reporting.claims import EVERY
+from workflow.reporting.court import decide
+from workflow.reporting.tables import counterparts
+from workflow.reporting.verdicts import AGREES, DISAGREES
+
+OWN = {"datasets": ("mnist",), "rivals": ("m2",)}
+
+
+def sentences(frame: pd.DataFrame, *claims, **changes) -> list[str]:
+    asked = plan(**changes)
+    verdicts = decide(frame, asked, claims or [claim()])
+    return answer(verdicts, asked, counterparts(frame, asked), "page.md")
+
+
+def test_what_holds_is_said_with_its_numbers() -> None:
+    first, *middle, last = sentences(swaps(**BETTER))
+    assert first == (
+        "Of the 1 claims of the paper that a number can decide, none on the paper's own data and "
+        "1 on drawn stand-ins for CelebA (synthetic_faces; 3 seeds) were put to the test."
+    )
+    assert middle == [
+        "**Holds** on drawn stand-ins: that CCVAE swaps best (synthetic_faces 1.1 against M2's "
+        "2.12, better in 100% [54%, 100%] of trainings, p = 0.031)."
+    ]
+    assert last == (
+        "**Not decidable here**: 1 claim on CelebA and CheXpert themselves, which may not be "
+        "redistributed and were not run; 160 of the 160 cells of the paper's tables."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ccvae", "m2", "seeds", "lead", "junction"),
+    [
+        ([1.0, 1.1, 1.2], [2.0, 2.1, 2.2], 3, "**Holds**", "that"),
+        ([2.0, 2.1, 2.2], [1.0, 1.1, 1.2], 3, "**Fails**", "that"),
+        ([1.0, 2.0, 3.0], [2.0, 1.0, 4.0], 3, "**Undecided**", "whether"),
+        ([1.0], [2.0], 1, "**Too few seeds to decide, in favour**", "that"),
+        ([2.0], [1.0], 1, "**Too few seeds to decide, against**", "that"),
+    ],
+)
+def test_records_turn_the_sentence_around(ccvae, m2, seeds, lead, junction) -> None:
+    frame = swaps("mnist", ccvae=ccvae, m2=m2)
+    (_, sentence, _) = sentences(frame, claim(**OWN), seeds=seeds)
+    assert sentence.startswith(
+        f"{lead} on the paper's own data: {junction} CCVAE swaps best (MNIST"
+    )
+    assert ("better in" in sentence) == (seeds > 1), "a single training is no share"
+    assert ("p = " in sentence) == (seeds > 2)
+    assert ("would decide it" in sentence) == (lead == "**Undecided**")
+
+
+def test_at_every_f_and_over_all_f_are_told_apart_and_so_are_readings() -> None:
+    better = {"ccvae": [1.0, 1.1, 1.2, 1.3], "m2": [2.0, 2.1, 2.25, 2.3]}
+    (_, sentence, _) = sentences(swaps("mnist", **better), claim(**OWN, scope=EVERY), seeds=4)
+    assert "4 seeds at one f cannot decide it" in sentence
+    assert "over all f together: holds" in sentence
+    better["detached"] = [9.0, 9.1, 9.2, 9.3]
+    (_, sentence, _) = sentences(swaps("mnist", **better), claim(**OWN), seeds=4)
+    assert sentence.startswith("**Holds**")
+    assert "CCVAE, detached: fails" in sentence
+
+
+def test_what_is_not_decidable_says_why() -> None:
+    lacking = claim(id="style", metric=claim().metric, datasets=("fashion_mnist",))
+    frame = pd.concat([swaps(**BETTER), FAILED_JUDGE])
+    *others, last = sentences(frame, claim(), lacking)
+    assert len(others) == 1, "a judge that failed its gate decides nothing"
+    assert "1 claim for which nothing was run at all ([style](page.md#style))" in last
+    assert "verdicts whose judge failed its gate (synthetic_faces (drawn))" in last
+
+
+def test_there_are_never_more_than_ten_and_others_are_linked() -> None:
+    values: dict[tuple[str, str, str], list[float]] = {}
+    kinds = {
+        "holds": ([1.0, 1.1, 1.2], [2.0, 2.1, 2.2]),
+        "fails": ([2.0, 2.1, 2.2], [1.0, 1.1, 1.2]),
+        "open": ([1.0, 2.0, 3.0], [2.0, 1.0, 4.0]),
+        "for": ([1.0], [2.0]),
+        "against": ([2.0], [1.0]),
+    }
+    claims = []
+    for number in range(NAMED + 2):
+        for name, scores in kinds.items():
+            metric = type(claim().metric)(f"{name}{number}", "nats", lower_is_better=True)
+            for rate in ("0.06", "1.0"):
+                for model, found in zip(("ccvae", "m2"), scores, strict=True):
+                    values[model, metric.name, rate] = found
+            claims.append(claim(
+                id=metric.name, metric=metric, rivals=("m2",), datasets=("celeba", "mnist"),
+                shown=metric.name,
+            ))  # fmt: skip
+    frame = pd.concat([records(values, "mnist"), records(values, "synthetic_faces")])
+    found = sentences(frame, *claims)
+    assert len(found) == MOST
+    text = "\n".join(found)
+    for lead, _ in LEADS.values():
+        assert text.count(lead) == 2
+    assert len(re.findall(r"\*\*Holds\*\*[^\n]*likewise \[holds3\]\(page.md#holds3\)", text)) == 2
+    pointing = [s for s in found if LEADS[AGREES][0] in s]
+    assert all(LEADS[DISAGREES][0] in sentence for sentence in pointing)

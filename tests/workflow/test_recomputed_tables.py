@@ -1,0 +1,71 @@
+"""Every cell of the tables in the README, from the committed records alone."""
+
+from __future__ import annotations
+
+import re
+from statistics import fmean, stdev
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.workflow.recomputing import NAMES, RATE, REFERENCE, RESOURCES, ROOT, titles, values
+
+ROWS = {
+    "Majority class": "majority",
+    "Independent classifier": "judge",
+    "Real images, swap = the donor": "copy_characteristics",
+    "Mean image": "constant",
+    "Test images": "test_images",
+    "Another data set": "other_data",
+}
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
+def test_every_cell_of_the_tables_in_the_readme() -> None:
+    config = yaml.safe_load((REFERENCE / "config.yaml").read_text(encoding="utf-8"))
+    cells = values()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    paper = pd.read_csv(RESOURCES / "paper_tables.csv", dtype=RATE)
+    published = paper.set_index(["table", "metric", "dataset", "model", "supervision_rate"])[
+        "value"
+    ]
+    models = titles(config) | ROWS
+    seen = 0
+    for number, metrics in ((6, ["accuracy"]), (7, ["generation_accuracy", "mutual_information"])):
+        section = text.split(f"### Table {number}\n")[1].split("\n### ")[0].split("<!--")[0]
+        heads: list[tuple[str, str, str]] = []
+        for line in re.findall(r"^\| (.*) \|$", section, re.MULTILINE):
+            first, *row = (cell.strip() for cell in line.split(" | "))
+            if "f = " in line:
+                heads, dataset, rate = [], NAMES.get(first, ""), ""
+                for head in row:
+                    if name := re.match(r"(\w+), f = ", head):
+                        dataset = NAMES[name[1]]
+                    rate = (re.search(r"f = ([\d.]+)", head) or [rate, rate])[1]
+                    metric = metrics[1] if head == "MI" else metrics[0]
+                    heads.append((metric, dataset, rate))
+                continue
+            model = models[first]
+            for (metric, dataset, rate), cell in zip(heads, row, strict=True):
+                where = rate if first in titles(config) else ""
+                scores = cells.get(("", metric, dataset, model, where), [])
+                if not scores:
+                    assert cell == ""
+                    continue
+                system = config["model_settings"].get(model, {}).get("system", model)
+                printed = published.get((number, metric, dataset, system, rate))
+                assert cell.replace("*", "") == _written(scores, printed), (first, cell)
+                seen += 1
+    assert seen > 60
+
+
+def _written(scores: list[float], printed: float | None) -> str:
+    def digits(value: float) -> int:
+        return 4 if 0 < abs(value) < 0.01 else 3
+
+    places = digits(fmean(scores))
+    text = f"{fmean(scores):.{places}f}"
+    if len(scores) > 1:
+        text += f" ± {stdev(scores):.{places}f}"
+    return text if printed is None else f"{text} ({printed:.{digits(printed)}f})"

@@ -1,0 +1,189 @@
+"""Does the paper hold? At most ten sentences that follow from the verdicts by a rule.
+
+The first says what was put to the test. Then come, for the paper's own data and for drawn
+stand-ins apart, what holds, what fails, what is undecided, and what too few seeds point to: one
+sentence each, with the surest claims first. The last says what is not decidable here, and why.
+Every number is of the comparison that is least in favour of its claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from workflow.reporting.claims_markdown import (
+    grouped,
+    needed_in_words,
+    p_in_words,
+    share,
+    title_of,
+)
+from workflow.reporting.judges import UNJUDGED
+from workflow.reporting.names import STAND_INS, dataset_name, original_name
+from workflow.reporting.records import Plan
+from workflow.reporting.verdicts import (
+    AGREES,
+    ALL_RATES,
+    DISAGREES,
+    FAILS,
+    HOLDS,
+    NOT_MEASURED,
+    UNDECIDED,
+    Verdict,
+)
+
+MOST = 10
+NAMED = 3
+"""Claims that a sentence names with their numbers; others are linked."""
+KINDS = {False: "the paper's own data", True: "drawn stand-ins"}
+LEADS = {
+    HOLDS: ("**Holds**", "that"),
+    FAILS: ("**Fails**", "that"),
+    UNDECIDED: ("**Undecided**", "whether"),
+    AGREES: ("**Too few seeds to decide, in favour**", "that"),
+    DISAGREES: ("**Too few seeds to decide, against**", "that"),
+}
+
+Case = list[Verdict]
+"""Verdicts on one claim and data set, for each reading of CCVAE and scope; what the claim says of
+the paper's own reading comes first."""
+
+
+def answer(verdicts: Sequence[Verdict], plan: Plan, paper: pd.DataFrame, page: str) -> list[str]:
+    """Answer in at most `MOST` sentences.
+
+    Parameters
+    ----------
+    verdicts
+        From `workflow.reporting.court.decide`.
+    plan
+        What was asked for.
+    paper
+        From `workflow.reporting.tables.counterparts`.
+    page
+        Where each claim has its own place, for links; empty on that page.
+    """
+    cases = grouped(verdicts, lambda v: (v.claim.id, v.dataset))
+    sentences: dict[tuple[bool, str], str] = {}
+    for drawn in KINDS:
+        for outcome, (lead, junction) in LEADS.items():
+            found = [c for c in cases if (c[0].stand_in, c[0].outcome) == (drawn, outcome)]
+            if found:
+                claims = _listed(found, junction, plan, page)
+                sentences[drawn, outcome] = f"{lead} on {KINDS[drawn]}: {claims}."
+    for drawn in KINDS:
+        if len(sentences) > MOST - 2:
+            against = sentences.pop((drawn, DISAGREES), "")
+            sentences[drawn, AGREES] = f"{sentences[drawn, AGREES][:-1]}; {against}"
+    return [_tested(cases, plan), *sentences.values(), _open(cases, paper, page)]
+
+
+def _tested(cases: Sequence[Case], plan: Plan) -> str:
+    """What was put to the test, on which data."""
+    every = {case[0].claim.id for case in cases}
+    parts = []
+    for drawn, words in KINDS.items():
+        run = [case[0] for case in cases if case[0].run and case[0].stand_in == drawn]
+        names = list(dict.fromkeys(v.dataset for v in run))
+        if names and drawn:
+            words += f" for {' and '.join(map(original_name, names))}"
+        where = f" ({_names(names)}; {plan.seeds_in_words(names)})" if names else ""
+        parts.append(f"{len({v.claim.id for v in run}) or 'none'} on {words}{where}")
+    return (
+        f"Of the {len(every)} claims of the paper that a number can decide, {' and '.join(parts)} "
+        "were put to the test."
+    )
+
+
+def _names(datasets: Iterable[str]) -> str:
+    """Names in a sentence that has said already which data are drawn."""
+    return ", ".join(dataset_name(name).removesuffix(" (drawn)") for name in datasets)
+
+
+def _listed(found: Sequence[Case], junction: str, plan: Plan, page: str) -> str:
+    """Name the surest claims with their numbers, and link the others."""
+    by_claim = grouped_cases(sorted(found, key=lambda case: case[0].p or 0.0))
+    named = [
+        f"{junction} {cases[0][0].claim.plain} "
+        f"({'; '.join(in_numbers(case, plan) for case in cases)})"
+        for cases in by_claim[:NAMED]
+    ]
+    if others := [cases[0][0] for cases in by_claim[NAMED:]]:
+        named.append(f"likewise {_links(others, page)}")
+    return "; ".join(named)
+
+
+def grouped_cases(cases: Iterable[Case]) -> list[list[Case]]:
+    """Put the data sets of each claim together, in the order in which claims first come."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case[0].claim.id, []).append(case)
+    return list(found.values())
+
+
+def in_numbers(case: Case, plan: Plan) -> str:
+    """Numbers of one claim on one data set: "MNIST 0.96 against 0.91, better in ..."."""
+    first, others = case[0], case[1:]
+    c, name = first.decisive, _names([first.dataset])
+    if c is None:
+        return name
+    whom = f"{title_of(c.opponent, plan)}'s " if len(first.claim.rivals) > 1 else ""
+    words = [f"{name} {c.subject_mean:.3g} against {whom}{c.opponent_mean:.3g}"]
+    if c.supervision_rate != ALL_RATES:
+        words[0] += f" at f = {c.supervision_rate}"
+    if c.improvement is not None and first.claim.test != "similar":
+        words.append(f"better in {share(c)} of trainings")
+    if first.p is not None and not first.undecidable:
+        words.append(f"p = {p_in_words(first.p)}")
+    words += filter(None, [first.undecidable, needed_in_words(first)])
+    for other in filter(lambda other: other.run, others):
+        if other.subject == first.subject and other.outcome != first.outcome:
+            words.append(f"over all f together: {other.outcome}")
+        elif other.main and other.outcome != first.outcome:
+            words.append(f"{title_of(other.subject, plan)}: {other.outcome}")
+    return ", ".join(words)
+
+
+def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
+    """What is not decidable here, and why."""
+    by_claim = grouped_cases(cases)
+    run = [any(case[0].run for case in of_claim) for of_claim in by_claim]
+    own = [any(c[0].run and not c[0].stand_in for c in of_claim) for of_claim in by_claim]
+    away = sum(
+        not here and set(of_claim[0][0].claim.datasets) <= set(STAND_INS.values())
+        for here, of_claim in zip(own, by_claim, strict=True)
+    )
+    clauses = []
+    if away:
+        clauses.append(
+            f"{away} {_claims(away)} on CelebA and CheXpert themselves, which may not be "
+            "redistributed and were not run"
+        )
+    nowhere = [of_claim for here, of_claim in zip(run, by_claim, strict=True) if not here]
+    for why, here in (
+        ("whose measure no run has", True),
+        ("for which nothing was run at all", False),
+    ):
+        found = [
+            of_claim[0][0]
+            for of_claim in nowhere
+            if any(case[0].verdict == NOT_MEASURED for case in of_claim) == here
+        ]
+        if found:
+            clauses.append(f"{len(found)} {_claims(len(found))} {why} ({_links(found, page)})")
+    judged = [case[0] for case in cases if case[0].verdict == UNJUDGED]
+    if judged:
+        names = ", ".join(dict.fromkeys(dataset_name(v.dataset) for v in judged))
+        clauses.append(f"{len(judged)} verdicts whose judge failed its gate ({names})")
+    missing = int((~paper["run"]).sum())
+    clauses.append(f"{missing} of the {len(paper)} cells of the paper's tables")
+    return f"**Not decidable here**: {'; '.join(clauses)}."
+
+
+def _claims(count: int) -> str:
+    return "claim" if count == 1 else "claims"
+
+
+def _links(verdicts: Iterable[Verdict], page: str) -> str:
+    return ", ".join(f"[{v.claim.id}]({page}#{v.claim.id})" for v in verdicts)

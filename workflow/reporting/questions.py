@@ -1,0 +1,91 @@
+"""Each question about the paper: its claims, for each the sentence, numbers, verdict and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workflow.reporting.answer import KINDS, Case, grouped_cases
+from workflow.reporting.claims import Question
+from workflow.reporting.claims_markdown import (
+    budget,
+    counts_in_words,
+    grouped,
+    in_cell,
+    least_in_favour,
+    readings_in_words,
+    share,
+)
+from workflow.reporting.names import dataset_name
+from workflow.reporting.records import Plan
+from workflow.reporting.verdicts import NOT_MEASURED, NOT_RUN, Verdict
+
+
+def on_question(
+    question: Question, verdicts: Sequence[Verdict], plan: Plan, link: str
+) -> list[str]:
+    """Answer one question claim by claim.
+
+    Parameters
+    ----------
+    question
+        Which one.
+    verdicts
+        From `workflow.reporting.court.decide`.
+    plan
+        What was asked for.
+    link
+        Where the gathered folder is.
+    """
+    own = [v for v in verdicts if v.claim.question == question.id]
+    lines = [_in_short(own), ""]
+    for cases in grouped_cases(grouped(own, lambda v: (v.claim.id, v.dataset))):
+        lines += [*_on_claim(cases, plan, link), ""]
+    return lines[:-1]
+
+
+def _in_short(own: Sequence[Verdict]) -> str:
+    """Count the verdicts, on the paper's own data and on drawn data apart."""
+    parts = []
+    for drawn, words in KINDS.items():
+        counts = counts_in_words(v for v in own if v.stand_in == drawn and v.run)
+        parts.append(f"On {words}: {counts or 'nothing was run'}.")
+    return f"{' '.join(parts)} One verdict for each claim, data set and reading of CCVAE."
+
+
+def _on_claim(cases: Sequence[Case], plan: Plan, link: str) -> list[str]:
+    claim = cases[0][0].claim
+    lines = [
+        f'<a id="{claim.id}"></a>',
+        "",
+        f"### {claim.plain[0].upper()}{claim.plain[1:]}?",
+        "",
+        f"> {claim.statement} ({claim.where})",
+        "",
+    ]
+    run = [case for case in cases if case[0].run]
+    if run:
+        lines += ["| data | numbers, least in favour | verdict | budget |", "|---|---|---|---|"]
+    for case in run:
+        cells = [
+            dataset_name(case[0].dataset),
+            _numbers(case[0], plan),
+            readings_in_words(case, plan),
+            budget(case[0], plan),
+        ]
+        lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
+    if run:
+        lines.append("")
+    lacking = []
+    for words in (NOT_RUN, NOT_MEASURED):
+        names = [dataset_name(case[0].dataset) for case in cases if case[0].verdict == words]
+        if names:
+            lacking.append(f"{words.capitalize()}: {', '.join(names)}.")
+    decided = [f"Decided by: {claim.decided}", f"[Every comparison]({link}/claims.md#{claim.id})."]
+    return [*lines, " ".join([*lacking, *decided])]
+
+
+def _numbers(verdict: Verdict, plan: Plan) -> str:
+    words, c = least_in_favour(verdict, plan), verdict.decisive
+    if c is None or c.improvement is None or verdict.claim.test == "similar":
+        return words
+    return f"{words}; better in {share(c)} of {c.differences} pairs of trainings"
