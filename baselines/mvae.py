@@ -36,7 +36,7 @@ HIDDEN = 512
 
 
 def product_of_experts(*experts: Gaussian) -> Gaussian:
-    """Renormalised product of Gaussian densities and of the prior N(0, I), section 2.1.
+    """Renormalised product of Gaussian densities and of the prior N(0, I), MVAE's section 2.1.
 
     Precisions add up, and the mean is the precision-weighted mean; the prior expert pulls it
     towards 0 and keeps the scale at most 1.

@@ -1,9 +1,9 @@
 """The judge: a classifier, independent of every model, that the measures of the paper rest on.
 
-Sections 6.2 to 6.4 of the paper put reconstructed, swapped and generated images before "a
-pre-trained classifier" and read its log-probabilities. A difference of log-probabilities grows in
-proportion to the logits, so the judge's are calibrated by temperature scaling on validation data
-(Guo et al., arXiv:1706.04599), one temperature per binary label (deviation: judge).
+The paper puts swapped images (section 6.4), interventions (Appendix D.1) and generated images (D.4
+and D.6) before "a pre-trained classifier" and reads what it says. A difference of log-probabilities
+grows in proportion to the logits, so the judge's are calibrated by temperature scaling on
+validation data (Guo et al., arXiv:1706.04599), one temperature per binary label (deviation: judge).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""A sparse variational Gaussian process in place of the judge's last layer (section 6.4, Table 7).
+r"""A sparse variational Gaussian process in place of the judge's last layer (App. D.6, Table 7).
 
 The paper replaces the last linear layer of a trained classifier with a sparse variational GP of
 200 inducing points (Hensman et al., AISTATS 2015, arXiv:1411.2005) and keeps the rest frozen. Every

@@ -1,4 +1,4 @@
-r"""Which latents know which labels: a check of "isolated" in sections 4.2 and 6.4.
+r"""Which latents know which labels: a check of "isolate" in sections 4.1 and 6.
 
 The paper has no such figure (deviation: leakage-probe). Logistic regression is fitted from groups
 of latents to each label on one set of images and scored on another. A probe's score is balanced

@@ -1,4 +1,4 @@
-r"""Mutual information between label and parameters: how unsure the judge is (section 6.4, Table 7).
+r"""Mutual information between label and parameters: how unsure the judge is (App. D.6, Table 7).
 
 I(y, \omega | x, D) = H[p(y | x, D)] - E_{p(\omega | D)} H[p(y | x, \omega)], in nats, after
 Gal (2016) and Smith and Gal (arXiv:1803.08533). Images that look like the training data have
