@@ -30,7 +30,7 @@ def test_what_holds_is_said_with_its_numbers() -> None:
         "1 on drawn stand-ins for CelebA (synthetic_faces; 3 seeds) were put to the test."
     )
     assert middle == [
-        "**Holds** on drawn stand-ins: that CCVAE swaps best (synthetic_faces 1.1 against M2's "
+        "**Holds** on drawn stand-ins: that CCVAE swaps best (synthetic_faces 1.10 against M2's "
         "2.12, better in 100% [54%, 100%] of trainings, p = 0.031)."
     ]
     assert last == (

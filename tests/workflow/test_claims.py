@@ -19,6 +19,9 @@ from tests.workflow.judging import (
     swaps,
     verdict_of,
 )
+from workflow.config import Config
+from workflow.figures.catalogue import FIGURES
+from workflow.planning.overlay import merged_config
 from workflow.reporting.claims import (
     CLAIMS,
     EVERY,
@@ -101,6 +104,16 @@ def test_the_shipped_claims_are_whole():
             assert each.margin.because.endswith(".")
         # A table has no direction where neither end is better.
         assert directions.get(each.metric.name) in (None, each.metric.lower_is_better)
+
+
+def test_what_repeats_a_question_are_targets_and_its_rows_are_files():
+    studies = Config(merged_config([], [])).values["studies"]
+    targets = {f"study_{name}" for name in (*studies["variants"], "alpha", "gradients")}
+    for question in load_questions():
+        for target in question.repeat.split():
+            assert target in targets | set(TABLES) | set(FIGURES), target
+        assert set(question.tables) <= set(TABLES)
+        assert set(question.studies) <= {*studies["variants"], "alpha", "gradients_summary"}
 
 
 def test_margins_are_the_papers_own_differences():

@@ -129,7 +129,7 @@ def in_numbers(case: Case, plan: Plan) -> str:
     if c is None:
         return name
     whom = f"{title_of(c.opponent, plan)}'s " if len(first.claim.rivals) > 1 else ""
-    words = [f"{name} {c.subject_mean:.3g} against {whom}{c.opponent_mean:.3g}"]
+    words = [f"{name} {_digits(c.subject_mean)} against {whom}{_digits(c.opponent_mean)}"]
     if c.supervision_rate != ALL_RATES:
         words[0] += f" at f = {c.supervision_rate}"
     if c.improvement is not None and first.claim.test != "similar":
@@ -143,6 +143,11 @@ def in_numbers(case: Case, plan: Plan) -> str:
         elif other.main and other.outcome != first.outcome:
             words.append(f"{title_of(other.subject, plan)}: {other.outcome}")
     return ", ".join(words)
+
+
+def _digits(value: float | None) -> str:
+    """Three digits, zeros at the end included."""
+    return f"{value or 0.0:#.3g}".rstrip(".")
 
 
 def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:

@@ -20,6 +20,32 @@ from workflow.reporting.records import Plan
 from workflow.reporting.verdicts import NOT_MEASURED, NOT_RUN, Verdict
 
 
+def claims_at_a_glance(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[str]:
+    """A row per claim, by question, with what the paper's own reading says on each data set.
+
+    Parameters
+    ----------
+    questions
+        In order.
+    verdicts
+        From `workflow.reporting.court.decide`.
+    """
+    heads = [words[0].upper() + words[1:] for words in KINDS.values()]
+    lines = [f"| claim | {' | '.join(heads)} |", "|---|---|---|"]
+    for question in questions:
+        lines.append(f"| [**{question.title}**](#{question.id}) | | |")
+        own = [v for v in verdicts if v.claim.question == question.id]
+        for cases in grouped_cases(grouped(own, lambda v: (v.claim.id, v.dataset))):
+            claim = cases[0][0].claim
+            cells = [f"[{claim.id}](#{claim.id})"]
+            for drawn in KINDS:
+                first = [case[0] for case in cases if case[0].stand_in == drawn and case[0].run]
+                words = "; ".join(f"{dataset_name(v.dataset)}: {v.verdict}" for v in first)
+                cells.append(words.replace(" (drawn)", "") or NOT_RUN)
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
 def on_question(
     question: Question, verdicts: Sequence[Verdict], plan: Plan, link: str
 ) -> list[str]:

@@ -18,14 +18,19 @@ SPECIAL = {
 }
 HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[utf8]{inputenc}
-\usepackage[T1]{fontenc}
-\usepackage[margin=2cm]{geometry}
+\usepackage[margin=1.2cm]{geometry}
 \usepackage{tabularx}
 \setlength{\parindent}{0pt}
-\setlength{\parskip}{4pt}
+\setlength{\parskip}{2pt}
+\renewcommand{\labelitemi}{$\bullet$}
+\makeatletter
+\renewcommand\section{\@startsection{section}{1}{0pt}{-4pt}{2pt}{\normalsize\bfseries}}
+\renewcommand\subsection{\@startsection{subsection}{2}{0pt}{-3pt}{1pt}{\small\bfseries}}
+\makeatother
 \pagestyle{empty}
 \sloppy
 \begin{document}
+\footnotesize
 """
 
 
@@ -67,7 +72,10 @@ def _block(lines: list[str]) -> str:
         if re.match(marker, lines[0]):
             items = re.split(rf"(?:^|\n){marker}", "\n".join(lines))[1:]
             words = "\n".join(rf"\item {inline(' '.join(item.split()))}" for item in items)
-            return rf"\begin{{{kind}}}\setlength{{\itemsep}}{{0pt}}" + f"\n{words}\n\\end{{{kind}}}"
+            return (
+                rf"\begin{{{kind}}}\setlength{{\itemsep}}{{0pt}}\setlength{{\parskip}}{{0pt}}"
+                + f"\n{words}\n\\end{{{kind}}}"
+            )
     return inline(" ".join(lines))
 
 

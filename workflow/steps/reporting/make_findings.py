@@ -13,7 +13,7 @@ from workflow.reporting.claims_markdown import in_cell, not_run
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import first_lines, trusted
 from workflow.reporting.pages import rendered
-from workflow.reporting.questions import on_question
+from workflow.reporting.questions import claims_at_a_glance, on_question
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
 from workflow.steps.command import LOG, run
@@ -55,6 +55,7 @@ def page(found: Gathered, out: Path) -> str:
 
     questions = [
         {
+            "id": question.id,
             "title": question.title,
             "claims": "\n".join(on_question(question, found.verdicts, plan, link)),
             "rows": findings.rows_of(question, found.folder, link),
@@ -66,6 +67,7 @@ def page(found: Gathered, out: Path) -> str:
         "failed": first_lines(found.failed.values()),
         "answer": found.answer(""),
         "scope": findings.scope(found.records, plan),
+        "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),

@@ -19,7 +19,7 @@ from workflow.steps.command import LOG, run
 
 TEMPLATE = "summary.md.j2"
 LATEX = "pdflatex"
-NO_LATEX = f"no PDF: {LATEX} is not installed (Debian: texlive-latex-extra); %s says the same"
+NO_LATEX = f"no PDF: {LATEX} is not installed (Debian: texlive-latex-base); %s says the same"
 
 
 def arguments(parser: ArgumentParser) -> None:
