@@ -96,7 +96,9 @@ def test_every_step_is_run_by_a_rule_or_the_makefile():
 def test_readme_names_targets_and_files_that_exist():
     text = (ROOT / "README.md").read_text()
     for link in re.findall(r"\]\(((?!http)[^)]+)\)", text):
-        assert (ROOT / link).exists(), link
+        path, _, place = link.partition("#")
+        assert (ROOT / path).exists(), link
+        assert not place or f'<a id="{place}">' in (ROOT / path).read_text(), link
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", text, flags=re.M):
         assert f"\n{target}:" in makefile, target

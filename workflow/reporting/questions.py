@@ -37,13 +37,16 @@ def claims_at_a_glance(questions: Sequence[Question], verdicts: Sequence[Verdict
         own = [v for v in verdicts if v.claim.question == question.id]
         for cases in grouped_cases(grouped(own, lambda v: (v.claim.id, v.dataset))):
             claim = cases[0][0].claim
-            cells = [f"[{claim.id}](#{claim.id})"]
-            for drawn in KINDS:
-                first = [case[0] for case in cases if case[0].stand_in == drawn and case[0].run]
-                words = "; ".join(f"{dataset_name(v.dataset)}: {v.verdict}" for v in first)
-                cells.append(words.replace(" (drawn)", "") or NOT_RUN)
+            cells = [f"[{claim.plain}](#{claim.id})"]
+            cells += [_first([c[0] for c in cases if c[0].stand_in == drawn]) for drawn in KINDS]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _first(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts on each data set; where nothing has one, why not."""
+    run = [f"{dataset_name(v.dataset)}: {v.verdict}" for v in verdicts if v.run]
+    return "; ".join(run).replace(" (drawn)", "") or ", ".join({v.verdict: 0 for v in verdicts})
 
 
 def on_question(
