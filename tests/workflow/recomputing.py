@@ -21,13 +21,19 @@ def titles(config: dict) -> dict[str, str]:
     return {config["model_settings"][name]["title"]: name for name in config["models"]}
 
 
-def values() -> dict[tuple[str, str, str, str, str], list[float]]:
-    """(study, metric, data set, model or variant, f) -> values of the seeds, in order."""
+def values(*, readable: bool = True) -> dict[tuple[str, str, str, str, str], list[float]]:
+    """(study, metric, data set, model or variant, f) -> values of the seeds, in order.
+
+    Claims rest on the labels that the judge can read; tables show all.
+    """
     records = pd.read_csv(REFERENCE / "records.csv", dtype=RATE)
     found: dict[tuple[str, str, str, str, str], list[float]] = defaultdict(list)
     for row in records.sort_values("seed").to_dict("records"):
         rate = "" if pd.isna(row["supervision_rate"]) else row["supervision_rate"]
         found["", row["metric"], row["dataset"], row["model"], rate].append(row["value"])
+    for study, metric, *where in list(found) if readable else ():
+        if metric.endswith("_readable"):
+            found[study, metric.removesuffix("_readable"), *where] = found[study, metric, *where]
     for path in (REFERENCE / "studies").glob("*.csv"):
         for row in pd.read_csv(path, dtype=RATE).to_dict("records"):
             where = row["dataset"], row["supervision_rate"]

@@ -1,0 +1,209 @@
+"""The other sentences of docs/findings.md, from the committed records alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from statistics import fmean, stdev
+
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from tests.workflow.recomputing import NAMES, RATE, REFERENCE, RESOURCES, ROOT, titles, values
+
+pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict:
+    return values(readable=False)
+
+
+@pytest.fixture(scope="module")
+def config() -> dict:
+    return yaml.safe_load((REFERENCE / "config.yaml").read_text(encoding="utf-8"))
+
+
+def part(text: str, heading: str) -> str:
+    return re.split(r"\n#+ ", text.split(f"# {heading}\n")[1])[0]
+
+
+def dataset_of(words: str) -> str:
+    return NAMES.get(words, words.removesuffix(" (drawn)"))
+
+
+def published() -> pd.Series:
+    paper = pd.read_csv(RESOURCES / "paper_tables.csv", dtype=RATE)
+    keys = ["metric", "dataset", "model", "supervision_rate"]
+    return paper[paper["table"].isin([6, 7])].set_index(["table", *keys])["value"]
+
+
+def fact(name: str, cells: dict) -> float:
+    """What a remark's fact is, see workflow/resources/remarks.yaml."""
+    kind, *rest = name.split("/")
+    if kind == "study":
+        study, dataset, rate, variant, metric = rest
+        return fmean(cells[study, metric, dataset, variant, rate])
+    dataset, model, rate, metric = rest
+    if kind == "run":
+        return fmean(cells["", metric, dataset, model, rate])
+    found = published().xs((metric, dataset, model, rate), level=(1, 2, 3, 4))
+    return float(found.iloc[0])
+
+
+def test_every_number_of_a_remark(text, cells) -> None:
+    remarks = yaml.safe_load((RESOURCES / "remarks.yaml").read_text(encoding="utf-8"))
+    shown = 0
+    for remark in remarks:
+        words = " ".join(remark["text"].split())
+        filled = re.sub(r"\{([^{}]+)\}", lambda m: f"{fact(m[1], cells):.3f}", words)
+        shown += f"* {filled}\n" in text
+        ends = [
+            [fact(end, cells) if isinstance(end, str) else end for end in (r["higher"], r["lower"])]
+            for r in remark["requires"]
+        ]
+        stands = all(
+            high - low > r.get("by", 0)
+            for (high, low), r in zip(ends, remark["requires"], strict=True)
+        )
+        assert stands == (f"* {filled}\n" in text), remark["id"]
+    assert shown > 5
+
+
+def test_every_change_that_a_study_made(text, cells) -> None:
+    section = part(text, "What every other open choice moves")
+    names = {
+        "Accuracy": "accuracy",
+        "Generation accuracy": "generation_accuracy",
+        "Swap, normalised": "swap_normalised",
+    }
+    study, seen = "", 0
+    for line in section.splitlines():
+        if head := re.match(r"\* .* `study_(\w+)`\)", line):
+            study = head[1]
+        elif row := re.match(r"  \* (.+?), f = ([\d.]+): (.*)", line):
+            dataset = dataset_of(row[1])
+            for label, base, changes in re.findall(
+                r"([A-Z][^.:]*?) against `(\w+)`: ([^:]*?)\.(?= [A-Z]|$)", row[3]
+            ):
+                metric = names[label]
+                first = fmean(cells[study, metric, dataset, base, row[2]])
+                moved = {
+                    key[3]: fmean(found) - first
+                    for key, found in cells.items()
+                    if (key[0], key[1], key[2], key[4]) == (study, metric, dataset, row[2])
+                    and key[3] != base
+                }
+                ends = re.findall(r"`(\w+)` (?:(higher|lower) by ([\d.]+)|the same)", changes)
+                for variant, way, amount in ends:
+                    assert moved[variant] in (min(moved.values()), max(moved.values()))
+                    if way:
+                        assert (moved[variant] > 0) == (way == "higher")
+                        assert float(amount) == pytest.approx(abs(moved[variant]), abs=5.1e-4)
+                    else:
+                        assert abs(moved[variant]) < 5e-4
+                if not ends:
+                    assert changes == "nothing moves it"
+                    assert max(map(abs, moved.values())) < 5e-4
+                seen += 1
+    assert seen >= 9
+
+
+def test_every_count_against_the_paper(text, cells, config) -> None:
+    section = part(text, "Against the paper's numbers")
+    paper, metrics = published(), {6: "accuracy", 7: "generation_accuracy"}
+    rows = re.findall(
+        r"\| Table (\d), accuracy: (.+?) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (.*?) \|", section
+    )
+    assert len(rows) == 6
+    for number, title, *counts, largest in rows:
+        model, metric = titles(config)[title], metrics[int(number)]
+        system = config["model_settings"][model]["system"]
+        found: dict[str, int] = defaultdict(int)
+        short = {}
+        for (table, name, dataset, whose, rate), value in paper.items():
+            if (table, name, whose) != (int(number), metric, system):
+                continue
+            scores = cells["", metric, dataset, model, rate]
+            n = len(scores)
+            short[dataset, rate] = value - fmean(scores)
+            if n < 3:
+                found["too few"] += 1
+                continue
+            t = stats.t.ppf(0.975, n - 1)
+            reach = t * stdev(scores) * math.sqrt(1 + 1 / n) + 0.0005
+            gap = short[dataset, rate]
+            found["worse" if gap > reach else "better" if gap < -reach else "as good"] += 1
+        order = ("better", "as good", "worse", "too few")
+        assert [int(c) for c in counts] == [found[word] for word in order]
+        if largest == "None.":
+            assert max(short.values()) <= 0
+        else:
+            gap, mean, std, value, data, rate = re.fullmatch(
+                r"([\d.]+): ([\d.]+) ± ([\d.]+) against the paper's ([\d.]+), (\w+), f = ([\d.]+)",
+                largest,
+            ).groups()
+            where = NAMES[data], rate
+            scores = cells["", metric, where[0], model, rate]
+            assert short[where] == max(short.values())
+            assert [gap, mean, std, value] == [
+                f"{number:.3f}"
+                for number in (
+                    short[where],
+                    fmean(scores),
+                    stdev(scores),
+                    paper[int(number), metric, where[0], system, rate],
+                )
+            ]
+
+
+@pytest.mark.parametrize("page", ["findings", "summary"])
+def test_every_number_of_the_scope(page) -> None:
+    records = pd.read_csv(REFERENCE / "records.csv", dtype=RATE)
+    runs = pd.read_csv(REFERENCE / "runs.csv")
+    rows = re.findall(
+        r"\| (\S+(?: \(drawn\))?) \| (\d+) \| (one|\d+) seeds?[^|]* \| "
+        r"([\d,]+)(?: to ([\d,]+))? \| (.*) \|",
+        part((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), "Scope"),
+    )
+    assert len(rows) == records["dataset"].nunique()
+    for data, models, seeds, least, most, judge in rows:
+        dataset = dataset_of(data)
+        own = records[(records["dataset"] == dataset) & records["seed"].notna()]
+        assert int(models) == own["model"].nunique()
+        assert seeds.replace("one", "1") == str(own["seed"].nunique())
+        seen = runs[runs["run"].str.startswith(f"runs/{dataset}/")]["images_seen"].dropna()
+        assert least == f"{seen.min():,.0f}"
+        assert (most or least) == f"{seen.max():,.0f}"
+        of_judge = records[(records["dataset"] == dataset) & (records["model"] == "judge")]
+        scores = of_judge.set_index("metric")["value"]
+        for name, value in re.findall(r"((?:balanced )?accuracy) ([\d.]+)", judge):
+            assert value == f"{scores[name.replace(' ', '_')]:.3f}"
+
+
+def test_which_model_each_definition_of_the_swap_score_puts_first(text, cells, config) -> None:
+    section = part(text, 'What "difference in log-probabilities" of swaps means')
+    by_title = titles(config)
+    for data, rate, words in re.findall(r"^\* (.+?), f = ([\d.]+): (.*)$", section, re.MULTILINE):
+        found: dict[str, set[str]] = defaultdict(set)
+        for metric in {k[1] for k in cells if k[1].startswith("swap") and k[0] == ""}:
+            scores = {
+                model: fmean(cells["", metric, dataset_of(data), model, rate])
+                for model in by_title.values()
+                if cells.get(("", metric, dataset_of(data), model, rate))
+            }
+            if scores:
+                found[metric].add(min(scores, key=scores.__getitem__))
+        if said := re.match(r"All definitions have (.+?) first;", words):
+            assert found["swap"] == {by_title[said[1]]}
+        for title, metrics in re.findall(r"(?:: |; )(.+?) by ((?:`\w+`(?:, )?)+)", words):
+            for metric in re.findall(r"`(\w+)`", metrics):
+                assert found[metric] == {by_title[title]}
