@@ -25,7 +25,12 @@ def terms(table: Table, records: pd.DataFrame, plan: Plan) -> str:
     for model, described in plan.models.items():
         own = shown[shown["model"] == model]
         total, of_label = described.get("latents", {}).get(table.kind, (None, None))
-        if own.empty or total is None or not table.shows(described["system"]):
+        rows = [
+            dataset
+            for dataset in own["dataset"].unique()
+            if table.shows(described["system"], plan.lacking(model, dataset))
+        ]
+        if total is None or not rows:
             continue
         words = f"{of_label} of {total}" if of_label else f"none of {total}"
         clauses.setdefault(f"{words}, {_images(own['images_seen'])}", []).append(described["title"])
