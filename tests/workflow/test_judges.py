@@ -183,6 +183,11 @@ def test_the_front_page_begins_with_it(made, tmp_path):
     assert items[0].startswith("The judge of synthetic_faces (drawn) <b>failed its gate</b>")
     assert "synthetic_faces (drawn) cannot be relied on for Pale Skin" in text
     assert UNJUDGED in next(item for item in items if "#claims" in item)
+    assert items[1].startswith("Of the ")
+    holds = next(item for item in items if item.startswith("<b>Holds</b> on the paper's own data"))
+    assert "MNIST 0.900 against 0.500" in holds
+    anchors = re.findall(r'href="#([\w-]+)"', " ".join(items))
+    assert all(f'id="{anchor}"' in text for anchor in anchors)
 
 
 def test_the_reference_the_readme_and_the_findings_begin_with_it(made, tmp_path):

@@ -13,6 +13,7 @@ from datasets.readers import READERS
 from workflow.config import Run
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
+from workflow.reporting.paper_layout import in_paper_layout
 from workflow.reporting.records import Plan, collect
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import TIDY, paper_values, tidy, wide
@@ -299,3 +300,18 @@ def test_the_terms_of_a_comparison_stand_below_it():
     assert "CCVAE: 64 of 64, not recorded" in terms(TABLES["table7"], unknown, asked)
     assert terms(TABLE1, seen, asked) == ""
     assert terms(TABLES["table7"], seen, plan()) == "", "older plans do not know"
+
+
+def test_what_rests_on_a_failed_judge_says_so_in_the_papers_layout(tmp_path):
+    for rate, seed in (("0.06", 0), ("0.06", 1), ("1.0", 0), ("1.0", 1)):
+        for model in ("ccvae", "m2_100%"):
+            run = Run("mnist", model, rate, seed)
+            write_run(tmp_path, run, generation_accuracy=0.5, mutual_information=0.02)
+    table = TABLES["table7"]
+    frame = tidy(table, collect(tmp_path, plan()), plan())
+    fine = "\n".join(in_paper_layout(table, frame, plan()))
+    assert "| MNIST | f = 0.06, Acc | MI | f = 1.0, Acc | MI |" in fine
+    assert "| CCVAE | 0.500 ± 0.000 (0.954) | 0.020 ± 0.000 (0.014) |" in fine
+    frame["judge_failed"] = "The judge of MNIST failed its gate: so."
+    failed = in_paper_layout(table, frame, plan())
+    assert failed[2] == "The judge of MNIST **failed its gate**: so."

@@ -6,10 +6,11 @@ from itertools import product
 
 import pandas as pd
 
+from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import Plan
-from workflow.reporting.render import BOLD, cell_at, cell_text, number, row_name
+from workflow.reporting.render import BOLD, cell_at, cell_text, number, reservations, row_name
 
 SHORT = {"accuracy": "Acc", "generation_accuracy": "Acc", "mutual_information": "MI"}
 """The paper's own heads of columns."""
@@ -33,7 +34,8 @@ def in_paper_layout(table: Table, frame: pd.DataFrame, plan: Plan) -> list[str]:
     metrics = [metric for metric in table.metrics if metric.name in set(frame["metric"])]
     datasets = list(dict.fromkeys(frame["dataset"]))
     blocks = [[name] for name in datasets] if len(metrics) > 1 else [datasets]
-    lines = [f"### {table.heading}", "", _caption(table, frame, plan, metrics)]
+    lines = [f"### {table.heading}", "", *first_lines(reservations(frame))]
+    lines.append(_caption(table, frame, plan, metrics))
     for block in blocks:
         columns = list(product(block, plan.rates, metrics))
         heads = [_head(*column, plan, alone=len(metrics) == 1) for column in columns]

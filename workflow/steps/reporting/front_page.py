@@ -1,4 +1,4 @@
-"""Write the front page: what was run, which claims held, and every table."""
+"""Write the front page: whether the paper holds, what was run, and every table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccvae.files import read_json, write_text
+from workflow.reporting.answer import answer
 from workflow.reporting.claims import load_claims
 from workflow.reporting.claims_markdown import QUESTIONS, counts_in_words
 from workflow.reporting.court import decide
@@ -17,6 +18,7 @@ from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.page import page
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan
+from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import Verdict
 from workflow.steps.command import add_settings_argument, run
 from workflow.studies.seeds import read_studies
@@ -45,13 +47,15 @@ def work(given: Namespace) -> None:
         for name in (*given.tables, CAPABILITIES)
     ]
     failed = failed_judges(records).values()
+    verdicts = decide(records, plan, load_claims(), read_studies(results / "studies"))
     summary = [
         *filter(None, first_lines(failed)),
+        *answer(verdicts, plan, counterparts(records, plan), page=""),
         what_was_run(records, plan),
         *(about_data(results, dataset) for dataset in plan.datasets),
         *unreadable_labels(records).values(),
         how_it_was_run(records),
-        about_claims(decide(records, plan, load_claims(), read_studies(results / "studies"))),
+        about_claims(verdicts),
     ]
     links = [f"[{TABLES[name].heading}](#{name})" for name in given.tables]
     links.append(f"[who can do what](#{CAPABILITIES})")

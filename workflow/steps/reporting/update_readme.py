@@ -68,8 +68,9 @@ def _results(found: Gathered, home: Path) -> list[str]:
     for name in SHOWN:
         path = found.folder / "tables" / f"{name}.csv"
         if path.exists():
-            frame = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=[""])
-            frame["supervision_rate"] = frame["supervision_rate"].fillna("")
+            frame = pd.read_csv(path, dtype=TEXT | {"judge_failed": str})
+            for words in ("supervision_rate", "judge_failed"):
+                frame[words] = frame[words].fillna("")
             parts.append("\n".join(in_paper_layout(TABLES[name], frame, found.plan)))
             parts.append(terms(TABLES[name], found.records, found.plan))
     others = ", ".join(
