@@ -97,6 +97,8 @@ def test_networks_are_compiled_for_training_alone(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
+# The compiler looks at `.grad` of what is no leaf.
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
 def test_compiled_networks_compute_the_same() -> None:
     numerics = Numerics(compile="default")
     plain, compiled = (
