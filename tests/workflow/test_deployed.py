@@ -133,7 +133,7 @@ def test_results_lie_in_the_working_directory_and_defaults_beside_the_suite(how,
     else:
         done = snakemake("--snakefile", str(ROOT / "Snakefile"), *chosen, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train"] == 20
+    assert jobs(done.stdout)["train"] == 10
     assert not (tmp_path / "results").exists()
     assert f"Working directory: {tmp_path}" in done.stdout + done.stderr
 
