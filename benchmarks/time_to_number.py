@@ -18,13 +18,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.curves import FACES, Cell, Curve, reached, targets
 from benchmarks.released_recipe import ReleasedTrainer
 from benchmarks.time_to_number_page import write_page
 from ccvae.allocator import keep_freed_memory
@@ -43,7 +44,6 @@ from workflow.config import Config, Run, subset_seed
 from workflow.load import load_judge
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
-from workflow.reporting.tables import paper_values
 from workflow.steps.training.train import make_trainer
 from workflow.tensors import save_tensors
 
@@ -54,88 +54,11 @@ LOOKS = {"suite": 25, "released": 100}
 """How often a training is looked at: the released one every epoch."""
 SWAP_PAIRS = 500
 SAVE_EVERY_S = 60.0
-FACES = "synthetic_faces"
-BALANCED_ACCURACY = 0.90
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A data set at a supervision rate."""
-
-    dataset: str
-    rate: str
-
-    @property
-    def name(self) -> str:
-        """As on the command line, and of its files."""
-        return f"{self.dataset}-{self.rate}"
-
 
 CELLS = (
     *(Cell(dataset, f) for dataset in ("mnist", "fashion_mnist") for f in ("0.06", "0.004", "1.0")),
     Cell(FACES, "1.0"),
 )
-
-
-@dataclass
-class Curve:
-    """What was seen of one training.
-
-    Attributes
-    ----------
-    cell, recipe
-        Of what.
-    steps
-        Of the whole training.
-    points
-        By look: `step`, `cpu_s` of all steps until then, and measures on validation images.
-    machine
-        Where it ran.
-    complete
-        Whether it has come to its end, to what was asked for, or to the most that it may take.
-    """
-
-    cell: str
-    recipe: str
-    steps: int
-    points: list[dict[str, float]] = field(default_factory=list)
-    machine: dict[str, Any] = field(default_factory=dict)
-    complete: bool = False
-
-
-def targets(cell: Cell, suite: Curve | None) -> dict[str, float]:
-    """What validation images must show: the paper's accuracy, or on drawn faces what stands for it.
-
-    There the difference of log-probabilities under swaps (lower is better) must be at most what the
-    suite's own training ends with.
-
-    Parameters
-    ----------
-    cell
-        Where.
-    suite
-        The suite's curve, once complete.
-    """
-    if cell.dataset == FACES:
-        ends = {"swap": suite.points[-1]["swap"]} if suite is not None else {}
-        return {"balanced_accuracy": BALANCED_ACCURACY, **ends}
-    values = paper_values()
-    found = values[
-        (values["metric"] == "accuracy")
-        & (values["dataset"] == cell.dataset)
-        & (values["model"] == "ccvae")
-        & (values["supervision_rate"] == cell.rate)
-    ]
-    return {"accuracy": float(found["value"].item())}
-
-
-def reached(point: dict[str, float], wanted: dict[str, float]) -> bool:
-    """Whether a look shows all that is wanted."""
-    lower = ("swap",)
-    return all(
-        point[name] <= value if name in lower else point[name] >= value
-        for name, value in wanted.items()
-    )
 
 
 def settings_of(cell: Cell, recipe: str, changes: Sequence[str]) -> dict[str, Any]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from benchmarks.common import table
+from benchmarks.curves import Cell, Curve
 from ccvae.files import atomic_path, write_text
 
-if TYPE_CHECKING:
-    from benchmarks.time_to_number import Cell, Curve
-
-Curves = Mapping[tuple[str, str], "Curve"]
+Curves = Mapping[tuple[str, str], Curve]
 Wanted = dict[str, float]
 NOT_MEASURED = "not measured"
 COLOURS = {"suite": "#33658a", "released": "#f26419"}

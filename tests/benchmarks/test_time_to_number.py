@@ -11,18 +11,9 @@ import pytest
 import torch
 
 from benchmarks import time_to_number
+from benchmarks.curves import Cell, Curve, reached, targets
 from benchmarks.released_recipe import ReleasedRecipe
-from benchmarks.time_to_number import (
-    CELLS,
-    Cell,
-    Curve,
-    left,
-    measure_cell,
-    reached,
-    read_curves,
-    settings_of,
-    targets,
-)
+from benchmarks.time_to_number import CELLS, left, measure_cell, read_curves, settings_of
 from benchmarks.time_to_number_page import lines_of, write_page
 from ccvae.model import CCVAE
 from ccvae.networks import Conv28

@@ -145,7 +145,7 @@ export function reading(title, names, before, after, asked, than) {
     ? `the judge’s log-probability of ${asked.map(change).join(", ")}`
     : "";
   const rest = asked.length
-    ? ["moved as well", "nothing else moved by a nat"]
-    : [`other than ${than}`, `by a nat nothing is other than ${than}`];
+    ? ["moved as well", "no other label moved by a nat"]
+    : [`other than ${than}`, `no label differs from ${than} by a nat`];
   return `${title}: ${[first, others ? `${rest[0]}: ${others}` : rest[1]].filter(Boolean).join("; ")}.`;
 }
