@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.workflow.running import ROOT
 from workflow.planning import surroundings
-from workflow.planning.surroundings import missing_cache
+from workflow.planning.surroundings import closed_state, missing_cache
 
 
 @pytest.fixture
@@ -55,3 +60,37 @@ def test_what_records_will_say_of_the_code(state, sentence, monkeypatch):
     monkeypatch.setattr(surroundings, "missing_cache", lambda: "")
     monkeypatch.setattr(surroundings, "git_state", lambda: state)
     assert list(surroundings.surroundings()) == [("code", sentence, False)]
+
+
+@pytest.mark.parametrize("closed", [".", ".snakemake", ".snakemake/metadata"])
+def test_a_working_directory_of_somebody_else_is_one_sentence(closed, monkeypatch, tmp_path):
+    if closed != ".":
+        (tmp_path / ".snakemake" / "metadata").mkdir(parents=True)
+    assert closed_state(tmp_path) == ""
+    monkeypatch.setattr(os, "access", lambda place, _: Path(place) != tmp_path / closed)
+    sentence = closed_state(tmp_path)
+    assert sentence.startswith(f"{tmp_path / closed} cannot be written")
+    assert "--directory" in sentence
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs to be root, and setpriv"
+)
+def test_a_colleague_is_told_at_planning(tmp_path):
+    (tmp_path / ".snakemake" / "log").mkdir(parents=True)
+    os.chown(tmp_path / ".snakemake" / "log", 65534, 65534)
+    powers = "-dac_override,-dac_read_search"
+    done = subprocess.run(
+        [
+            *("setpriv", f"--bounding-set={powers}", "--inh-caps=-all"),
+            *(sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "log cannot be written, and Snakemake writes there even for a dry run" in said
+    assert "Traceback" not in said

@@ -18,16 +18,6 @@ CLAIM_CODE = code(
 )
 
 
-def studies_there(wildcards):
-    """Tables of the studies that were run; no claim is worth running one."""
-    names = ("gradients_summary", "alpha", *NAMED_VARIANTS)
-    return [
-        f"<results>/studies/{name}.csv"
-        for name in names
-        if Path("results", CONFIG.preset, "studies", f"{name}.csv").exists()
-    ]
-
-
 rule claims:
     input:
         records="<results>/records.csv",

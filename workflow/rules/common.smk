@@ -69,9 +69,12 @@ from workflow.interpreter import name_the_user, python_command
 from workflow.planning.checks import check
 from workflow.planning.order import priority
 from workflow.planning.overlay import with_defaults, with_preset_as_written
+from workflow.planning.surroundings import closed_state
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 
+if reason := closed_state(Path.cwd()):
+    raise WorkflowError(reason)
 try:
     given = workflow.overwrite_configfiles, workflow.config_settings.config_args
     CONFIG = Config(with_preset_as_written(with_defaults(config), *given))

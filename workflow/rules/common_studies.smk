@@ -66,3 +66,13 @@ def named_plan(name):
     variants = [variant.described() for variant in NAMED_VARIANTS[name]]
     plan = {"name": name, **about, "variants": variants}
     return in_a_file("study")(lambda wildcards: plan)
+
+
+def studies_there(wildcards):
+    """Tables of the studies that were run; no claim is worth running one."""
+    names = ("gradients_summary", "alpha", *NAMED_VARIANTS)
+    return [
+        f"<results>/studies/{name}.csv"
+        for name in names
+        if Path("results", CONFIG.preset, "studies", f"{name}.csv").exists()
+    ]

@@ -9,17 +9,15 @@ EXPLORER_CODE = code(
     "workflow/explorer/page/*",
     "workflow/steps/reporting/make_explorer.py",
 )
-
-
-@in_a_file("explorer")
-def explorer_settings(wildcards):
-    described = CONFIG.values["model_settings"]
-    return {
-        "preset": CONFIG.preset,
-        "runs": [[run.dataset, run.model, run.rate, run.seed] for run in EXPLORED],
-        "titles": {run.model: described[run.model]["title"] for run in EXPLORED},
-        "options": CONFIG.values["explorer"],
-    }
+EXPLORER = {
+    "preset": CONFIG.preset,
+    "runs": [[run.dataset, run.model, run.rate, run.seed] for run in EXPLORED],
+    "titles": {
+        run.model: CONFIG.values["model_settings"][run.model]["title"]
+        for run in EXPLORED
+    },
+    "options": CONFIG.values["explorer"],
+}
 
 
 rule explorer:
@@ -54,7 +52,7 @@ rule explorer:
     params:
         python=python,
         code=EXPLORER_CODE,
-        settings=explorer_settings,
+        settings=in_a_file("explorer")(lambda wildcards: EXPLORER),
         results=subpath(output[0], parent=True),
     shell:
         "{params.python} -m workflow.steps.reporting.make_explorer --settings {params.settings:q}"
