@@ -160,6 +160,10 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
     shown = cells[cells["model"].isin(SHOWN_REFERENCES) & cells["mean"].notna()]
     _draw_references(axes, dict(zip(shown["model"], shown["mean"], strict=True)))
     axes.set_xscale("log")
+    if not cells["mean"].notna().any():
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
+        axes.set_xlim(min(rates) / 1.5, max(rates) * 1.5)
+        axes.set_yticks([])
     axes.set_xticks(rates, plan.rates)
     axes.minorticks_off()
     axes.set_xlabel("supervision rate f")

@@ -114,7 +114,7 @@ def draw_variance(scene: Scene, labels: list[int], rows: int) -> Figure:
         Block(
             pictures[row : row + 1],
             columns=names if row == 0 else (),
-            below=["", *(f"{end:.2g}" for end in ends[row].sqrt().tolist())],
+            below=["", *(f"{end:#.2g}" for end in ends[row].sqrt().tolist())],
         )
         for row in range(rows)
     ]

@@ -51,8 +51,8 @@ def draw_confusion(
     across = min(2, len(records))
     down = math.ceil(len(records) / across)
     labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
-    panel = WIDTH / 2 - 0.1 if labels > 8 else 2.3
-    figure = new_figure(panel * across + 0.5, panel * down + 0.35)
+    panel = WIDTH / 2 - 0.1 if labels > 8 else 3.0
+    figure = new_figure(panel * across + 0.5, panel * down + 0.6)
     figure.set_layout_engine("constrained")
     headline(figure, title)
     grid = figure.subplots(down, across, squeeze=False)
