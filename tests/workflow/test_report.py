@@ -123,6 +123,14 @@ def test_no_picture_of_the_report_is_broken(report, tmp_path):
     assert all(width > 200 for width in widths.values())
 
 
+def test_the_report_says_what_was_run(report):
+    said = (report / "report.html").read_text(encoding="utf-8")
+    assert f"{PRESET}" in said
+    assert "data synthetic_xrays; models" in said
+    assert "ccvae, m2; f = 0.06, 1.0;" in said
+    assert "1 seed(s)" in said
+
+
 def test_the_front_page_says_what_was_run_and_has_the_tables(report):
     shown = loaded(report / "results" / "front_page.html")
     assert "all 4 runs" in shown

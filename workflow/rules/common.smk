@@ -82,6 +82,13 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+# The report's first page tells what was run from here.
+config.update(
+    {
+        key: CONFIG.values[key]
+        for key in ("preset", "datasets", "models", "supervision_rates", "seeds")
+    }
+)
 
 # Snakemake asks for the user's name once the rules are read.
 name_the_user()
