@@ -114,6 +114,16 @@ class Plan:
             return []
         return [Run(dataset, model, rate, seed) for seed in range(self.seeds_of(dataset, model))]
 
+    def folders(self) -> set[str]:
+        """Folders of every run that is asked for, as the column `run` of `collect` has them."""
+        return {
+            run.folder
+            for dataset in self.datasets
+            for model in self.models
+            for rate in self.rates
+            for run in self.runs(dataset, model, rate)
+        }
+
 
 Cell = tuple[str, str, str, str]
 """(metric, data set, model, supervision rate); the rate of a reference row is empty."""

@@ -108,6 +108,13 @@ def add_settings_argument(parser: argparse.ArgumentParser, name: str = "--settin
     parser.add_argument(name, required=name == "--settings", type=read_settings, help=text)
 
 
+def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which configuration; the first two are Snakemake's."""
+    parser.add_argument("--configfile", nargs="+", default=[], type=Path, help="overlays")
+    parser.add_argument("--config", nargs="+", default=[], help="key=value on top")
+    parser.add_argument("--results", default="results", type=Path, help="folder of all presets")
+
+
 def require_writable(folder: Path) -> None:
     """Make a folder, so that one that cannot be written is known before hours of work.
 

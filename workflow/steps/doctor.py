@@ -5,21 +5,18 @@ from __future__ import annotations
 import sys
 import textwrap
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from workflow.config import Config
 from workflow.planning.overlay import merged_config
 from workflow.planning.preflight import Finding, examine
-from workflow.steps.command import run
+from workflow.steps.command import add_configuration_arguments, run
 
 WIDTH = 100
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Add the step's arguments; the first two are Snakemake's."""
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, help="overlays")
-    parser.add_argument("--config", nargs="+", default=[], help="key=value on top")
-    parser.add_argument("--results", default="results", type=Path, help="folder of all presets")
+    """Add the step's arguments."""
+    add_configuration_arguments(parser)
 
 
 def work(given: Namespace) -> None:

@@ -6,8 +6,6 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from ccvae.errors import InputError, known_instead
 from ccvae.files import atomic_path, write_text
 from workflow.config import Config
@@ -19,7 +17,7 @@ from workflow.reporting.records import Plan, collect
 from workflow.reporting.render import markdown
 from workflow.reporting.tables import tidy
 from workflow.settings import read_settings
-from workflow.steps.command import run
+from workflow.steps.command import add_configuration_arguments, run
 from workflow.steps.reporting.front_page import TITLE, how_it_was_run, what_was_run
 
 UNJUDGED = (
@@ -30,12 +28,10 @@ UNJUDGED = (
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, help="overlays")
-    parser.add_argument("--config", nargs="+", default=[], help="key=value on top")
+    add_configuration_arguments(parser)
     parser.add_argument(
         "--settings", type=read_settings, help="the merged configuration as JSON or a file of it"
     )
-    parser.add_argument("--results", default="results", type=Path, help="folder of all presets")
     parser.add_argument("--datasets", nargs="+", default=[], help="only these")
     parser.add_argument("--out", type=Path, help="folder; peek/ of the preset if not given")
 
@@ -53,7 +49,7 @@ def work(given: Namespace) -> None:
     results = given.results / config.preset
     out = given.out or results / "peek"
     records = collect(results, plan)
-    missing = unfinished(records, plan)
+    missing = plan.folders() - set(records["run"])
     sections = []
     for table in TABLES.values():
         shown = without_judgement(table) if missing else table
@@ -73,18 +69,6 @@ def work(given: Namespace) -> None:
     ]
     write_text(out / "front_page.html", page(TITLE, summary, sections))
     print(f"{len(missing)} runs are missing; see {out / 'front_page.html'}")
-
-
-def unfinished(records: pd.DataFrame, plan: Plan) -> set[str]:
-    """Folders of the planned runs that have no record yet."""
-    planned = {
-        run.folder
-        for dataset in plan.datasets
-        for model in plan.models
-        for rate in plan.rates
-        for run in plan.runs(dataset, model, rate)
-    }
-    return planned - set(records["run"])
 
 
 def without_judgement(table: Table) -> Table:

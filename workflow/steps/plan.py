@@ -18,18 +18,16 @@ from workflow.planning.order import answered
 from workflow.planning.overlay import merged_config
 from workflow.planning.recorded import reference_jobs
 from workflow.settings import read_settings
-from workflow.steps.command import run
+from workflow.steps.command import add_configuration_arguments, run
 from workflow.steps.computing import start_computing
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, help="overlays")
-    parser.add_argument("--config", nargs="+", default=[], help="key=value on top")
+    add_configuration_arguments(parser)
     parser.add_argument(
         "--settings", type=read_settings, help="the merged configuration as JSON or a file of it"
     )
-    parser.add_argument("--results", default="results", type=Path, help="folder of all presets")
     parser.add_argument("--cores", default=os.cpu_count(), type=int)
     parser.add_argument("--no-probe", action="store_true", help="use past jobs only")
 

@@ -69,13 +69,7 @@ def work(given: Namespace) -> None:
 
 def what_was_run(records: pd.DataFrame, plan: Plan) -> str:
     """Say which models were trained at which rates with how many seeds, and what is missing."""
-    planned = {
-        run.folder
-        for dataset in plan.datasets
-        for model in plan.models
-        for rate in plan.rates
-        for run in plan.runs(dataset, model, rate)
-    }
+    planned = plan.folders()
     found = len(planned & set(records["run"]))
     titles = "; ".join(described["title"] for described in plan.models.values())
     count = f"all {found}" if found == len(planned) else f"**{found} of {len(planned)}**"
