@@ -62,7 +62,7 @@ class ADGM(M2):
             label_estimator=label_estimator,
         )
         self.n_features, with_a = architecture.features, architecture.features + auxiliary_latents
-        self.auxiliary_head = GaussianHead(architecture.features, auxiliary_latents)
+        self.auxiliary_head = architecture.posterior(architecture.features, auxiliary_latents)
         # In place of M2's, which see no a.
         self.label_head = _hidden(with_a, nn.Linear(HIDDEN, labels.n_outputs))
         self.joint = _hidden(with_a + labels.n_outputs)

@@ -19,7 +19,7 @@ from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.errors import InputError
 from ccvae.interface import Bound, Inferred, LabelledVAE
 from ccvae.labels import LabelSpace, MultiLabel
-from ccvae.networks import Architecture, GaussianHead
+from ccvae.networks import Architecture
 from ccvae.shapes import Images, Labels, LabelTable, Latents, PerImage, Probabilities
 
 LABEL_ESTIMATORS = ("enum", "disarm", "relaxed")
@@ -100,7 +100,7 @@ class M2(LabelledVAE):
         self.joint = nn.Sequential(
             nn.Linear(architecture.features + labels.n_outputs, HIDDEN), nn.ReLU()
         )
-        self.latent_head = GaussianHead(HIDDEN, self.latents)
+        self.latent_head = architecture.posterior(HIDDEN, self.latents)
         self.decoder = architecture.decoder(latents)
         self.log_likelihood = LIKELIHOODS[likelihood]
 

@@ -35,7 +35,7 @@ from ccvae.distributions import Gaussian, standard_normal_log_prob
 from ccvae.errors import InputError
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
-from ccvae.networks import Architecture, GaussianHead
+from ccvae.networks import Architecture
 from ccvae.shapes import Images, Labels, Latents, PerImage
 
 IMAGE, LABELS, BOTH = "image", "labels", "both"
@@ -115,7 +115,7 @@ class MoPoE(MVAE):
             self.joint = nn.Sequential(
                 nn.Linear(architecture.features + labels.n_outputs, HIDDEN),
                 nn.ReLU(),
-                GaussianHead(HIDDEN, latents),
+                architecture.posterior(HIDDEN, latents),
             )
 
     def posteriors(self, x: Images, y: Labels) -> dict[str, Gaussian]:

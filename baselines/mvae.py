@@ -99,7 +99,7 @@ class MVAE(LabelledVAE):
         # On the device, so that a captured step sees it change.
         self.register_buffer("kl_weight", torch.ones(()), persistent=False)
         self.trunk = architecture.trunk()
-        self.image_head = GaussianHead(architecture.features, latents)
+        self.image_head = architecture.posterior(architecture.features, latents)
         self.label_trunk = nn.Sequential(*label_mlp(labels.n_outputs, HIDDEN)[:-1])
         self.label_head = GaussianHead(HIDDEN, latents)
         self.decoder = architecture.decoder(latents)

@@ -17,7 +17,7 @@ from ccvae.distributions import LIKELIHOODS, Gaussian
 from ccvae.errors import InputError
 from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
-from ccvae.networks import Architecture, ConditionalPrior, Diagonal, GaussianHead
+from ccvae.networks import Architecture, ConditionalPrior, Diagonal
 from ccvae.shapes import (
     Characteristics,
     Images,
@@ -76,7 +76,7 @@ class CharacteristicVAE(LabelledVAE):
         self.style_latents = latents - characteristic_latents
         self.lacks = {**self.lacks, **lacking_without_style(latents, characteristic_latents)}
         self.trunk = architecture.trunk()
-        self.head = GaussianHead(architecture.features, latents)
+        self.head = architecture.posterior(architecture.features, latents)
         self.decoder = architecture.decoder(latents)
         self.classifier = Diagonal(labels, latents_per_label)
         self.log_likelihood = LIKELIHOODS[likelihood]

@@ -6,6 +6,8 @@ feature vector, and a decoder from latents to pixel logits (the sigmoid is in th
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -66,6 +68,13 @@ def channels_last(network: nn.Sequential) -> nn.Sequential:
 class Architecture:
     """The networks for one image shape.
 
+    Parameters
+    ----------
+    posterior_scale
+        About what the standard deviations of q(z|x) are before training; softplus(0) = 0.69 by
+        torch's initialisation if None. A decoder learns sooner from latents that are not mostly
+        noise (deviation: posterior-scale).
+
     Attributes
     ----------
     features
@@ -77,6 +86,9 @@ class Architecture:
     features: int
     image_shape: tuple[int, int, int]
 
+    def __init__(self, posterior_scale: float | None = None) -> None:
+        self.posterior_scale = posterior_scale
+
     def trunk(self) -> nn.Module:
         """Image (B, C, H, W) in [0, 1] -> features (B, `features`)."""
         raise NotImplementedError
@@ -84,6 +96,10 @@ class Architecture:
     def decoder(self, latents: int) -> nn.Module:
         """Latents (B, `latents`) -> pixel logits (B, C, H, W)."""
         raise NotImplementedError
+
+    def posterior(self, features: int, latents: int) -> GaussianHead:
+        """Head of a posterior that sees the image, (B, `features`) -> Gaussian (B, `latents`)."""
+        return GaussianHead(features, latents, self.posterior_scale)
 
 
 class Table3(Architecture):
@@ -98,12 +114,15 @@ class Table3(Architecture):
     ----------
     kaiming
         Initialise convolutions and linear layers for ReLU.
+    posterior_scale
+        See `Architecture`.
     """
 
     features = 256
     image_shape = (3, 64, 64)
 
-    def __init__(self, kaiming: bool = False) -> None:
+    def __init__(self, kaiming: bool = False, posterior_scale: float | None = None) -> None:
+        super().__init__(posterior_scale)
         self.kaiming = kaiming
 
     def trunk(self) -> nn.Module:
@@ -211,11 +230,16 @@ class GaussianHead(nn.Module):
     ----------
     features, latents
         Sizes of the input and of z.
+    first_scale
+        About what the standard deviations are at first; as torch initialises if None.
     """
 
-    def __init__(self, features: int, latents: int) -> None:
+    def __init__(self, features: int, latents: int, first_scale: float | None = None) -> None:
         super().__init__()
         self.linear = nn.Linear(features, 2 * latents)
+        if first_scale is not None:
+            # The inverse of softplus.
+            nn.init.constant_(self.linear.bias[latents:], math.log(math.expm1(first_scale)))
 
     def forward(self, h: Float[Tensor, "B features"]) -> Gaussian:
         """(B, features) -> `Gaussian` with (B, latents) parameters."""

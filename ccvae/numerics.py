@@ -80,6 +80,7 @@ class _Accelerated(Architecture):
     """Another architecture's networks, with the same parameters under the same names."""
 
     def __init__(self, architecture: Architecture, numerics: Numerics) -> None:
+        super().__init__(architecture.posterior_scale)
         self._architecture, self._numerics = architecture, numerics
         self.features, self.image_shape = architecture.features, architecture.image_shape
 

@@ -27,7 +27,7 @@ JUDGE_RECIPE = 2
 GATE = ("minimum", "label_minimum")
 """What is asked of a judge, beside how it learns; a change of these trains nothing again."""
 
-PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch"}
+PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch", "posterior_scale": None}
 """What a training does unless asked otherwise. A run's settings name only what differs, so that
 models from before there was a choice keep their hash."""
 
@@ -320,6 +320,7 @@ class Config:
         model = self.values["model_settings"][run.model]
         options = dict(model.get(kind, {}))
         training = {**shared["training"], **options.pop("training", {})}
+        architecture = {**shared["architecture"], **options.pop("architecture", {})}
         return {
             "recipe": RECIPE,
             "dataset": run.dataset,
@@ -328,7 +329,7 @@ class Config:
             "supervision_rate": run.rate,
             "seed": run.seed,
             "torch_seed": seed_of(run.dataset, run.model, run.rate, run.seed),
-            "architecture": shared["architecture"],
+            "architecture": {k: v for k, v in architecture.items() if (k, v) not in PLAIN.items()},
             "options": {"likelihood": shared["likelihood"], **options},
             "training": {k: v for k, v in training.items() if (k, v) not in PLAIN.items()},
         }

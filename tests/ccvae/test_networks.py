@@ -143,6 +143,25 @@ def test_gaussian_head_splits_mean_and_scale() -> None:
     torch.testing.assert_close(q.scale, torch.tensor([[1.313262, 1e-3]]).expand(4, 2))
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_posterior_starts_about_as_wide_as_asked(name: str) -> None:
+    torch.manual_seed(5)
+    plain, narrow = ARCHITECTURES[name](), ARCHITECTURES[name](posterior_scale=0.05)
+    h = torch.randn(64, 256).relu()
+    assert narrow.posterior(256, 40)(h).scale.median().item() == pytest.approx(0.05, rel=0.1)
+    assert plain.posterior(256, 40)(h).scale.median().item() == pytest.approx(0.69, rel=0.1)
+
+
+def test_the_first_scale_takes_no_random_numbers_and_moves_no_mean() -> None:
+    torch.manual_seed(5)
+    plain = GaussianHead(8, 3)
+    torch.manual_seed(5)
+    narrow = GaussianHead(8, 3, 0.05)
+    h = torch.randn(4, 8)
+    assert torch.equal(plain(h).loc, narrow(h).loc)
+    assert torch.equal(plain.linear.weight, narrow.linear.weight)
+
+
 SPACES = [(binary_labels(3), 1), (binary_labels(3), 2), (classes(4), 1), (classes(4), 5)]
 
 

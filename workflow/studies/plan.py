@@ -124,11 +124,13 @@ def named_variants(config: Config, name: str) -> list[Variant]:
             seen: list[tuple[int, dict[str, Any]]] = []
             for value in dict.fromkeys([first, *study["variants"]]):
                 changes = study["variants"][value]
-                options = {k: v for k, v in changes.items() if k not in ("model", "training")}
+                named = ("model", "training", "architecture")
+                options = {k: v for k, v in changes.items() if k not in named}
                 training = {**study["training"], **changes.get("training", {})}
                 for seed in range(study["seeds"]):
                     run = Run(dataset, changes.get("model", study["model"]), rate, seed)
                     settings = _settings(config, name, run, options, training)
+                    settings["architecture"] |= changes.get("architecture", {})
                     # Every variant starts where the first does, whichever model it is of.
                     same = ("study", name, dataset, study["model"], rate, seed)
                     settings["torch_seed"] = seed_of(*same)
