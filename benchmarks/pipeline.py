@@ -31,6 +31,7 @@ KINDS = {
     "fit_gp": "judging",
     "assess_judge": "measuring",
     "evaluate": "measuring",
+    "evaluate_judge": "measuring",
     "evaluate_references": "measuring",
     "draw_answers": "measuring",
     "store": "data",
@@ -103,7 +104,7 @@ def _work_s(results: Path, place: Path) -> float | None:
         rate, _, seed = folders.pop().partition(".seed=")
         record = results.joinpath("studies", *folders, rate, f"seed={seed}", "run.json")
     elif rule in RECORDS:
-        record = results / "judges" / rest[0] / RECORDS[rule]
+        record = results.joinpath("judges", *rest, RECORDS[rule])
     else:
         return None
     try:

@@ -31,6 +31,9 @@ PLAIN = {"precision": "fp32", "compile": "none", "weights": "batch", "posterior_
 """What a training does unless asked otherwise. A run's settings name only what differs, so that
 models from before there was a choice keep their hash."""
 
+JUDGED = frozenset({"swap", "generate", "intervene"})
+"""Tasks of which a judge says how well they are done, in units that are not its own."""
+
 RATE = re.compile(r"0\.\d+|1(\.0+)?")
 
 
@@ -65,6 +68,16 @@ class Run:
     def folder(self) -> str:
         """Path below the results folder."""
         return f"runs/{self.dataset}/{self.model}/f={self.rate}/seed={self.seed}"
+
+
+def judge_folder(dataset: str, judge: int = 0) -> str:
+    """Folder of a data set's judge, below the results folder; the first has that of all."""
+    return f"judges/{dataset}" + (f"/seed={judge}" if judge else "")
+
+
+def metrics_file(judge: int = 0) -> str:
+    """File in a run's folder with what is measured by the first judge, or what another says."""
+    return f"judge={judge}.json" if judge else "metrics.json"
 
 
 def seed_of(*identity: object) -> int:
@@ -223,6 +236,23 @@ class Config:
         entry = {} if model is None else self.values["model_settings"][model]
         return min(count, entry.get("seeds", count))
 
+    def judges_of(self, dataset: str) -> int:
+        """Number of judges of a data set: its own, or that of all."""
+        # A configuration that was recorded before there was a choice has neither.
+        count: int = self.values["data"][dataset].get("judges", self.values.get("judges", 1))
+        return count
+
+    def judged_again(self) -> Iterator[tuple[Run, int]]:
+        """Runs that another judge than the first measures too, and which: those of the first seed.
+
+        They say how far a measure moves, in each cell of a table, for a part of what it costs to
+        measure everything anew (deviation: judge-seeds).
+        """
+        for run in self.runs():
+            judged = JUDGED - self.lacking(run.model, run.dataset).keys()
+            if run.seed == 0 and judged:
+                yield from ((run, judge) for judge in range(1, self.judges_of(run.dataset)))
+
     def runs(self, kind: str | None = None) -> Iterator[Run]:
         """All runs, or those whose data sets use the settings `kind`."""
         for dataset in self.datasets:
@@ -279,11 +309,11 @@ class Config:
             options["folder"] = _path(f"folders.{dataset}", str(folder))
         return {"name": dataset, "reader": self.reader_of(dataset), "options": options}
 
-    def judge_settings(self, dataset: str) -> dict[str, Any]:
+    def judge_settings(self, dataset: str, judge: int = 0) -> dict[str, Any]:
         """What training a data set's judge depends on."""
-        judge = {key: value for key, value in self._judge(dataset).items() if key not in GATE}
-        identity = {"dataset": dataset, "seed": seed_of(dataset, "judge")}
-        return {"recipe": JUDGE_RECIPE, **identity, **judge}
+        settings = {key: value for key, value in self._judge(dataset).items() if key not in GATE}
+        identity = {"dataset": dataset, "seed": _judge_seed(dataset, "judge", judge)}
+        return {"recipe": JUDGE_RECIPE, **identity, **settings}
 
     def gate_settings(self, dataset: str) -> dict[str, Any]:
         """What a data set's judge must reach on test images."""
@@ -295,13 +325,13 @@ class Config:
         shared = self.values["settings"][self.kind_of(dataset)]["judge"]
         return {**shared, **self.values["data"][dataset].get("judge", {})}
 
-    def gp_settings(self, dataset: str) -> dict[str, Any]:
+    def gp_settings(self, dataset: str, judge: int = 0) -> dict[str, Any]:
         """What fitting a data set's Gaussian process depends on, besides its judge."""
         shared = self.values["settings"][self.kind_of(dataset)]
         return {
             "recipe": RECIPE,
             "dataset": dataset,
-            "seed": seed_of(dataset, "gaussian_process"),
+            "seed": _judge_seed(dataset, "gaussian_process", judge),
             "gaussian_process": shared["gaussian_process"],
             "information_draws": shared["evaluation"]["information_draws"],
         }
@@ -333,6 +363,11 @@ class Config:
             "options": {"likelihood": shared["likelihood"], **options},
             "training": {k: v for k, v in training.items() if (k, v) not in PLAIN.items()},
         }
+
+
+def _judge_seed(dataset: str, what: str, judge: int) -> int:
+    """Seed of a judge or its Gaussian process; the first has that from before there were others."""
+    return seed_of(dataset, what, *([judge] if judge else []))
 
 
 def subset_seed(dataset: str, rate: str, seed: int) -> int:

@@ -31,6 +31,7 @@ from evaluators.style import style
 from evaluators.swap import swap
 from evaluators.truth import Drawings, characteristics_r2
 from evaluators.uncertainty import mutual_information
+from workflow.config import JUDGED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +90,7 @@ def measure(
     answers: Answers | None = None,
     styles: Sequence[str] = (),
     inception_weights: Path | None = None,
+    judged_only: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Measured:
     """Measure one model on test images.
@@ -110,10 +112,13 @@ def measure(
         Properties of a shape that are style on these images; without any, style is not measured.
     inception_weights
         Checksummed weights of InceptionV3; without them there is no FID.
+    judged_only
+        Leave out what no other judge would change, and Fréchet distances, which are in units of a
+        judge's features.
     progress
         Hears the name of each measure before it starts.
     """
-    can = model.supports
+    can = model.supports & JUDGED if judged_only else model.supports
     metrics: dict[str, float] = {}
     matrices: dict[str, Matrix] = {}
     progress("inference")
@@ -160,7 +165,7 @@ def measure(
         matrices = done.matrices
         if isinstance(model, VAEClassifier):
             metrics |= confident_region(model, judge, images, inferred, n_images=n, seed=seed)
-    if styles and "reconstruct" in can:
+    if styles and "reconstruct" in model.supports:
         progress("style")
         metrics |= style(
             model,
@@ -172,7 +177,7 @@ def measure(
             n_pairs=amounts.swap_pairs,
             seed=seed,
         )
-    has_latents = inferred.rest is not None
+    has_latents = inferred.rest is not None and not judged_only
     if has_latents:
         progress("leakage")
         half = min(amounts.probe_images, len(images) // 2) // 8 * 8

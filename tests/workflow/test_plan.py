@@ -222,3 +222,21 @@ def test_the_probe_times_a_real_training_and_leaves_the_generator_alone(training
 
 def test_durations_have_a_unit_that_fits():
     assert [duration(s) for s in (3, 80, 600, 7200)] == ["3 s", "80 s", "10.0 min", "2.0 h"]
+
+
+def test_other_judges_are_planned_and_their_jobs_are_found_again(tmp_path):
+    chosen = config("judges=2", "seeds=2")
+    jobs = list(jobs_of(chosen))
+    count = {rule: sum(j.rule == rule for j in jobs) for rule in {j.rule for j in jobs}}
+    assert (count["train_judge"], count["fit_gp"], count["evaluate_references"]) == (2, 2, 1)
+    assert (count["evaluate"], count["evaluate_judge"]) == (4, 2)
+    assert len({j.result for j in jobs}) == len({j.benchmark for j in jobs}) == len(jobs)
+    other = {j.rule: j for j in jobs if j.judge and (j.run is None or j.run.model == "m2")}
+    assert other["train_judge"].result == "judges/synthetic_xrays/seed=1/training.json"
+    assert other["evaluate_judge"].result.endswith("/m2/f=0.06/seed=0/judge=1.json")
+    for seconds, each in enumerate(other.values(), start=40):
+        finish(tmp_path, chosen, each, seconds, seconds - 5)
+    estimator = Estimator(past_jobs(tmp_path), "cpu", None)
+    for seconds, rule in enumerate(other, start=40):
+        if rule != "fit_gp":
+            assert estimator.estimate(other[rule]).seconds == pytest.approx(seconds)

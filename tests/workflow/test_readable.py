@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from workflow.reporting.judges import unreadable_labels, weak_labels
-from workflow.reporting.readable import for_claims, readable_means
+from workflow.reporting.readable import for_claims, readable_means, readable_off_diagonal
 
 JUDGE = {
     "label_minimum_balanced_accuracy": 0.85,
@@ -89,3 +89,33 @@ def test_claims_rest_on_the_readable_labels():
     assert own["intervention_success"] == 0.6
     assert own["accuracy"] == 0.5
     assert own.index.is_unique
+
+
+FLIP = {
+    "rows": ["a", "b", "c"],
+    "columns": ["a", "b", "c"],
+    "values": [[9.0, 5.0, -1.0], [5.0, 9.0, 5.0], [3.0, 5.0, 9.0]],
+}
+
+
+def test_changes_of_one_label_by_another_are_averaged_over_readable_labels_too():
+    frame = records(judge=JUDGE, ccvae={**RUN, "intervention_off_diagonal": 4.0})
+    found = readable_means(frame, {"r/ccvae": FLIP})
+    values = dict(zip(found["metric"], found["value"], strict=True))
+    assert values["intervention_off_diagonal_readable"] == 2.0
+    claimed = for_claims(pd.concat([frame, found], ignore_index=True))
+    own = claimed[claimed["model"] == "ccvae"].set_index("metric")["value"]
+    assert own["intervention_off_diagonal"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("weak", "mean"), [([], 4.0), (["b"], 2.0), (["a", "b"], None), (["a", "b", "c"], None)]
+)
+def test_one_readable_label_has_no_other(weak, mean):
+    assert readable_off_diagonal(FLIP, weak) == mean
+
+
+def test_an_undefined_entry_leaves_the_mean_undefined_unless_it_is_left_out():
+    matrix = {**FLIP, "values": [[9.0, 5.0, 1.0], [None, None, None], [1.0, 5.0, 9.0]]}
+    assert readable_off_diagonal(matrix, []) is None
+    assert readable_off_diagonal(matrix, ["b"]) == 1.0

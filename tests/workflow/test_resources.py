@@ -13,8 +13,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    *("train", "train_judge", "assess_judge", "fit_gp", "evaluate", "evaluate_references"),
-    "study_draws",
+    *("train", "train_judge", "assess_judge", "fit_gp"),
+    *("evaluate", "evaluate_judge", "evaluate_references", "study_draws"),
 }
 WRAPPER = """
 import json

@@ -15,6 +15,7 @@ import torch
 
 from ccvae.files import read_json
 from tests.workflow.running import ROOT, SETTINGS, assert_one_sentence, step, train_arguments
+from workflow.reporting.judges import rests_on_judge
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,20 @@ def test_evaluation_measures_and_repeats(trained, store, judge, tmp_path):
     first, second = (read_json(out)["metrics"] for out in outs)
     assert first == second
     assert 0 <= first["accuracy"] <= 1
+
+
+def test_another_judge_is_asked_the_same_questions_and_no_others(trained, store, judge, tmp_path):
+    """The same judge, asked as another would be, says the same to the last bit."""
+    whole, part = tmp_path / "whole.json", tmp_path / "part.json"
+    for out, more in ((whole, ()), (part, ("--judged-only",))):
+        done = step("evaluate", *evaluation(trained, store, judge, out), *more)
+        assert done.returncode == 0, done.stderr
+    every, judged = (read_json(out)["metrics"] for out in (whole, part))
+    assert judged == {name: every[name] for name in judged}
+    assert {"generation_accuracy", "mutual_information", "intervention_success"} <= set(judged)
+    assert all(rests_on_judge(name) for name in judged)
+    missing = {name for name in every if rests_on_judge(name)} - set(judged)
+    assert all(name.startswith("frechet_distance_judge") for name in missing)
 
 
 def test_a_judge_says_how_it_learnt_and_where_it_fails(store, judge, tmp_path):

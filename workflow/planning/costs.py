@@ -78,12 +78,15 @@ def past_jobs(root: Path) -> list[PastJob]:
 def _past(preset: Path, path: Path) -> PastJob:
     seconds, peak = read_benchmark(path)
     rule, dataset, *rest = path.relative_to(preset / "benchmarks").with_suffix("").parts
-    run = None
-    if rest:
+    run, judge = None, 0
+    if len(rest) == 1:
+        judge = int(rest[0].removeprefix("seed="))
+    elif rest:
         model, name = rest
+        name, _, number = name.partition(".judge=")
         rate, _, seed = name.removeprefix("f=").partition(".seed=")
-        run = Run(dataset, model, rate, int(seed))
-    record = read_json(preset / Job(rule, dataset, run, {}).result)
+        run, judge = Run(dataset, model, rate, int(seed)), int(number or 0)
+    record = read_json(preset / Job(rule, dataset, run, {}, judge=judge).result)
     work = 1.0
     if rule == "train":
         effort, images = training_effort(record["settings"])
@@ -157,7 +160,7 @@ class Estimator:
         device = "cpu" if job.rule == "store" else self._device
         like = [p for p in past if p.rule == job.rule and p.device == device]
         exact = [p for p in like if p.effort == job.effort]
-        if not exact and job.rule == "evaluate":
+        if not exact and job.rule in ("evaluate", "evaluate_judge"):
             exact = [p for p in like if _without_model(p.effort) == _without_model(job.effort)]
         yield from (p for p in exact if p.work >= SMALLEST_SHARE * job.work)
 

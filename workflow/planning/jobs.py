@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow.config import Config, Run
+from workflow.config import Config, Run, judge_folder, metrics_file
 from workflow.planning.expected import image_counts
 
 RESULTS = {
     "store": "data/{dataset}/store.json",
-    "train_judge": "judges/{dataset}/training.json",
-    "fit_gp": "judges/{dataset}/gp.json",
-    "evaluate_references": "judges/{dataset}/references.json",
-    "train": "runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",
-    "evaluate": "runs/{dataset}/{model}/f={rate}/seed={seed}/metrics.json",
+    "train_judge": "{judge}/training.json",
+    "fit_gp": "{judge}/gp.json",
+    "evaluate_references": "{judge}/references.json",
+    "train": "{run}/run.json",
+    "evaluate": "{run}/{metrics}",
+    "evaluate_judge": "{run}/{metrics}",
 }
 """What each rule worth planning writes last, below the preset's folder."""
 
@@ -39,6 +40,8 @@ class Job:
         Everything its duration depends on but `work`; jobs with equal efforts are comparable.
     work
         Its duration is proportional to this: images seen for a training, else 1.
+    judge
+        Which judge of the data set it is about.
     """
 
     rule: str
@@ -46,18 +49,27 @@ class Job:
     run: Run | None
     effort: dict[str, Any]
     work: float = 1.0
+    judge: int = 0
 
     @property
     def result(self) -> str:
         """What it writes last, below the preset's folder."""
-        names = {"dataset": self.dataset, **(vars(self.run) if self.run else {})}
-        return RESULTS[self.rule].format(**names)
+        return RESULTS[self.rule].format(
+            dataset=self.dataset,
+            judge=judge_folder(self.dataset, self.judge),
+            run=self.run and self.run.folder,
+            metrics=metrics_file(self.judge),
+        )
 
     @property
     def benchmark(self) -> str:
         """Its benchmark record, below the preset's folder."""
         run = self.run
-        name = f"{run.dataset}/{run.model}/f={run.rate}.seed={run.seed}" if run else self.dataset
+        if run is None:
+            name = judge_folder(self.dataset, self.judge).removeprefix("judges/")
+        else:
+            name = f"{run.dataset}/{run.model}/f={run.rate}.seed={run.seed}"
+            name += f".judge={self.judge}" if self.judge else ""
         return f"benchmarks/{self.rule}/{name}.jsonl"
 
     def is_done(self, results: Path) -> bool:
@@ -67,18 +79,24 @@ class Job:
 
 def jobs_of(config: Config) -> Iterator[Job]:
     """Every job of a configuration that takes more than a moment."""
+    others: dict[Run, list[int]] = {}
+    for run, judge in config.judged_again():
+        others.setdefault(run, []).append(judge)
     for dataset in config.datasets:
         data = config.data_settings(dataset)
         shared: dict[str, Any] = {"counts": image_counts(data), "dataset": dataset}
         evaluation = config.evaluation_settings(dataset)["amounts"]
+        judges = range(config.judges_of(dataset))
         settings = {
-            "store": {},
-            "train_judge": without_identity(config.judge_settings(dataset)),
-            "fit_gp": without_identity(config.gp_settings(dataset)),
-            "evaluate_references": evaluation,
+            "store": ({}, judges[:1]),
+            "train_judge": (without_identity(config.judge_settings(dataset)), judges),
+            "fit_gp": (without_identity(config.gp_settings(dataset)), judges),
+            "evaluate_references": (evaluation, judges[:1]),
         }
-        for rule, given in settings.items():
-            yield Job(rule, dataset, None, {**shared, "settings": given})
+        for rule, (given, asked) in settings.items():
+            for judge in asked:
+                effort = {**shared, "settings": given}
+                yield Job(rule, dataset, None, effort, judge=judge)
         for run in config.runs():
             if run.dataset != dataset:
                 continue
@@ -87,6 +105,8 @@ def jobs_of(config: Config) -> Iterator[Job]:
             yield Job("train", dataset, run, effort, images * steps)
             model = {"model": run.model, "settings": evaluation}
             yield Job("evaluate", dataset, run, {**shared, **model})
+            for judge in others.get(run, ()):
+                yield Job("evaluate_judge", dataset, run, {**shared, **model}, judge=judge)
 
 
 def without_identity(settings: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from workflow.planning.jobs import Job
 
 AHEAD = {
+    # Looking again at what has been measured holds nothing up.
+    "evaluate_judge": -0.25,
     "train": 0.0,
     # Every measure of a data set waits for these.
     "train_judge": 0.25,
@@ -29,6 +31,7 @@ WAITS_FOR = {
     "fit_gp": ("train_judge",),
     "evaluate_references": ("fit_gp",),
     "evaluate": ("fit_gp", "train"),
+    "evaluate_judge": ("fit_gp", "train"),
 }
 
 

@@ -14,6 +14,8 @@ from workflow.config import Config
 from workflow.planning.costs import PastJob
 from workflow.planning.jobs import Job, jobs_of
 
+OF_RUNS = ("train", "evaluate")
+"""Rules whose seconds the records have run by run."""
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 
 
@@ -43,7 +45,7 @@ def _jobs(
         if kind is None:
             continue
         seconds, peak = kind["wall_s"] / kind["jobs"], kind["peak_mb"]
-        row = runs.get(job.run.folder) if job.run else None
+        row = runs.get(job.run.folder) if job.run and job.rule in OF_RUNS else None
         if row is not None:
             seconds, peak = (float(row[f"{job.rule}_{name}"]) for name in ("wall_s", "peak_mb"))
         startup = _startup(job, kind, runs)
@@ -53,7 +55,7 @@ def _jobs(
 
 def _startup(job: Job, kind: dict[str, Any], runs: dict[str, dict[str, str]]) -> float:
     """Seconds of a run's job beyond those that its own record has: starting, and reading."""
-    if job.run is None:
+    if job.run is None or job.rule not in OF_RUNS:
         return 0.0
     recorded = sum(float(row[f"{job.rule}_wall_s"] or 0) for row in runs.values() if _trained(row))
     return max(0.0, (kind["wall_s"] - recorded) / kind["jobs"])

@@ -17,7 +17,7 @@ from scipy import stats
 
 from workflow.reporting.claims import Question
 from workflow.reporting.claims_markdown import title_of
-from workflow.reporting.judges import credentials
+from workflow.reporting.judges import credentials, information_gates
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
@@ -141,7 +141,7 @@ def change_in_words(change: float) -> str:
 
 def scope(records: pd.DataFrame, plan: Plan) -> list[str]:
     """What was run on each data set: models, f, seeds, images seen in training, and the judge."""
-    judges = credentials(records)
+    judges, gates = credentials(records), information_gates(records)
     lines = ["| data | models | seeds | images seen in training | judge |", "|---|---|---|---|---|"]
     for dataset in plan.datasets:
         own = records[(records["dataset"] == dataset) & records["seed"].notna()]
@@ -152,7 +152,8 @@ def scope(records: pd.DataFrame, plan: Plan) -> list[str]:
         lines.append(
             f"| {dataset_name(dataset)} | {own['model'].nunique()} | "
             f"{plan.seeds_in_words([dataset])} | {' to '.join(ends) or 'not recorded'} | "
-            f"{judges.get(dataset, 'none')} |"
+            f"{judges.get(dataset, 'none')}"
+            + (f"; mutual information {gates[dataset]} |" if dataset in gates else " |")
         )
     return lines
 

@@ -18,6 +18,7 @@ from workflow.config import Config
 from workflow.reporting.answer import answer
 from workflow.reporting.claims import load_claims
 from workflow.reporting.court import decide
+from workflow.reporting.judge_seeds import NAME as JUDGE_SEEDS
 from workflow.reporting.judges import failed_judges
 from workflow.reporting.records import Plan, read_records
 from workflow.reporting.reference import took
@@ -26,7 +27,7 @@ from workflow.reporting.verdicts import Verdict
 from workflow.studies.seeds import read_studies
 
 TEXT = {"supervision_rate": str, "alpha": str}
-NO_TABLES_OF_NUMBERS = ("comparison", "capabilities")
+NO_TABLES_OF_NUMBERS = ("comparison", "capabilities", JUDGE_SEEDS)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,13 @@ class Gathered:
         return pd.concat(
             pd.read_csv(path, dtype=TEXT) for path in names if path.stem not in NO_TABLES_OF_NUMBERS
         )
+
+    @cached_property
+    def judge_seeds(self) -> pd.DataFrame | None:
+        """See `workflow.reporting.judge_seeds.summary`; None where there was one judge."""
+        path = self.folder / "tables" / f"{JUDGE_SEEDS}.wide.csv"
+        text = {"largest_rate": str, "changed": str}
+        return pd.read_csv(path, dtype=text) if path.exists() else None
 
     @cached_property
     def studies(self) -> dict[str, pd.DataFrame]:

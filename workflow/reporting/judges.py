@@ -19,6 +19,9 @@ UNJUDGED = "not decided: judge failed its gate"
 SCORES = ("accuracy", "balanced_accuracy")
 """What is told of a judge wherever something rests on it."""
 
+NOISE, TEST = "mutual_information_noise", "mutual_information_test"
+"""Of a judge's Gaussian process, on uniform noise and on test images."""
+
 READ_BY_A_JUDGE = (
     "swap",
     "generation",
@@ -45,6 +48,33 @@ def gate_metrics(record: Mapping[str, Any]) -> dict[str, float]:
         for prefix in (MINIMUM, LABEL_MINIMUM)
         for metric, least in record["gate"][prefix.removesuffix("_")].items()
     }
+
+
+def information_metrics(record: Mapping[str, Any]) -> dict[str, float]:
+    """What gp.json says of the gate of the mutual information, as metrics of the records."""
+    found = record.get("metrics", {})
+    return {name: found[name] for name in (NOISE, TEST) if name in found}
+
+
+def information_gates(records: pd.DataFrame) -> dict[str, str]:
+    """By data set, whether the mutual information passed its own gate, in words.
+
+    It must be larger on noise than on test images, or it does not say how far from the data images
+    are. A data set whose Gaussian process did not record both is left out.
+    """
+    return {
+        dataset: f"{judge[NOISE]:.2g} on noise, {judge[TEST]:.2g} on test images, gate "
+        f"{'passed' if judge[NOISE] > judge[TEST] else 'failed'}"
+        for dataset, judge in _metrics(records, "judge").items()
+        if {NOISE, TEST} <= judge.keys()
+    }
+
+
+def information_gate(records: pd.DataFrame, datasets: Iterable[str]) -> str:
+    """One sentence on the gates of some data sets; empty where none is recorded."""
+    found = information_gates(records)
+    gates = [f"{dataset_name(d)} {found[d]}" for d in datasets if d in found]
+    return f"Mutual information in nats by its own gate: {'; '.join(gates)}." if gates else ""
 
 
 def rests_on_judge(metric: str, model: str = "") -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,21 @@ NORMALISED = ("swap_normalised", "swap", "swap_self", "swap_no_transfer")
 """A quotient, and the metric that lies between the two ends of its scale."""
 
 
-def readable_means(records: pd.DataFrame) -> pd.DataFrame:
+OFF_DIAGONAL = "intervention_off_diagonal"
+"""Of two labels each: no mean of figures of single labels, but of entries of a matrix."""
+
+
+def readable_means(
+    records: pd.DataFrame, flips: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> pd.DataFrame:
     """Average what a judge says over the labels that are not weak, run by run.
 
     Parameters
     ----------
     records
         From `workflow.reporting.records.collect`, with a row for every label.
+    flips
+        Run -> its matrix of interventions, whose entries off the diagonal are averaged too.
 
     Returns
     -------
@@ -33,12 +43,37 @@ def readable_means(records: pd.DataFrame) -> pd.DataFrame:
     weak = weak_labels(records)
     judged = records[records["dataset"].isin(weak) & records["metric"].map(rests_on_judge)]
     found = []
-    for (_, model), rows in judged.groupby(["run", "model"], sort=False):
+    for (run, model), rows in judged.groupby(["run", "model"], sort=False):
         values = dict(zip(rows["metric"], rows["value"].astype(float), strict=True))
         first = rows.iloc[0].to_dict()
-        means = _means(values, weak[str(first["dataset"])]) if model != "judge" else {}
+        left_out = weak[str(first["dataset"])]
+        means = _means(values, left_out) if model != "judge" else {}
+        flip = flips.get(str(run))
+        if flip and (mean := readable_off_diagonal(flip, left_out)) is not None:
+            means[f"{OFF_DIAGONAL}{READABLE}"] = mean
         found += [{**first, "metric": name, "value": value} for name, value in means.items()]
     return pd.DataFrame(found, columns=records.columns)
+
+
+def readable_off_diagonal(matrix: Mapping[str, Any], weak: list[str]) -> float | None:
+    """Mean absolute change of a label that is not weak when another such label is flipped.
+
+    Parameters
+    ----------
+    matrix
+        From a record: names of `rows` and `columns`, and `values`, undefined ones None.
+    weak
+        Labels to leave out, as rows and as columns.
+
+    Returns
+    -------
+    float or None
+        None where an entry is undefined, or where there is only one label left.
+    """
+    kept = [i for i, name in enumerate(matrix["rows"]) if name not in weak]
+    values = np.array(matrix["values"], dtype=np.float64)[np.ix_(kept, kept)]
+    others = np.abs(values[~np.eye(len(kept), dtype=bool)])
+    return float(others.mean()) if len(others) and np.isfinite(values).all() else None
 
 
 def _means(values: Mapping[str, float], weak: list[str]) -> dict[str, float]:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from baselines.registry import SYSTEMS
 from ccvae.files import read_json
-from workflow.config import Run
-from workflow.reporting.judges import gate_metrics
+from workflow.config import Run, judge_folder, metrics_file
+from workflow.reporting.judges import gate_metrics, information_metrics
 from workflow.reporting.names import dataset_name
 from workflow.reporting.readable import readable_means
 from workflow.studies.plan import images_per_step
@@ -144,7 +144,7 @@ def _seeds(count: int) -> str:
     return "one seed" if count == 1 else f"{count} seeds"
 
 
-def collect(results: Path, plan: Plan) -> pd.DataFrame:
+def collect(results: Path, plan: Plan, judge: int = 0) -> pd.DataFrame:
     """Read the records of every planned run that is there.
 
     Parameters
@@ -153,6 +153,9 @@ def collect(results: Path, plan: Plan) -> pd.DataFrame:
         Folder of the preset.
     plan
         What it asks for.
+    judge
+        Which judge of a data set measured, see `workflow.config.Config.judged_again`. The labels
+        that can be read, and rows that are no trained model, are those of the first.
 
     Returns
     -------
@@ -161,22 +164,24 @@ def collect(results: Path, plan: Plan) -> pd.DataFrame:
         the judge can read come last, see `workflow.reporting.readable`.
     """
     rows: list[dict[str, Any]] = []
+    flips: dict[str, Any] = {}
     for dataset in plan.datasets:
         rows += _reference_rows(results, dataset)
         for model in plan.models:
             for rate in plan.rates:
                 for run in plan.runs(dataset, model, rate):
-                    rows += _run_rows(results, run)
+                    path = results / run.folder / metrics_file(judge)
+                    if path.exists():
+                        measured = read_json(path)
+                        rows += _run_rows(run, measured)
+                        if "flip" in measured.get("matrices", {}):
+                            flips[run.folder] = measured["matrices"]["flip"]
     records = pd.DataFrame(rows, columns=COLUMNS)
-    means = readable_means(records)
+    means = readable_means(records, flips)
     return records if means.empty else pd.concat([records, means], ignore_index=True)
 
 
-def _run_rows(results: Path, run: Run) -> list[dict[str, Any]]:
-    path = results / run.folder / "metrics.json"
-    if not path.exists():
-        return []
-    measured = read_json(path)
+def _run_rows(run: Run, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
     trained = measured["run"]
     common = {
         **_origin(trained),
@@ -235,23 +240,30 @@ def _origin(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def judge_records(results: Path, datasets: Iterable[str]) -> pd.DataFrame:
-    """Read the records of judges, and of what needs no training; columns as of `collect`."""
-    rows = [row for dataset in datasets for row in _reference_rows(results, dataset)]
+def judge_records(results: Path, datasets: Iterable[str], judge: int = 0) -> pd.DataFrame:
+    """Read the records of judges, and of what needs no training; columns as of `collect`.
+
+    Of what needs no training only the first judge measures more than constant answers.
+    """
+    rows = [row for dataset in datasets for row in _reference_rows(results, dataset, judge)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _reference_rows(results: Path, dataset: str) -> list[dict[str, Any]]:
-    path = results / "judges" / dataset / "judge.json"
+def _reference_rows(results: Path, dataset: str, judge: int = 0) -> list[dict[str, Any]]:
+    path = results / judge_folder(dataset, judge) / "judge.json"
     if not path.exists():
         return []
     record = read_json(path)
-    judge = record["metrics"] | gate_metrics(record)
-    rows = {"majority": record["majority"], "judge": judge}
+    own = record["metrics"] | gate_metrics(record)
+    process = path.with_name("gp.json")
+    if process.exists():
+        own |= information_metrics(read_json(process))
+    rows = {"majority": record["majority"], "judge": own}
     references = path.with_name("references.json")
     if references.exists():
         rows |= read_json(references)["metrics"]
-    common = {**_origin(record["training"]), "run": f"judges/{dataset}", "dataset": dataset}
+    folder = judge_folder(dataset, judge)
+    common = {**_origin(record["training"]), "run": folder, "dataset": dataset}
     return [
         {**common, "model": model, "metric": metric, "value": value}
         for model, metrics in rows.items()

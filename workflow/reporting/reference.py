@@ -29,6 +29,7 @@ FILES = {
     "index": "the tables, with their titles",
     "claims": "a verdict on each of the paper's claims",
     "comparison": "CCVAE against the best baseline",
+    "judge_seeds": "how far another judge moves what is measured",
     "capabilities": "which model can do what",
     "explorer": "characteristics to move by hand, in a browser",
     "config": "the configuration, as it was run",

@@ -1,15 +1,18 @@
-"""On which terms the models of a table were compared: latents, and images seen in training."""
+"""On which terms models were compared: latents, images seen in training, gates of measures."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from workflow.reporting.judges import information_gate
 from workflow.reporting.paper import Table
 from workflow.reporting.records import Plan
 
 
 def terms(table: Table, records: pd.DataFrame, plan: Plan) -> str:
-    """One sentence on the models that have a row in a table; empty where none was run.
+    """Sentences on the models that have a row in a table, and on the gate of mutual information.
+
+    Empty where no model was run.
 
     Parameters
     ----------
@@ -36,11 +39,14 @@ def terms(table: Table, records: pd.DataFrame, plan: Plan) -> str:
         clauses.setdefault(f"{words}, {_images(own['images_seen'])}", []).append(described["title"])
     if not clauses:
         return ""
+    shows = any(metric.name == "mutual_information" for metric in table.metrics)
+    gate = information_gate(shown, plan.datasets) if shows else ""
     return (
         "How many of the decoder's inputs are latents of a label, and how many images a training "
         "saw: "
         + "; ".join(f"{'; '.join(titles)}: {words}" for words, titles in clauses.items())
         + ". Where none is, the label itself is an input, or latents belong to no label."
+        + (f" {gate}" if gate else "")
     )
 
 

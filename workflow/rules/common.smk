@@ -64,7 +64,7 @@ from ccvae.errors import InputError
 from datasets.readers import READERS
 from evaluators.inception import look_at, verify
 from workflow.cards import visible_cards
-from workflow.config import Config, Run, subset_seed
+from workflow.config import Config, Run, judge_folder, metrics_file, subset_seed
 from workflow.interpreter import name_the_user, python_command
 from workflow.planning.checks import check
 from workflow.planning.order import priority
@@ -116,6 +116,9 @@ wildcard_constraints:
     model="|".join(CONFIG.values["model_settings"]),
     rate=r"[0-9.]+",
     seed=r"\d+",
+    # Behind the folder of a data set's judge: nothing for the first, which measures.
+    other=r"(?:/seed=[1-9]\d*)?",
+    judge=r"[1-9]\d*",
     table="|".join(TABLES),
 
 
@@ -146,6 +149,11 @@ def python(wildcards, input):
 
 def run_of(wildcards):
     return Run(wildcards.dataset, wildcards.model, wildcards.rate, int(wildcards.seed))
+
+
+def judge_of(wildcards):
+    """Number of a judge, by what stands behind the folder of the first."""
+    return int(wildcards.other.removeprefix("/seed=") or 0)
 
 
 def answers_of(wildcards):
@@ -199,10 +207,26 @@ GP_CODE = code("evaluators/gaussian_process.py")
 TABLE_CODE = code(
     *(
         f"workflow/reporting/{name}.py"
-        for name in ("judges", "paper", "records", "render", "statistics", "tables")
+        for name in (
+            "judges",
+            "paper",
+            "records",
+            "render",
+            "statistics",
+            "tables",
+            "terms",
+        )
     ),
     "evaluators/gates.py",
     "workflow/resources/deviations.yaml",
+)
+JUDGE_SEEDS_CODE = code(
+    *(
+        f"workflow/reporting/{name}.py"
+        for name in ("judge_seeds", "judge_seeds_pages", "judges", "records")
+    ),
+    "evaluators/gates.py",
+    "workflow/resources/claims.yaml",
 )
 INCEPTION = (
     [CONFIG.values["inception_weights"]] if CONFIG.values["inception_weights"] else []
@@ -229,6 +253,9 @@ def has_row(table, run):
     return table.shows(CONFIG.system_of(run.model), lacks)
 
 
+# Runs that another judge than the first measures too.
+JUDGED_AGAIN = list(CONFIG.judged_again())
+
 # Tables that the chosen data sets have something to say about.
 TABLES_HERE = [
     name
@@ -251,7 +278,17 @@ def judges_of(kind=None):
     return [
         f"<results>/judges/{dataset}/{record}.json"
         for dataset in datasets
-        for record in ("judge", "references")
+        for record in ("judge", "gp", "references")
+    ]
+
+
+def other_judges():
+    """Records of all judges but the first."""
+    return [
+        f"<results>/{judge_folder(dataset, judge)}/{record}.json"
+        for dataset in CONFIG.datasets
+        for judge in range(1, CONFIG.judges_of(dataset))
+        for record in ("judge", "gp")
     ]
 
 

@@ -23,7 +23,7 @@ REFERENCE_FILES = [
     *(["explorer.html"] if EXPLORED else []),
     *(
         f"tables/{name}.{form}"
-        for name in TABLES_HERE
+        for name in (*TABLES_HERE, *(["judge_seeds"] if JUDGED_AGAIN else []))
         for form in ("md", "csv", "wide.csv", "tex")
     ),
     *(

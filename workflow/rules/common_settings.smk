@@ -45,7 +45,7 @@ def data_settings(wildcards):
 
 @in_a_file("judge")
 def judge_settings(wildcards):
-    return CONFIG.judge_settings(wildcards.dataset)
+    return CONFIG.judge_settings(wildcards.dataset, judge_of(wildcards))
 
 
 @in_a_file("gate")
@@ -55,7 +55,7 @@ def gate_settings(wildcards):
 
 @in_a_file("gp")
 def gp_settings(wildcards):
-    return CONFIG.gp_settings(wildcards.dataset)
+    return CONFIG.gp_settings(wildcards.dataset, judge_of(wildcards))
 
 
 @in_a_file("evaluation")
@@ -66,6 +66,14 @@ def evaluation_settings(wildcards):
 @in_a_file("plan")
 def plan_settings(wildcards):
     return CONFIG.plan()
+
+
+@in_a_file("judges")
+def judges_settings(wildcards):
+    return {
+        "plan": CONFIG.plan(),
+        "judges": {name: CONFIG.judges_of(name) for name in CONFIG.datasets},
+    }
 
 
 @in_a_file("configuration")

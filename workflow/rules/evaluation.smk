@@ -10,14 +10,14 @@ onstart:
 rule assess_judge:
     input:
         description="<results>/data/{dataset}/store.json",
-        judge="<results>/judges/{dataset}/judge.pt",
-        training="<results>/judges/{dataset}/training.json",
+        judge="<results>/judges/{dataset}{other}/judge.pt",
+        training="<results>/judges/{dataset}{other}/training.json",
     output:
-        "<results>/judges/{dataset}/judge.json",
+        "<results>/judges/{dataset}{other}/judge.json",
     log:
-        "<results>/logs/assess_judge/{dataset}.log",
+        "<results>/logs/assess_judge/{dataset}{other}.log",
     benchmark:
-        "<results>/benchmarks/assess_judge/{dataset}.jsonl"
+        "<results>/benchmarks/assess_judge/{dataset}{other}.jsonl"
     priority: in_order("assess_judge")
     conda:
         "../../environment.yml"
@@ -102,6 +102,42 @@ rule evaluate:
         "{params.python} -m workflow.steps.measuring.evaluate --settings {params.settings:q}"
         " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
         " {params.optional} --device {params.device} --threads {threads}"
+        " --out {output:q} --log {log:q}"
+
+
+rule evaluate_judge:
+    input:
+        model="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/model.pt",
+        record="<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/run.json",
+        description="<results>/data/{dataset}/store.json",
+        judge="<results>/judges/{dataset}/seed={judge}/judge.pt",
+        gp="<results>/judges/{dataset}/seed={judge}/gp.pt",
+    output:
+        "<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/judge={judge}.json",
+    log:
+        "<results>/logs/evaluate_judge/{dataset}/{model}/f={rate}.seed={seed}.judge={judge}.log",
+    benchmark:
+        "<results>/benchmarks/evaluate_judge/{dataset}/{model}/f={rate}.seed={seed}.judge={judge}.jsonl"
+    priority: in_order("evaluate_judge")
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=more(3000),
+        runtime=more(60),
+        gpu=GPU,
+    params:
+        python=python,
+        code=EVALUATOR_CODE,
+        store=subpath(input.description, parent=True),
+        settings=evaluation_settings,
+        run=subpath(input.model, parent=True),
+        judge=subpath(input.judge, parent=True),
+        device=CONFIG.device,
+    shell:
+        "{params.python} -m workflow.steps.measuring.evaluate --settings {params.settings:q}"
+        " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
+        " --judged-only --device {params.device} --threads {threads}"
         " --out {output:q} --log {log:q}"
 
 

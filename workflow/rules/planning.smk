@@ -41,7 +41,7 @@ rule early:
         metrics=runs_of_dataset,
         judges=[
             f"<results>/judges/{{dataset}}/{name}.json"
-            for name in ("judge", "references")
+            for name in ("judge", "gp", "references")
         ],
     output:
         directory("<results>/early/{dataset}"),

@@ -102,6 +102,54 @@ rule capabilities:
         " --results {params.results:q} --out {params.out:q} --log {log:q}"
 
 
+if JUDGED_AGAIN:
+
+    rule judge_seeds:
+        input:
+            metrics=metrics_of(
+                run for run in CONFIG.runs() if CONFIG.judges_of(run.dataset) > 1
+            ),
+            again=[
+                f"<results>/{run.folder}/{metrics_file(judge)}"
+                for run, judge in JUDGED_AGAIN
+            ],
+            first=judges_of(),
+            others=other_judges(),
+        output:
+            cells=report(
+                "<results>/tables/judge_seeds.csv",
+                caption="../report/judge_seeds.rst",
+                category="Tables",
+                labels={"table": "judge_seeds", "form": "tidy"},
+            ),
+            table=report(
+                "<results>/tables/judge_seeds.wide.csv",
+                caption="../report/judge_seeds.rst",
+                category="Tables",
+                labels={"table": "judge_seeds", "form": "in short"},
+            ),
+            latex="<results>/tables/judge_seeds.tex",
+            page="<results>/tables/judge_seeds.md",
+        log:
+            "<results>/logs/tables/judge_seeds.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            **LIGHT,
+        params:
+            python=python,
+            code=JUDGE_SEEDS_CODE,
+            settings=judges_settings,
+            results=subpath(output.page, ancestor=2),
+            out=subpath(output.page, parent=True),
+        shell:
+            "{params.python} -m workflow.steps.reporting.make_judge_seeds"
+            " --settings {params.settings:q} --results {params.results:q}"
+            " --out {params.out:q} --log {log:q}"
+
+
 rule tables_index:
     input:
         collect("<results>/tables/{table}.md", table=TABLES_HERE),
@@ -126,6 +174,7 @@ rule tables:
         "<results>/records.csv",
         "<results>/tables/index.md",
         rules.capabilities.output,
+        rules.judge_seeds.output if JUDGED_AGAIN else [],
         collect("<results>/tables/{table}.md", table=TABLES_HERE),
 
 

@@ -1,4 +1,4 @@
-# One model per (data set, model, f, seed), and one judge per data set.
+# One model per (data set, model, f, seed), and one judge per data set, or several of them.
 
 
 rule train:
@@ -42,12 +42,12 @@ rule train_judge:
         description="<results>/data/{dataset}/store.json",
         images="<results>/data/{dataset}/images.npy",
     output:
-        model="<results>/judges/{dataset}/judge.pt",
-        record="<results>/judges/{dataset}/training.json",
+        model="<results>/judges/{dataset}{other}/judge.pt",
+        record="<results>/judges/{dataset}{other}/training.json",
     log:
-        "<results>/logs/train_judge/{dataset}.log",
+        "<results>/logs/train_judge/{dataset}{other}.log",
     benchmark:
-        "<results>/benchmarks/train_judge/{dataset}.jsonl"
+        "<results>/benchmarks/train_judge/{dataset}{other}.jsonl"
     priority: in_order("train_judge")
     conda:
         "../../environment.yml"
@@ -71,14 +71,14 @@ rule train_judge:
 rule fit_gp:
     input:
         description="<results>/data/{dataset}/store.json",
-        judge="<results>/judges/{dataset}/judge.pt",
+        judge="<results>/judges/{dataset}{other}/judge.pt",
     output:
-        model="<results>/judges/{dataset}/gp.pt",
-        record="<results>/judges/{dataset}/gp.json",
+        model="<results>/judges/{dataset}{other}/gp.pt",
+        record="<results>/judges/{dataset}{other}/gp.json",
     log:
-        "<results>/logs/fit_gp/{dataset}.log",
+        "<results>/logs/fit_gp/{dataset}{other}.log",
     benchmark:
-        "<results>/benchmarks/fit_gp/{dataset}.jsonl"
+        "<results>/benchmarks/fit_gp/{dataset}{other}.jsonl"
     priority: in_order("fit_gp")
     conda:
         "../../environment.yml"

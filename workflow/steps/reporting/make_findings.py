@@ -11,6 +11,7 @@ from workflow.reporting import findings
 from workflow.reporting.claims import load_questions
 from workflow.reporting.claims_markdown import in_cell, not_run
 from workflow.reporting.gathered import Gathered
+from workflow.reporting.judge_seeds_pages import moved_by_judges
 from workflow.reporting.judges import first_lines, trusted
 from workflow.reporting.pages import rendered
 from workflow.reporting.questions import claims_at_a_glance, on_question
@@ -67,6 +68,7 @@ def page(found: Gathered, out: Path) -> str:
         "failed": first_lines(found.failed.values()),
         "answer": found.answer(""),
         "scope": findings.scope(found.records, plan),
+        "judge_seeds": moved_by_judges(found.judge_seeds, f"{link}/tables/judge_seeds.md"),
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
