@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from matplotlib.text import Text
 from PIL import Image
 
 from baselines.vae_classifier import VAEClassifier
@@ -18,6 +19,7 @@ from tests.tiny import Tiny, scramble
 from tests.toys import OFF, ON, PixelModel, toy_classes, toy_images
 from workflow.figures import (
     characteristics,
+    confidence,
     digits,
     diversity,
     grids,
@@ -353,3 +355,43 @@ def test_options_of_the_tests_are_those_of_the_configuration():
         (Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8")
     )
     assert set(OPTIONS) == set(config["figures"]) - {"supervision_rate", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "colour"),
+    [
+        ("Big Nose", style.UNREADABLE),
+        ("Big Nose →", style.UNREADABLE),
+        ("Big", style.NAME),
+        ("original", style.NAME),
+        ("", style.NAME),
+    ],
+)
+def test_a_label_that_the_judge_cannot_read_is_grey_where_it_is_named(name, colour):
+    assert style.name_colour(name, ["Big_Nose"]) == colour
+    assert style.name_colour(name, []) == style.NAME
+
+
+def grey_words(figure) -> set[str]:
+    return {
+        text.get_text().replace("\n", " ")
+        for text in figure.findobj(Text)
+        if text.get_color() == style.UNREADABLE and text.get_text()
+    }
+
+
+@pytest.mark.parametrize(
+    ("draw", "make", "words"),
+    [
+        (traversals.draw_few, ccvae, {"old →"}),
+        (traversals.draw_many, ccvae, {"old →"}),
+        (diversity.draw_some_variance, ccvae, {"old"}),
+        (diversity.draw_all_variance, ccvae, {"old"}),
+        (interventions.draw_interventions, ccvae, {"old"}),
+        (confidence.draw_confident_region, vae_classifier, {"old"}),
+        (swaps.draw_pairs, ccvae, set()),
+    ],
+)
+def test_figures_grey_what_the_judge_cannot_read_and_nothing_else(draw, make, words):
+    assert grey_words(draw(scene(make(), unreadable=["old"]))) == words
+    assert grey_words(draw(scene(make()))) == set()

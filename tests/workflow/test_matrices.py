@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workflow.figures import matrices
+from workflow.figures import matrices, style
 
 
 def record(values: list[list[float | None]], condition: float | None) -> dict:
@@ -59,4 +59,4 @@ def test_labels_that_the_judge_cannot_read_are_grey():
     axes = figure.axes[0]
     assert axes.images[0].get_array().mask.tolist() == [[False, True], [True, True]]
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
-        assert [label.get_color() for label in labels] == ["black", matrices.UNREADABLE]
+        assert [label.get_color() for label in labels] == [style.NAME, style.UNREADABLE]

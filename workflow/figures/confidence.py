@@ -12,7 +12,7 @@ from evaluators.confident_region import CONFIDENCES
 from evaluators.intervention import changed_labels
 from evaluators.measuring import measurement, seeded
 from workflow.figures.characteristics import label_index
-from workflow.figures.grids import Block, draw_blocks
+from workflow.figures.grids import Block
 from workflow.figures.scene import Scene
 from workflow.reporting.names import readable
 
@@ -78,4 +78,4 @@ def draw_confident_region(scene: Scene) -> Figure:
                 columns=COLUMNS,
             )
         )
-    return draw_blocks(blocks, title=scene.title, per_line=2)
+    return scene.draw(blocks, per_line=2)

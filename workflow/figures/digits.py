@@ -16,7 +16,7 @@ from workflow.figures.characteristics import (
     with_characteristics,
 )
 from workflow.figures.diversity import diverse_generations
-from workflow.figures.grids import Block, draw_blocks
+from workflow.figures.grids import Block
 from workflow.figures.interventions import intervention_block
 from workflow.figures.scene import Scene
 
@@ -92,7 +92,7 @@ def draw_polytope(scene: Scene) -> Figure:
         columns=[names[0], *empty, names[1]],
         below=[names[2], *empty, names[3]],
     )
-    return draw_blocks([block], title=scene.title, largest_tile=0.4)
+    return scene.draw([block], largest_tile=0.4)
 
 
 def draw_generations(scene: Scene) -> Figure:
@@ -101,20 +101,20 @@ def draw_generations(scene: Scene) -> Figure:
     A model with characteristic latents keeps one z_\c, that of the first test image, if it has one;
     any other draws all its latents.
     """
-    model, title = scene.model, scene.title
+    model, remark = scene.model, ""
     if isinstance(model, CharacteristicVAE):
         classes = torch.arange(model.labels.n_values, device=model.device).unsqueeze(1)
         background = scene.test_images(1)[0]
         images = diverse_generations(model, classes, background, draws=SIDE**2, seed=scene.seed)
         if model.style_latents == 0:
-            title = f"{title} ({NOTHING_KEPT})"
+            remark = NOTHING_KEPT
     else:
         images = generate_classes(model, SIDE**2, seed=scene.seed)
     blocks = [
         Block(of_class.unflatten(0, (SIDE, SIDE)), title=name)
         for of_class, name in zip(images, model.labels.names, strict=True)
     ]
-    return draw_blocks(blocks, title=title, per_line=5)
+    return scene.draw(blocks, remark=remark, per_line=5)
 
 
 def draw_interventions(scene: Scene) -> Figure:
@@ -129,4 +129,4 @@ def draw_interventions(scene: Scene) -> Figure:
         intervention_block(model, x, seed=scene.seed, title=heading(title, model))
         for title, model in scene.models.items()
     ]
-    return draw_blocks(blocks, title=scene.title, per_line=SYSTEMS_BESIDE_EACH_OTHER)
+    return scene.draw(blocks, per_line=SYSTEMS_BESIDE_EACH_OTHER)

@@ -11,7 +11,7 @@ from ccvae.labels import LabelSpace
 from evaluators.locality import label_variance
 from evaluators.measuring import measurement, seeded
 from workflow.figures.characteristics import decode, label_index, with_characteristics
-from workflow.figures.grids import Block, draw_blocks
+from workflow.figures.grids import Block
 from workflow.figures.scene import Scene
 from workflow.figures.style import wrap
 from workflow.reporting.names import readable
@@ -92,7 +92,7 @@ def draw_generations(scene: Scene) -> Figure:
     )
     names = [describe_labels(row, model.labels) for row in y.cpu()]
     columns = [f"draw {i + 1}" for i in range(images.shape[1])]
-    return draw_blocks([Block(images, rows=names, columns=columns)], title=scene.title)
+    return scene.draw([Block(images, rows=names, columns=columns)])
 
 
 def draw_variance(scene: Scene, labels: list[int], rows: int) -> Figure:
@@ -118,7 +118,7 @@ def draw_variance(scene: Scene, labels: list[int], rows: int) -> Figure:
         )
         for row in range(rows)
     ]
-    figure = draw_blocks(blocks, title=scene.title, largest_tile=0.8)
+    figure = scene.draw(blocks, largest_tile=0.8)
     _draw_scale(figure)
     return figure
 

@@ -6,7 +6,7 @@ columns; blocks stand side by side and break into several lines where the page e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from workflow.figures.style import STYLE, TITLE_CHARACTER, WIDTH, new_figure, wrap
+from workflow.figures.style import STYLE, TITLE_CHARACTER, WIDTH, name_colour, new_figure, wrap
 
 NARROWEST = 3.0
 """Width in inches that leaves room for a title."""
@@ -98,7 +98,12 @@ def tile(images: Tensor, frames: Tensor | None = None) -> np.ndarray:
 
 
 def draw_blocks(
-    blocks: Sequence[Block], *, title: str, per_line: int = 1, largest_tile: float = LARGEST_TILE
+    blocks: Sequence[Block],
+    *,
+    title: str,
+    per_line: int = 1,
+    largest_tile: float = LARGEST_TILE,
+    unreadable: Collection[str] = (),
 ) -> Figure:
     """Lay blocks out on a page.
 
@@ -112,6 +117,8 @@ def draw_blocks(
         Blocks side by side.
     largest_tile
         Largest side of an image in inches; images are smaller where the page is full.
+    unreadable
+        Labels that the judge cannot be relied on to read: their names are grey, wherever they are.
 
     Returns
     -------
@@ -142,7 +149,7 @@ def draw_blocks(
             block_height = _height(block, side)
             x, y = position * cell + left, height - down - top - block_height
             box = (x / width, y / height, block.size[1] * side / width, block_height / height)
-            _draw_block(figure, box, block, side)
+            _draw_block(figure, box, block, side, unreadable)
         down += line_height
     return figure
 
@@ -199,24 +206,30 @@ def _height(block: Block, side: float) -> float:
 
 
 def _draw_block(
-    figure: Figure, box: tuple[float, float, float, float], block: Block, side: float
+    figure: Figure,
+    box: tuple[float, float, float, float],
+    block: Block,
+    side: float,
+    unreadable: Collection[str],
 ) -> None:
     axes = figure.add_axes(box)
     axes.imshow(tile(block.images, block.frames), aspect="auto")
     axes.set_axis_off()
     height, width = block.images.shape[-2:]
     for column, (name, lines) in enumerate(zip(block.columns, _above(block, side), strict=True)):
-        x = _centre(column, width)
+        x, colour = _centre(column, width), name_colour(name, unreadable)
         if lines is None:
             slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "left"}
             slanted = "\n".join(wrap(name, SLANTED_LINE))
-            axes.text(x - 0.2 * width, -0.04 * height, slanted, va="bottom", **slant)
+            axes.text(x - 0.2 * width, -0.04 * height, slanted, va="bottom", color=colour, **slant)
         else:
-            axes.text(x, -0.04 * height, "\n".join(lines), va="bottom", ha="center")
+            words = "\n".join(lines)
+            axes.text(x, -0.04 * height, words, va="bottom", ha="center", color=colour)
     for column, name in enumerate(block.below):
         axes.text(_centre(column, width), axes.get_ylim()[0], name, va="top", ha="center")
     for row, name in enumerate(block.rows):
-        axes.text(-0.1 * width, _centre(row, height), name, ha="right", va="center")
+        colour = name_colour(name, unreadable)
+        axes.text(-0.1 * width, _centre(row, height), name, ha="right", va="center", color=colour)
     if block.title:
         lift = 72 * _names_height(block, side) + 4
         axes.annotate(
@@ -227,6 +240,7 @@ def _draw_block(
             textcoords="offset points",
             fontsize=STYLE["axes.titlesize"],
             va="bottom",
+            color=name_colour(block.title, unreadable),
         )
     for label, at, turn in (
         (block.x_label, (0.5, 0.0), 0),
@@ -242,6 +256,7 @@ def _draw_block(
                 ha="right" if turn else "center",
                 va="center" if turn else "top",
                 rotation=turn,
+                color=name_colour(label, unreadable),
             )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ccvae.interface import LabelledVAE
 from evaluators.measuring import measurement, seeded
-from workflow.figures.grids import Block, draw_blocks
+from workflow.figures.grids import Block
 from workflow.figures.scene import Scene
 from workflow.reporting.names import readable
 
@@ -60,4 +60,4 @@ def draw_interventions(scene: Scene) -> Figure:
     """Figures 11, 13, 15 and 17."""
     x = scene.test_images(scene.options["rows"])
     block = intervention_block(scene.model, x, seed=scene.seed)
-    return draw_blocks([block], title=scene.title)
+    return scene.draw([block])

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import Colormap, SymLogNorm
 from matplotlib.figure import Figure
 
-from workflow.figures.style import WIDTH, headline, new_figure
+from workflow.figures.style import WIDTH, headline, name_colour, new_figure
 from workflow.reporting.names import readable
 
 LIMIT, LINEAR = 10.0, 0.5
@@ -19,8 +19,6 @@ LIMIT, LINEAR = 10.0, 0.5
 that a colour means the same in the figure of every model."""
 
 TICKS = (-10, -2, -0.5, 0, 0.5, 2, 10)
-
-UNREADABLE = "0.65"
 
 
 def matrix_values(matrix: Mapping[str, Any]) -> np.ndarray:
@@ -113,7 +111,7 @@ def _name_axes(axes: Any, matrix: Mapping[str, Any], unreadable: Collection[str]
     axes.tick_params(axis="y", labelsize=small, length=0)
     for axis, names in ((axes.xaxis, matrix["columns"]), (axes.yaxis, matrix["rows"])):
         for label, name in zip(axis.get_ticklabels(), names, strict=True):
-            label.set_color(UNREADABLE if name in unreadable else "black")
+            label.set_color(name_colour(readable(name), unreadable))
     axes.spines[:].set_visible(False)
     axes.set_ylabel("flipped label")
     axes.set_xlabel("label the judge looks for")

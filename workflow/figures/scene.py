@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
 from datasets.stand_ins.truth import RedrawSwap
 from evaluators.images import ImageSet
+from workflow.figures.grids import Block, draw_blocks
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Scene:
         Of everything that is drawn at random.
     redraw_swap
         Draws true swaps by the indices of test images, where the images are drawings.
+    unreadable
+        Labels that the judge cannot be relied on to read.
     """
 
     models: Mapping[str, LabelledVAE]
@@ -40,6 +44,7 @@ class Scene:
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     redraw_swap: RedrawSwap | None = None
+    unreadable: Collection[str] = ()
 
     @property
     def model(self) -> LabelledVAE:
@@ -52,3 +57,8 @@ class Scene:
         chosen = self.images.take(torch.arange(start, min(start + n, len(self.images))))
         device = next(iter(self.models.values())).device
         return torch.cat([x for x, _ in chosen.batches(device)])
+
+    def draw(self, blocks: Sequence[Block], *, remark: str = "", **layout: Any) -> Figure:
+        """Lay blocks out under the figure's title and a remark, as `grids.draw_blocks` does."""
+        title = f"{self.title} ({remark})" if remark else self.title
+        return draw_blocks(blocks, title=title, unreadable=self.unreadable, **layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from ccvae.files import atomic_path
+from workflow.reporting.names import readable
 
 WIDTH = 6.5
 """Width of a figure in inches: the text width of a page."""
@@ -37,6 +39,12 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 MARKERS = "osD^vP*"
 
+ARROW = " →"
+"""Behind the name of a label that changes along an axis."""
+
+NAME, UNREADABLE = "black", "0.65"
+"""Colours of a label's name, and of one that the judge cannot be relied on to read."""
+
 TITLE_CHARACTER = 0.066
 """Width of a title's characters in inches, on average."""
 
@@ -45,6 +53,19 @@ def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of a size in inches, without a window system."""
     matplotlib.rcParams.update(STYLE)
     return Figure(figsize=(width, height))
+
+
+def name_colour(name: str, unreadable: Collection[str]) -> str:
+    """Colour of words beside a picture, which is grey where they name a label of `unreadable`.
+
+    Parameters
+    ----------
+    name
+        What is written: the name of a label, perhaps with an arrow behind it, or anything else.
+    unreadable
+        Labels that the judge cannot be relied on to read (deviation: judge-gates).
+    """
+    return UNREADABLE if name.removesuffix(ARROW) in map(readable, unreadable) else NAME
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ccvae.feeding import as_floats
 from ccvae.interface import LabelledVAE
 from evaluators.measuring import measurement, seeded
-from workflow.figures.grids import Block, draw_blocks
+from workflow.figures.grids import Block
 from workflow.figures.scene import Scene
 
 TRUTH = "true swap"
@@ -77,7 +77,7 @@ def draw_pairs(scene: Scene) -> Figure:
         )
     shape = torch.broadcast_shapes(*(images.shape for images in columns.values()))
     images = torch.stack([images.expand(shape) for images in columns.values()], dim=1)
-    return draw_blocks([Block(images, columns=list(columns))], title=scene.title, largest_tile=0.85)
+    return scene.draw([Block(images, columns=list(columns))], largest_tile=0.85)
 
 
 def draw_matrices(scene: Scene) -> Figure:
@@ -104,4 +104,4 @@ def draw_matrices(scene: Scene) -> Figure:
         )
         for title, matrix in matrices.items()
     ]
-    return draw_blocks(blocks, title=scene.title, per_line=3)
+    return scene.draw(blocks, per_line=3)

@@ -21,8 +21,9 @@ from workflow.figures.characteristics import (
     prior_moments,
     with_characteristics,
 )
-from workflow.figures.grids import Block, draw_blocks
+from workflow.figures.grids import Block
 from workflow.figures.scene import Scene
+from workflow.figures.style import ARROW
 from workflow.reporting.names import readable
 
 
@@ -102,11 +103,11 @@ def draw_pairs(scene: Scene, pairs: Sequence[Sequence[str]], per_line: int) -> F
         blocks.append(
             Block(
                 images,
-                x_label=f"{readable(pair[0])} →",
-                y_label=f"{readable(pair[1])} →",
+                x_label=readable(pair[0]) + ARROW,
+                y_label=readable(pair[1]) + ARROW,
             )
         )
-    return draw_blocks(blocks, title=scene.title, per_line=per_line)
+    return scene.draw(blocks, per_line=per_line)
 
 
 def draw_few(scene: Scene) -> Figure:

@@ -54,6 +54,16 @@ def of_shown_models(figures, name):
     return files
 
 
+def judge_of_shown(wildcards):
+    """Input function: what says which labels a figure greys, where anything is asked of labels."""
+    asked = CONFIG.gate_settings(wildcards.dataset)["label_minimum"]
+    return collect(
+        "<results>/judges/{dataset}/{record}.json",
+        dataset=wildcards.dataset,
+        record=["judge", "references"] if asked else [],
+    )
+
+
 def drawing_settings(figures):
     """Settings of a figure, by its wildcards."""
 

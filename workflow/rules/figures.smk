@@ -14,6 +14,7 @@ for group in GALLERY.groups("model", "model") + GALLERY.groups("models", "model"
             models=of_shown_models(group.figures, "model.pt"),
             records=of_shown_models(group.figures, "run.json"),
             description="<results>/data/{dataset}/store.json",
+            judge=judge_of_shown,
         output:
             drawn(
                 group.figures,
@@ -92,8 +93,10 @@ for figure in FIGURES.values():
                 f"draw_{figure.name}"
             input:
                 runs_of_dataset,
-                "<results>/judges/{dataset}/judge.json",
-                "<results>/judges/{dataset}/references.json",
+                collect(
+                    "<results>/judges/{{dataset}}/{file}.json",
+                    file=["judge", "gp", "references"],
+                ),
             output:
                 drawn([figure], model="all"),
             log:

@@ -17,7 +17,12 @@ from workflow.config import Run
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import stem
 from workflow.figures.style import save
-from workflow.reporting.judges import failed_judges, unreadable_labels, weak_labels
+from workflow.reporting.judges import (
+    failed_judges,
+    information_gate,
+    unreadable_labels,
+    weak_labels,
+)
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan, collect, judge_records
 from workflow.steps.command import LOG, add_settings_argument, run
@@ -77,13 +82,18 @@ def kept(given: Namespace) -> Path:
 
 
 def reservations(figure: Figure, dataset: str, results: Path) -> tuple[str, str]:
-    """What stands before and after all else in a figure that shows what a judge says."""
-    if not figure.judged:
+    """What stands before and after all else in a figure that shows what a judge says, or labels."""
+    pictures = figure.needs == "model"
+    if not (figure.judged or pictures):
         return "", ""
     records = judge_records(results, [dataset])
     before, after = (
         found.get(dataset, "") for found in (failed_judges(records), unreadable_labels(records))
     )
+    if figure.scope == "dataset":
+        after = " ".join(filter(None, (after, information_gate(records, [dataset]))))
+    if pictures:
+        before, after = "", after and f"{after.removesuffix('.')}, grey where named."
     return before and f"{before} ", after and f" {after}"
 
 
@@ -130,11 +140,17 @@ def trained_models(settings: dict[str, Any], results: Path, _plan: Plan) -> Mate
         one = Run(settings["dataset"], name, settings["rate"], settings["seed"])
         models[heading] = load_model(results / one.folder, store, device)
     redraw = Truth(store).redraw_swap if store.stand_in else None
+    weak = weak_labels_of(settings["dataset"], results)
 
     def scene(title: str) -> tuple[Scene]:
-        return (Scene(models, images, title, settings["options"], settings["seed"], redraw),)
+        return (Scene(models, images, title, settings["options"], settings["seed"], redraw, weak),)
 
     return scene
+
+
+def weak_labels_of(dataset: str, results: Path) -> list[str]:
+    """Labels of a data set that its judge cannot be relied on to read."""
+    return weak_labels(judge_records(results, [dataset])).get(dataset, [])
 
 
 def metrics_by_rate(settings: dict[str, Any], results: Path, _plan: Plan) -> Material:
@@ -142,8 +158,7 @@ def metrics_by_rate(settings: dict[str, Any], results: Path, _plan: Plan) -> Mat
     folders = _folders(settings, results)
     found = {rate: read_json(folder / "metrics.json") for rate, folder in folders.items()}
     drawn = {rate: record if record["matrices"] else None for rate, record in found.items()}
-    dataset = settings["dataset"]
-    weak = weak_labels(judge_records(results, [dataset])).get(dataset, [])
+    weak = weak_labels_of(settings["dataset"], results)
     return lambda title: (drawn, title, weak)
 
 
