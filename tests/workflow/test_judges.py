@@ -103,6 +103,8 @@ def test_a_missing_figure_of_the_gate_fails_it(tmp_path):
         ("truth_r2_own", False),
         ("counterfactual_outside", False),
         ("leakage_own", False),
+        ("region_closest_success", True),
+        ("region_closest_change", False),
     ],
 )
 def test_what_rests_on_a_judge(metric, rests):
