@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from ccvae.files import read_json, write_json
 from tests.workflow import fabricated
+from tests.workflow.running import jobs, snakemake
 from workflow.config import JUDGED, Config, judge_folder, metrics_file
 from workflow.planning.overlay import merged_config
 from workflow.reporting.claims import load_claims
@@ -234,3 +236,30 @@ def test_other_judges_look_at_the_first_seed_of_what_they_can_judge():
     left_out = set(config.models) - {run.model for run, _ in found}
     assert left_out == {"supervised"}
     assert set(config.lacking("supervised", "mnist")) >= JUDGED
+
+
+@pytest.mark.slow
+def test_a_second_judge_makes_nothing_of_the_first_again(tmp_path):
+    tiny = "data={synthetic_xrays: {options: {sizes: {train: 128, validation: 32, test: 64}}}}"
+    where = ("--directory", str(tmp_path), "--configfile", "config/smoke.yaml", "--quiet", "rules")
+    chosen = ("datasets=[synthetic_xrays]", "models=[ccvae, m2]", "supervision_rates=[0.06]", tiny)
+
+    def run(judges: int, target: str, *more: str) -> str:
+        given = ("--config", *chosen, f"judges={judges}")
+        done = snakemake(*more, *where, "--cores", "1", *given, "--", target)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    run(1, "results/smoke/tables/table2.md")
+    table = "results/smoke/tables/judge_seeds.md"
+    found = jobs(run(2, table, "-n"))
+    found.pop("total")
+    once = {"train_judge": 1, "assess_judge": 1, "fit_gp": 1, "judge_seeds": 1}
+    assert found == {**once, "evaluate_judge": 2}
+    run(2, table)
+    text = (tmp_path / table).read_text()
+    assert len(re.findall(r"^\| synthetic_xrays \(drawn\) \| [01] \|", text, re.M)) == 2
+    frame = pd.read_csv(tmp_path / "results/smoke/tables/judge_seeds.csv")
+    assert set(frame["model"]) == {"judge", "ccvae", "m2"}
+    assert (frame["change"] != 0).any()
+    assert "Nothing to be done" in run(2, "results/smoke/tables/table2.md", "-n")
