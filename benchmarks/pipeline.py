@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.common import table
+from workflow.config import metrics_file
 from workflow.reporting.timing import elapsed
 
 KINDS = {
@@ -94,9 +95,10 @@ def read_jobs(results: Path) -> list[Job]:
 def _work_s(results: Path, place: Path) -> float | None:
     """Wall time that the job's own record states."""
     rule, *rest = place.parts
-    if rule in ("train", "evaluate") and len(rest) == 3:
+    if rule in ("train", "evaluate", "evaluate_judge") and len(rest) == 3:
         rate, _, seed = rest[2].partition(".seed=")
-        name = "run.json" if rule == "train" else "metrics.json"
+        seed, _, judge = seed.partition(".judge=")
+        name = "run.json" if rule == "train" else metrics_file(int(judge or 0))
         record = results / "runs" / rest[0] / rest[1] / rate / f"seed={seed}" / name
     elif study := STUDY_TRAINING.fullmatch(rule):
         # The studies of variants share a rule, and have a folder each.

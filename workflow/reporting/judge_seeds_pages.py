@@ -21,8 +21,9 @@ from workflow.reporting.tex import escaped
 ABOUT = (
     "How far another judge of the same data, trained from another seed, moves what is measured of "
     "the models of the first seed. Both see the same swaps, generations and interventions. Changes "
-    "are absolute, over all models and f; beside them the spread between seeds of training, where "
-    "there are several. Orders: of two models at one f that a claim compares."
+    "are absolute, over all models and f, of means over the labels that the first judge can read; "
+    "beside them the mean standard deviation between seeds of training, where there are several. "
+    "Orders: of two models at one f that a claim compares."
 )
 NOT_RUN = "Not run with a second judge."
 HEAD = (
