@@ -186,14 +186,23 @@ def test_an_interrupted_run_is_not_waiting() -> None:
 
 def test_jobs_and_measures_are_read_from_what_a_run_leaves(tmp_path: Path) -> None:
     name = "f=0.2.seed=0"
-    for rule, seconds in (("train", 50.0), ("evaluate", 20.0)):
-        path = tmp_path / "benchmarks" / rule / "faces" / "m2" / f"{name}.jsonl"
+    for rule, job, seconds in (
+        ("train", f"m2/{name}", 50.0),
+        ("evaluate", f"m2/{name}", 20.0),
+        ("evaluate_judge", f"m2/{name}.judge=1", 9.0),
+        ("fit_gp", "seed=1", 8.0),
+    ):
+        path = tmp_path / "benchmarks" / rule / "faces" / f"{job}.jsonl"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"s": seconds, "cpu_time": seconds, "max_rss": 1.0}) + "\n")
         os.utime(path, (1000, 1000))
     run = tmp_path / "runs" / "faces" / "m2" / "f=0.2" / "seed=0"
     run.mkdir(parents=True)
     (run / "run.json").write_text(json.dumps({"wall_s": 45.0}))
+    (run / "judge=1.json").write_text(json.dumps({"wall_s": 7.0}))
+    other = tmp_path / "judges" / "faces" / "seed=1"
+    other.mkdir(parents=True)
+    (other / "gp.json").write_text(json.dumps({"wall_s": 6.0}))
     log = tmp_path / "logs" / "evaluate" / "faces" / "m2" / f"{name}.log"
     log.parent.mkdir(parents=True)
     log.write_text(
@@ -204,6 +213,7 @@ def test_jobs_and_measures_are_read_from_what_a_run_leaves(tmp_path: Path) -> No
     )
     jobs = {job.rule: job for job in pipeline.read_jobs(tmp_path)}
     assert jobs["train"].work_s == 45
+    assert (jobs["evaluate_judge"].work_s, jobs["fit_gp"].work_s) == (7, 6)
     assert jobs["evaluate"].work_s is None
     assert pipeline.measures(tmp_path) == {"swap": 10.0, "accuracy": 2.5}
     page = "\n".join(pipeline.section(tmp_path, 2))

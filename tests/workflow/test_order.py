@@ -20,7 +20,7 @@ from workflow.planning.recorded import reference_jobs
 ROOT = Path(__file__).parents[2]
 DATASETS = ["mnist", "fashion_mnist"]
 SECONDS = {"store": 10, "train_judge": 20, "fit_gp": 20, "evaluate_references": 5}
-SECONDS |= {"train": 60, "evaluate": 10}
+SECONDS |= {"train": 60, "evaluate": 10, "evaluate_judge": 8}
 
 
 def config(*settings: str) -> Config:
@@ -84,7 +84,7 @@ def test_snakemake_is_told_the_same_order() -> None:
 
 
 def test_a_clone_that_has_run_nothing_is_estimated_by_the_reference(tmp_path: Path) -> None:
-    write_json(tmp_path / "config.yaml", config().values)
+    write_json(tmp_path / "config.yaml", config("judges=2").values)
     kinds = [
         {"kind": rule, "jobs": 4, "wall_s": 4.0 * seconds, "peak_mb": 900.0}
         for rule, seconds in SECONDS.items()
@@ -95,7 +95,7 @@ def test_a_clone_that_has_run_nothing_is_estimated_by_the_reference(tmp_path: Pa
     lines += [f"{run.folder},50,800,8,900" for run in config().runs() if run.dataset == "mnist"]
     (tmp_path / "runs.csv").write_text("\n".join(lines) + "\n")
     estimator = Estimator([], "cpu", None, reference_jobs(tmp_path))
-    for job in jobs_of(config("preset=new")):
+    for job in jobs_of(config("preset=new", "judges=2")):
         estimate = estimator.estimate(job)
         assert estimate.source == RECORDED
         if job.rule == "train" and job.dataset == "mnist":
