@@ -86,19 +86,13 @@ def page(found: Gathered, out: Path) -> str:
 
 
 def decisions(found: Gathered, out: Path) -> str:
-    """Page of every decision, with the studies that measured it."""
-    named = found.config.values["studies"]["variants"]
-    by_id: dict[str, list[str]] = {"m2-alpha": ["alpha"], "diva-alpha": ["alpha"]}
-    for name, study in named.items():
-        for identity in study.get("deviations", []):
-            by_id.setdefault(identity, []).append(name)
+    """Page of every decision, with what the studies that measured it moved."""
     link = found.link_from(out.parent)
     rows: list[dict[str, Any]] = []
     for entry in entries():
         cells = {key: in_cell(entry[key]) for key in ("paper", "ours", "reason")}
-        runs = [name for name in by_id.get(entry["id"], []) if name in found.studies]
-        measured = ", ".join(f"[{name}]({link}/studies/{name}.md)" for name in runs)
-        rows.append({**entry, **cells, "measured": measured})
+        effect = findings.measured(entry, found.config.values, found.studies, link)
+        rows.append({**entry, **cells, "measured": effect})
     return rendered(DECISIONS, register=rows)
 
 
