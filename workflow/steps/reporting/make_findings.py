@@ -13,6 +13,7 @@ from workflow.reporting.claims_markdown import in_cell, not_run
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import first_lines, trusted
 from workflow.reporting.pages import rendered
+from workflow.reporting.published import beside_published
 from workflow.reporting.questions import claims_at_a_glance, on_question
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
@@ -70,6 +71,7 @@ def page(found: Gathered, out: Path) -> str:
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
+        "published": beside_published(believed, found.config),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
         "studies": findings.studies_block(found.config.values, found.studies, link),
     }
