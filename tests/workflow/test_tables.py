@@ -295,7 +295,7 @@ def test_the_terms_of_a_comparison_stand_below_it():
     ]
     seen = pd.DataFrame([*rows, {"dataset": "mnist", "model": "judge", "images_seen": None}])
     found = terms(TABLES["table7"], seen, asked)
-    assert "CCVAE: 64 of 64, 4,800 to 9,600 images; M2 & 100%: none of 20, 3,200 images." in found
+    assert "64 of 64, 4,800 to 9,600 images (CCVAE); none of 20, 3,200 images (M2 & 100%)." in found
     unknown = seen.assign(images_seen=None)
     assert "CCVAE: 64 of 64, not recorded" in terms(TABLES["table7"], unknown, asked)
     assert terms(TABLE1, seen, asked) == ""

@@ -78,7 +78,7 @@ def _in_short(own: Sequence[Verdict]) -> str:
     for drawn, words in KINDS.items():
         counts = counts_in_words(v for v in own if v.stand_in == drawn and v.run)
         parts.append(f"On {words}: {counts or 'nothing was run'}.")
-    return f"{' '.join(parts)} One verdict for each claim, data set and reading of CCVAE."
+    return " ".join(parts)
 
 
 def _on_claim(cases: Sequence[Case], plan: Plan, link: str) -> list[str]:
