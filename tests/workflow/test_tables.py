@@ -297,7 +297,7 @@ def test_the_terms_of_a_comparison_stand_below_it():
     found = terms(TABLES["table7"], seen, asked)
     assert "64 of 64, 4,800 to 9,600 images (CCVAE); none of 20, 3,200 images (M2 & 100%)." in found
     unknown = seen.assign(images_seen=None)
-    assert "CCVAE: 64 of 64, not recorded" in terms(TABLES["table7"], unknown, asked)
+    assert "64 of 64, not recorded (CCVAE)" in terms(TABLES["table7"], unknown, asked)
     assert terms(TABLE1, seen, asked) == ""
     assert terms(TABLES["table7"], seen, plan()) == "", "older plans do not know"
 
