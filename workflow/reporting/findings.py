@@ -248,7 +248,8 @@ def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -
     """Whether a variant of a study changes a setting that an entry of the register is about."""
     changes = dict(study["variants"][variant])
     model = changes.pop("model", study["model"])
-    keys = [*changes, *(f"training.{key}" for key in changes.get("training", ()))]
+    sections = {name: value for name, value in changes.items() if isinstance(value, dict)}
+    keys = [*changes, *(f"{name}.{key}" for name, value in sections.items() for key in value)]
     return any(
         fnmatchcase(f"{whose}.{kind}.{key}", pattern)
         for whose in (model, SHARED)

@@ -129,7 +129,8 @@ def subsets(n: int) -> Values:
     """Non-empty subsets of n values, (number, n): what each value weighs in the subset's mean.
 
     All of them up to `MOST_EXACT` values; beyond, `DRAWN_SUBSETS` that take each value by the toss
-    of a coin.
+    of a coin. A test whose flips are drawn keeps its level as long as the one that flips nothing
+    is counted (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
     """
     if n > MOST_EXACT:
         chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
