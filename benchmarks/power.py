@@ -1,14 +1,15 @@
 """How often a verdict is wrong where there is no difference, and how often one is reached.
 
 Differences of two models are drawn, by f and seed, and judged as the claims are. `python -m
-benchmarks.power --out docs/power.md` takes minutes and gives the same page every time.
+benchmarks.power --out docs/power.md` takes a few minutes and gives the same page every time.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,17 +25,27 @@ from workflow.reporting.statistics import (
     ENOUGH,
     LEAST,
     LEVEL,
+    ROUNDING,
     every,
     evidence,
     improvement,
+    subsets,
     whole_seeds,
 )
 
 Differences = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, tuple[int, int]], Differences]
+"""By f and seed, (F, n), or of many draws, (M, F, n)."""
+Decided = NDArray[np.bool_]
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Differences]
+Judge = Callable[[Differences], Decided]
 
-DRAWS = {3: 1000, 5: 300, 10: 300}
-"""How many differences are drawn, by number of seeds."""
+SEEDS = (3, 5, 10)
+DRAWS = 40_000
+"""How many trainings are drawn for the share of wrong verdicts."""
+FEWER_DRAWS = 2_000
+"""And for everything else."""
+PART = 500
+"""Of them at a time, for memory."""
 RATES = 4
 EFFECTS = (0.5, 1.0, 2.0)
 """Mean difference, in standard deviations of one difference."""
@@ -60,7 +71,7 @@ NULLS: dict[str, Draw] = {
         np.sign(rng.normal(size=shape)) + 0.05 * rng.normal(size=shape)
     ),
     "33 times the spread at the smallest f": lambda rng, shape: (
-        rng.normal(size=shape) * np.geomspace(10, 0.3, shape[0])[:, None]
+        rng.normal(size=shape) * np.geomspace(10, 0.3, shape[-2])[:, None]
     ),
 }
 """Laws of the differences of two equal models."""
@@ -69,19 +80,49 @@ NULLS: dict[str, Draw] = {
 def in_common(share: float) -> Draw:
     """Normal differences; a share of their variance is that of the seed, the same at all f."""
     return lambda rng, shape: (
-        np.sqrt(share) * rng.normal(size=shape[1]) + np.sqrt(1 - share) * rng.normal(size=shape)
+        np.sqrt(share) * rng.normal(size=(*shape[:-2], 1, shape[-1]))
+        + np.sqrt(1 - share) * rng.normal(size=shape)
     )
 
 
-def one_collapses(rng: np.random.Generator, shape: tuple[int, int]) -> Differences:
+def one_collapses(rng: np.random.Generator, shape: tuple[int, ...]) -> Differences:
     """One model collapses in three of ten trainings; the other one never, with the same mean."""
     return 0.3 - (rng.uniform(size=shape) < 0.3) + 0.05 * rng.normal(size=shape)
 
 
-def either(differences: Differences) -> bool:
-    """Whether one of two models is found to be better, over all f together."""
-    found = evidence("better", differences)
-    return min(found.p_for, found.p_against) <= ALPHA
+def either(differences: Differences) -> Decided:
+    """Whether one of two models is found to be better, over all f together; of many draws.
+
+    The same as two-sided `evidence`, but a draw is left alone as soon as more flips lie beyond it,
+    on either side, than a verdict allows.
+
+    Parameters
+    ----------
+    differences
+        By draw, f and seed, (M, F, n).
+    """
+    values = differences.reshape(len(differences), -1)
+    slack = ROUNDING * np.abs(values).max(1)
+    listed = subsets(values.shape[1])
+    fewest, open_ = np.zeros(len(values)), np.arange(len(values))
+    sides = np.ones((2, len(values)))
+    for some in np.array_split(listed, math.ceil(len(listed) / 4096)):
+        means = some @ values[open_].T
+        sides[:, open_] += (means <= slack[open_]).sum(0), (means >= -slack[open_]).sum(0)
+        fewest = 2 * sides.min(0) / (len(listed) + 1)
+        open_ = np.flatnonzero(fewest <= ALPHA)
+    return fewest <= ALPHA
+
+
+def surest(cells: int) -> float:
+    """Share of the patterns of signs of N differences of N sizes that give a verdict."""
+    patterns = 2**cells
+    return 2 * math.floor(ALPHA / 2 * patterns) / patterns
+
+
+def one_by_one(judge: Callable[[Differences], bool]) -> Judge:
+    """Let something that looks at one draw look at many."""
+    return lambda differences: np.array([judge(draw) for draw in differences])
 
 
 def generally(differences: Differences) -> bool:
@@ -175,80 +216,91 @@ def in_the_reference(folder: Path) -> str:
     found, rng = blocks(cells), np.random.default_rng(0)
     low, high = np.quantile([shared(found, rng) for _ in range(200)], [0.025, 0.975])
     return (
-        f"In the records of the reference it is {shared(found):.2f}, over {len(found)} measures "
-        f"and data sets, where 1 is nothing in common and {RATES} everything; with seeds permuted "
-        f"at each f it is {low:.2f} to {high:.2f}."
+        f"In the records of the reference what seeds share is {shared(found):.2f}, over "
+        f"{len(found)} measures and data sets, where 1 is nothing in common and {RATES} "
+        f"everything; with seeds permuted at each f it is {low:.2f} to {high:.2f}."
     )
 
 
-def rate_of(
-    reached: Callable[[Differences], bool], draw: Draw, shape: tuple[int, int], count: int
-) -> float:
+def rate_of(reached: Judge, draw: Draw, shape: tuple[int, int], count: int) -> float:
     """How often something is reached."""
     rng = np.random.default_rng(shape[1])
-    return sum(reached(draw(rng, shape)) for _ in range(count)) / count
+    parts = [min(PART, count - done) for done in range(0, count, PART)]
+    return sum(int(reached(draw(rng, (part, *shape))).sum()) for part in parts) / count
 
 
-def row(
-    name: str, reached: Callable[[Differences], bool], draw: Draw, draws: Mapping[int, int]
-) -> str:
+def row(name: str, reached: Judge, draw: Draw, seeds: Sequence[int], count: int) -> str:
     """One line of a table: how often something is reached, by number of seeds."""
-    cells = [f"{rate_of(reached, draw, (RATES, n), count):.1%}" for n, count in draws.items()]
+    cells = [f"{rate_of(reached, draw, (RATES, n), count):.1%}" for n in seeds]
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def page(draws: Mapping[int, int]) -> str:
-    """The page; `draws` is like `DRAWS`."""
+def margin(count: int) -> float:
+    """Three standard errors of the share of wrong verdicts."""
+    return 3 * math.sqrt(ALPHA * (1 - ALPHA) / count)
+
+
+def page(seeds: Sequence[int], draws: int, fewer: int) -> str:
+    """The page; the arguments are like `SEEDS`, `DRAWS` and `FEWER_DRAWS`."""
     head = [
-        "| | " + " | ".join(f"{n} seeds" for n in draws) + " |",
-        "|---" * (len(draws) + 1) + "|",
+        "| | " + " | ".join(f"{n} seeds" for n in seeds) + " |",
+        "|---" * (len(seeds) + 1) + "|",
     ]
-    times = ", ".join(f"{count:,} times for {seeds} seeds" for seeds, count in draws.items())
     apart = 2 / np.sqrt(2)
     truth = float(stats.norm.cdf(apart))
+    two_sizes = NULLS["differences of one of two sizes"]
 
     def shifted(effect: float) -> Draw:
         return lambda rng, shape: rng.normal(effect, 1, shape)
+
+    def rows(rules: Iterable[tuple[str, Judge, Draw]], count: int) -> list[str]:
+        return [*head, *(row(*rule, seeds, count) for rule in rules)]
 
     lines = [
         "# How sure verdicts are",
         "",
         "Made by `python -m benchmarks.power --out docs/power.md`: differences are drawn for "
-        f"{RATES} values of f, {times}, and judged as [the claims]({RULES}) are. "
+        f"{RATES} values of f and judged as [the claims]({RULES}) are. "
         f"With fewer than {ENOUGH} seeds nothing is decided.",
         "",
-        f"**No difference: share of verdicts, all of them wrong** (at most {ALPHA:.0%}, up to "
-        "chance), over all f together:",
+        f"**No difference: share of verdicts, all of them wrong**, over all f together, in "
+        f"{draws:,} draws; the test promises at most {ALPHA:.0%}, and these shares are known to "
+        f"{margin(draws):.1%} (three standard errors):",
         "",
-        *head,
-        *(row(name, either, draw, draws) for name, draw in NULLS.items()),
+        *rows(((name, either, draw) for name, draw in NULLS.items()), draws),
+        "",
+        f"Of the 2^{RATES * seeds[0]} patterns of signs that {RATES * seeds[0]} differences of "
+        f"different sizes can have, as those of {seeds[0]} seeds, exactly "
+        f"{surest(RATES * seeds[0]):.2%} give a verdict, whatever their law; where sizes are the "
+        "same it is less.",
         "",
         f"At a single f fewer than {LEAST} seeds decide nothing. Student's paired test would, but "
         "of three differences of one of two sizes it takes "
-        f"{rate_of(students, NULLS['differences of one of two sizes'], (1, 3), 1000):.0%} for a "
+        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} for a "
         "difference of the models.",
         "",
         "If one model collapses in three of ten trainings and the other, as good on average, never "
         "does, then the first is the better one in most trainings, and a verdict that it is speaks "
         "of these: it comes in "
-        f"{rate_of(either, one_collapses, (RATES, 3), 1000):.1%} of cases with 3 seeds.",
+        f"{rate_of(either, one_collapses, (RATES, 3), draws):.1%} of cases with 3 seeds.",
         "",
         "**No difference, and seeds that have something in common over f**: differences at all f "
         "are taken to be independent of each other, because labelled images and trainings draw "
         f"from seeds that hash f. {in_the_reference(REFERENCE)} If a share of the variance did "
         "belong to the seed, so many verdicts would be wrong:",
         "",
-        *head,
-        *(row(f"{share:.0%} in common", either, in_common(share), draws) for share in SHARES),
+        *rows(((f"{share:.0%} in common", either, in_common(share)) for share in SHARES), draws),
         "",
         "**A difference: share of verdicts that find it**, normal differences whose mean is so "
-        "many standard deviations of a single one:",
+        f"many standard deviations of a single one, in {fewer:,} draws:",
         "",
-        *head,
-        *(
-            row(f"{effect:g}, {words}", judge, shifted(effect), draws)
-            for effect in EFFECTS
-            for words, judge in JUDGES.items()
+        *rows(
+            (
+                (f"{effect:g}, {words}", one_by_one(judge), shifted(effect))
+                for effect in EFFECTS
+                for words, judge in JUDGES.items()
+            ),
+            fewer,
         ),
         "",
         f"Seeds flipped whole cannot reach {ALPHA:.0%} on both sides with fewer than six of them. "
@@ -258,9 +310,17 @@ def page(draws: Mapping[int, int]) -> str:
         "**The interval of the probability of improvement**: how often it covers the truth, a "
         f"probability of {truth:.2f}:",
         "",
-        *head,
-        row("Clopper and Pearson", partial(covers, truth), shifted(apart), draws),
-        row("bootstrap, stratified by f", partial(bootstrap_covers, truth), shifted(apart), draws),
+        *rows(
+            (
+                ("Clopper and Pearson", one_by_one(partial(covers, truth)), shifted(apart)),
+                (
+                    "bootstrap, stratified by f",
+                    one_by_one(partial(bootstrap_covers, truth)),
+                    shifted(apart),
+                ),
+            ),
+            fewer,
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -269,7 +329,7 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", required=True, type=Path)
-    write_text(parser.parse_args().out, page(DRAWS))
+    write_text(parser.parse_args().out, page(SEEDS, DRAWS, FEWER_DRAWS))
 
 
 if __name__ == "__main__":

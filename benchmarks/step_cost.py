@@ -10,6 +10,7 @@ the time of a step does not depend on what they show.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,24 +25,25 @@ from benchmarks.layers import operations
 from ccvae.allocator import keep_freed_memory
 from ccvae.files import write_text
 from ccvae.interface import LabelledVAE
-from ccvae.labels import MultiLabel
+from ccvae.labels import LabelSpace, MultiClass, MultiLabel
 from ccvae.training import step_loss
 from workflow.config import Config
 from workflow.models import build_model
 from workflow.planning.overlay import DEFAULT
 
-N_LABELS = 18
-IMAGE_SHAPE = (3, 64, 64)
+N_LABELS, N_CLASSES = 18, 10
+IMAGE_SHAPES = {"attributes": (3, 64, 64), "classes": (1, 28, 28)}
+"""Of the images of each kind of labels."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model with its options, and how much more than CCVAE a step of it may cost."""
+    """A model with its options by kind of labels, and how much more than CCVAE a step may cost."""
 
     name: str
     title: str
     system: str
-    options: dict[str, Any]
+    options: dict[str, dict[str, Any]]
     limit: float | None
 
 
@@ -50,42 +52,68 @@ DRAWS = 100
 """For q(y|x) of the reference, as in the released codes."""
 
 LIMITS = {"m2": 2.2, "mvae": 1.5, "diva": 1.5, "vae_classifier": 1.5}
-"""Where there is one."""
+"""Where there is one: for the paper's own systems, on the images that it shows most."""
 
 
 def contestants(config: Config) -> tuple[Contestant, ...]:
-    """Every model of a configuration, as it is set for several binary labels; CCVAE first."""
+    """Every model of a configuration, as it is set for each kind of labels; CCVAE first."""
     found = []
     for name, entry in config.values["model_settings"].items():
-        options = {k: v for k, v in entry["attributes"].items() if k != "training"}
+        options = {
+            kind: {k: v for k, v in entry[kind].items() if k != "training"} for kind in IMAGE_SHAPES
+        }
         if name == REFERENCE:
-            options["label_samples"] = DRAWS
+            for kind in options:
+                options[kind]["label_samples"] = DRAWS
         limit = LIMITS.get(name)
         found.append(Contestant(name, entry["title"], entry["system"], options, limit))
     return tuple(sorted(found, key=lambda contestant: contestant.name != REFERENCE))
 
 
-CONTESTANTS = contestants(Config(yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))))
-
-BATCHES = {
-    "the released schedule: 200 labelled images or 200 unlabelled ones": (200, 200),
-    "the default preset: 16 labelled and 16 unlabelled images": (16, 16),
-}
-"""What a row of the table measures -> labelled and unlabelled images."""
+CONFIG = Config(yaml.safe_load(DEFAULT.read_text(encoding="utf-8")))
+CONTESTANTS = contestants(CONFIG)
 
 
-def build(contestant: Contestant) -> LabelledVAE:
-    """Make a system for 64x64 colour images with 18 binary labels, as CelebA has."""
+@dataclass(frozen=True)
+class Batch:
+    """What a table is measured on: a kind of labels, numbers of images, and which models."""
+
+    heading: str
+    kind: str
+    labelled: int
+    unlabelled: int
+    models: tuple[Contestant, ...]
+
+
+def batches() -> tuple[Batch, ...]:
+    """Steps of the default preset, of every model; of the released schedule, where limits are."""
+    found = []
+    for kind, (_, height, width) in IMAGE_SHAPES.items():
+        training = CONFIG.values["settings"][kind]["training"]
+        labelled, unlabelled = training["labelled_batch"], training["unlabelled_batch"]
+        shape = f"the default preset, {height}x{width}"
+        heading = f"{shape}: {labelled} labelled and {unlabelled} unlabelled images"
+        found.append(Batch(heading, kind, labelled, unlabelled, CONTESTANTS))
+    limited = tuple(c for c in CONTESTANTS if c.name == REFERENCE or c.limit)
+    heading = "the released schedule: 200 labelled images or 200 unlabelled ones"
+    return *found, Batch(heading, "attributes", 200, 200, limited)
+
+
+def build(contestant: Contestant, kind: str = "attributes") -> LabelledVAE:
+    """Make a system for images of a kind: of 18 binary labels, as CelebA has, or of ten classes."""
     torch.manual_seed(0)
+    shared = CONFIG.values["settings"][kind]
     settings = {
         "system": contestant.system,
         "model": contestant.name,
         "dataset": "random images",
-        "architecture": {"name": "table3", "kaiming": True},
-        "options": {"likelihood": "laplace", **contestant.options},
+        "architecture": shared["architecture"],
+        "options": {"likelihood": shared["likelihood"], **contestant.options[kind]},
     }
-    labels = MultiLabel([f"label {i}" for i in range(N_LABELS)])
-    model = build_model(settings, labels, IMAGE_SHAPE)
+    labels: LabelSpace = MultiLabel([f"label {i}" for i in range(N_LABELS)])
+    if kind == "classes":
+        labels = MultiClass([f"class {i}" for i in range(N_CLASSES)])
+    model = build_model(settings, labels, IMAGE_SHAPES[kind])
     model.set_progress(0.5)
     return model.train()
 
@@ -116,21 +144,26 @@ class Cost:
     gflop: float
 
 
-def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, Cost]]:
-    """Cost by model and kind of step: `supervised`, `unsupervised` and `both` in one."""
-    n = labelled + unlabelled
+Found = dict[str, dict[str, Cost]]
+"""Cost by model and kind of step."""
+
+
+def measure(batch: Batch, rounds: int) -> Found:
+    """Cost by model and kind of step: `labelled`, `unlabelled` and `both` in one."""
+    labelled, n = batch.labelled, batch.labelled + batch.unlabelled
     generator = torch.Generator().manual_seed(1)
-    x = torch.rand(n, *IMAGE_SHAPE, generator=generator)
+    x = torch.rand(n, *IMAGE_SHAPES[batch.kind], generator=generator)
     x = x.contiguous(memory_format=torch.channels_last)
-    y = torch.randint(2, (labelled, N_LABELS), generator=generator)
     steps: dict[str, Step] = {}
     kinds = {
-        "supervised": (x[:labelled], labelled),
-        "unsupervised": (x[labelled:], 0),
+        "labelled": (x[:labelled], labelled),
+        "unlabelled": (x[labelled:], 0),
         "both": (x, labelled),
     }
-    for contestant in CONTESTANTS:
-        model = build(contestant)
+    for contestant in batch.models:
+        model = build(contestant, batch.kind)
+        values, factors = model.labels.n_values, model.labels.n_factors
+        y = torch.randint(values, (labelled, factors), generator=generator)
         optimizer = torch.optim.Adam(model.parameter_groups(1e-4), fused=True)
         for kind, (images, count) in kinds.items():
             name = f"{contestant.name}/{kind}"
@@ -140,28 +173,28 @@ def measure(labelled: int, unlabelled: int, rounds: int) -> dict[str, dict[str, 
     costs = {name: Cost(ms[name], gflop[name]) for name in steps}
     return {
         contestant.name: {kind: costs[f"{contestant.name}/{kind}"] for kind in kinds}
-        for contestant in CONTESTANTS
+        for contestant in batch.models
     }
 
 
-def ratios(found: dict[str, dict[str, Cost]]) -> list[str]:
+def ratios(batch: Batch, found: Found) -> list[str]:
     """Lines of a Markdown table: ms, and in brackets the ratios to CCVAE."""
     kinds = list(found[REFERENCE])
     rows: list[list[object]] = []
-    for contestant in CONTESTANTS:
+    for contestant in batch.models:
         row: list[object] = [contestant.title]
         for kind in kinds:
             own, reference = found[contestant.name][kind], found[REFERENCE][kind]
             times, counts = own.ms / reference.ms, own.gflop / reference.gflop
             row.append(f"{own.ms:.0f} ({times:.2f}; {counts:.2f})")
-        rows.append([*row, contestant.limit])
+        rows.append([*row, contestant.limit if batch.kind == "attributes" else None])
     return table(["ms per step (ratio; of operations)", *kinds, "limit"], rows)
 
 
-def above_limit(found: dict[str, dict[str, Cost]]) -> list[str]:
+def above_limit(batch: Batch, found: Found) -> list[str]:
     """Name the kinds of step that cost more than the limit, and those that can never meet it."""
     lines = []
-    for contestant in CONTESTANTS:
+    for contestant in batch.models if batch.kind == "attributes" else ():
         for kind, own in found[contestant.name].items():
             reference = found[REFERENCE][kind]
             if contestant.limit is None or own.ms <= contestant.limit * reference.ms:
@@ -174,8 +207,8 @@ def above_limit(found: dict[str, dict[str, Cost]]) -> list[str]:
     return lines
 
 
-def document(results: dict[str, dict[str, dict[str, Cost]]], rounds: int) -> str:
-    """Markdown page of all tables; `results` by the headings of `BATCHES`."""
+def document(results: Sequence[tuple[Batch, Found]], rounds: int) -> str:
+    """Markdown page of all tables."""
     lines = [
         "# What a training step costs",
         "",
@@ -183,23 +216,25 @@ def document(results: dict[str, dict[str, dict[str, Cost]]], rounds: int) -> str
         f"thread, median of {rounds} alternating rounds in one process; in brackets its ratio to "
         f"CCVAE's with {DRAWS} draws for q(y|x), and the same ratio of the operations that "
         "convolutions and matrix products take, counted while a step runs. Every model has the "
-        "options of config/config.yaml; images are 64x64 in colour with 18 binary labels, the "
-        "networks are Table 3's. `both` is one step on the labelled and the "
-        "unlabelled images together, as training takes it where some images have no labels. "
-        "`limit` is what a ratio should not exceed.",
+        f"options and the networks of config/config.yaml: for 64x64 images in colour with "
+        f"{N_LABELS} binary labels, and for 28x28 grey ones with one label of {N_CLASSES} classes. "
+        "`both` is one step on the labelled and the unlabelled images together, as training takes "
+        "it where some images have no labels. `limit` is what a ratio should not exceed.",
         "",
         "On labelled images MVAE decodes two draws of z, for ELBO(x, y) and for ELBO(x), where "
         "CCVAE decodes one: that is what MVAE is, and how the networks are written cannot change "
-        "it. M2's unbiased estimator decodes two label vectors for an image without labels, and so "
-        "does ADGM's. MoPoE decodes a draw of each posterior that it mixes, MEME one of q(z|x) and "
-        "`image_samples` + 1 of p(z|y).",
+        "it. Of an image without labels M2 decodes two label vectors if the labels are binary, for "
+        "an unbiased estimator, and every class if there are classes; so does ADGM. MoPoE decodes "
+        "a draw of each posterior that it mixes, MEME one of q(z|x) and `image_samples` + 1 of "
+        "p(z|y). What is supervised only has no decoder, and no use for images without labels.",
         "",
         machine(),
     ]
-    for heading, found in results.items():
-        above = "; ".join(above_limit(found)) or "none"
-        lines += ["", f"## {heading[0].upper()}{heading[1:]}", "", *ratios(found)]
-        lines += ["", f"Above the limit: {above}."]
+    for batch, found in results:
+        lines += ["", f"## {batch.heading[0].upper()}{batch.heading[1:]}", ""]
+        lines += ratios(batch, found)
+        if batch.kind == "attributes":
+            lines += ["", f"Above the limit: {'; '.join(above_limit(batch, found)) or 'none'}."]
     return "\n".join(lines) + "\n"
 
 
@@ -211,10 +246,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    results = {
-        heading: measure(labelled, unlabelled, given.rounds)
-        for heading, (labelled, unlabelled) in BATCHES.items()
-    }
+    results = [(batch, measure(batch, given.rounds)) for batch in batches()]
     write_text(given.out, document(results, given.rounds))
 
 

@@ -77,6 +77,8 @@ def test_the_released_recipe_bounds_classes_as_the_suite_does(labelled: bool) ->
 
 def test_recipes_differ_in_schedule_and_draws_and_not_in_networks() -> None:
     suite, released = (settings_of(MNIST, recipe, []) for recipe in ("suite", "released"))
+    # Where posteriors start belongs to the recipe.
+    assert suite["architecture"].pop("posterior_scale") == 0.05
     assert suite["architecture"] == released["architecture"]
     assert suite["torch_seed"] == released["torch_seed"]
     assert suite["training"]["kind"] == "mixed"

@@ -26,16 +26,18 @@ def sentences(frame: pd.DataFrame, *claims, **changes) -> list[str]:
 def test_what_holds_is_said_with_its_numbers() -> None:
     first, *middle, last = sentences(swaps(**BETTER))
     assert first == (
-        "Of the 1 claims of the paper that a number can decide, none on the paper's own data and "
-        "1 on drawn stand-ins for CelebA (synthetic_faces; 3 seeds) were put to the test."
+        "The paper makes 1 claim that a number can decide; put to the test were none on the "
+        "paper's own data and 1 on drawn stand-ins for CelebA (synthetic_faces; 3 seeds)."
     )
     assert middle == [
-        "**Holds** on drawn stand-ins: that CCVAE swaps best (synthetic_faces 1.10 against M2's "
-        "2.12, better in 100% [54%, 100%] of trainings, p = 0.031)."
+        "**Holds** on drawn stand-ins: that CCVAE swaps best (difference, nats, lower is better: "
+        "synthetic_faces 1.10 against M2's 2.12, better in 100% [54%, 100%] of trainings, "
+        "p = 0.031)."
     ]
     assert last == (
         "**Not decidable here**: 1 claim on CelebA and CheXpert themselves, which may not be "
-        "redistributed and were not run; 160 of the 160 cells of the paper's tables."
+        "redistributed and were not run; 160 of the 160 cells of the paper's tables, which have no "
+        "counterpart here."
     )
 
 
@@ -53,7 +55,8 @@ def test_records_turn_the_sentence_around(ccvae, m2, seeds, lead, junction) -> N
     frame = swaps("mnist", ccvae=ccvae, m2=m2)
     (_, sentence, _) = sentences(frame, claim(**OWN), seeds=seeds)
     assert sentence.startswith(
-        f"{lead} on the paper's own data: {junction} CCVAE swaps best (MNIST"
+        f"{lead} on the paper's own data: {junction} CCVAE swaps best "
+        "(difference, nats, lower is better: MNIST"
     )
     assert ("better in" in sentence) == (seeds > 1), "a single training is no share"
     assert ("p = " in sentence) == (seeds > 2)
@@ -64,11 +67,11 @@ def test_at_every_f_and_over_all_f_are_told_apart_and_so_are_readings() -> None:
     better = {"ccvae": [1.0, 1.1, 1.2, 1.3], "m2": [2.0, 2.1, 2.25, 2.3]}
     (_, sentence, _) = sentences(swaps("mnist", **better), claim(**OWN, scope=EVERY), seeds=4)
     assert "4 seeds at one f cannot decide it" in sentence
-    assert "over all f together: holds" in sentence
+    assert "over all f together it holds" in sentence
     better["detached"] = [9.0, 9.1, 9.2, 9.3]
     (_, sentence, _) = sentences(swaps("mnist", **better), claim(**OWN), seeds=4)
     assert sentence.startswith("**Holds**")
-    assert "CCVAE, detached: fails" in sentence
+    assert 'in the reading "CCVAE, detached" it fails' in sentence
 
 
 def test_what_is_not_decidable_says_why() -> None:

@@ -5,6 +5,8 @@ import pytest
 
 from baselines.registry import SYSTEMS
 from ccvae.tasks import TASKS
+from workflow.config import Config
+from workflow.planning.overlay import merged_config
 from workflow.reporting.capabilities import (
     CRITERIA,
     FAILS,
@@ -232,3 +234,25 @@ def test_criteria_speak_of_known_tasks_and_rows() -> None:
     ways = [way for criterion in CRITERIA for way in criterion.ways]
     ends = [end for way in ways for end in (way.floor, way.ceiling) if isinstance(end, str)]
     assert all(end.startswith("own:") or end in REFERENCES for end in ends)
+
+
+@pytest.mark.parametrize("dataset", ["synthetic_faces", "mnist"])
+def test_every_configured_model_has_a_row_for_every_task(dataset: str) -> None:
+    values = merged_config([], [])
+    models = [
+        name
+        for name, entry in values["model_settings"].items()
+        if dataset in entry.get("datasets", [dataset])
+    ]
+    config = Config({**values, "models": models, "datasets": [dataset]})
+    whole = Plan(**config.plan())
+    frame = capabilities(records(dataset=dataset), TASKS, whole)
+    titles = {name: values["model_settings"][name]["title"] for name in models}
+    page = capabilities_markdown(frame, TASKS, titles)
+    for name in models:
+        rows = frame[frame["model"] == name]
+        cannot = rows[~rows["supported"]].groupby("task")["why_not"].first().to_dict()
+        assert set(rows["task"]) == set(TASKS)
+        assert cannot == config.lacking(name, dataset)
+        assert f"| {values['model_settings'][name]['title']} |" in page
+        assert all(sentence in page for sentence in cannot.values())

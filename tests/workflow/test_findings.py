@@ -10,7 +10,7 @@ import yaml
 from ccvae.errors import InputError
 from tests.workflow import fabricated
 from workflow.config import Config, Run
-from workflow.reporting.findings import against_paper, change_in_words, moved
+from workflow.reporting.findings import against_paper, change_in_words, measured, moved
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.pages import TEMPLATES
 from workflow.reporting.register import DEVIATIONS
@@ -267,3 +267,45 @@ def test_committed_prose_is_what_the_committed_records_say(caplog):
     for name, shown in update_readme.blocks(found, Path()).items():
         begin = update_readme.BEGIN.format(name)
         assert f"{begin}\n\n{shown}\n\n{update_readme.END}" in readme
+
+
+def test_a_decision_is_told_what_its_own_settings_moved():
+    study = {
+        "model": "csvae",
+        "deviations": ["weights", "likelihood", "both"],
+        "variants": {
+            "as_configured": {},
+            "no_adversary": {"adversary_weight": 0},
+            "bernoulli": {"likelihood": "bernoulli"},
+            "longer": {"training": {"steps": 9}},
+        },
+    }
+    scores = {"as_configured": 0.9, "no_adversary": 0.95, "bernoulli": 0.8, "longer": 0.7}
+    rows = [
+        {"dataset": "mnist", "supervision_rate": "0.06", "value": name, "metric": "accuracy"}
+        | {"seed": 0, "score": score}
+        for name, score in scores.items()
+    ]
+    studies = {"csvae": summarise_variants(pd.DataFrame(rows))}
+
+    def effect(name: str, *settings: str) -> str:
+        entry = {"id": name, "settings": settings}
+        return measured(entry, {"studies": {"variants": {"csvae": study}}}, studies, "there")
+
+    assert effect("weights", "csvae.*.*_weight") == (
+        "[csvae](there/studies/csvae.md), MNIST, f = 0.06: Accuracy against `as_configured`: "
+        "`no_adversary` higher by 0.050."
+    )
+    assert effect("likelihood", "all.classes.likelihood").endswith("`bernoulli` lower by 0.100.")
+    assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
+    assert effect("both").endswith("`longer` lower by 0.200 and `no_adversary` higher by 0.050.")
+    assert effect("another", "csvae.*.*") == ""
+
+
+def test_a_decision_on_a_weight_is_told_what_the_study_of_alpha_moved():
+    studies = {"alpha": Gathered(REFERENCE).studies["alpha"]}
+    text = measured({"id": "m2-alpha"}, {}, studies, "there")
+    rows = studies["alpha"].query("model == 'm2' and metric == 'accuracy' and dataset == 'mnist'")
+    means = rows.set_index("alpha")["mean"]
+    assert f"`alpha = 1000` higher by {means['1000'] - means['1']:.3f}" in text
+    assert measured({"id": "prior-rate"}, {}, studies, "there") == ""

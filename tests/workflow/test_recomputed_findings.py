@@ -84,6 +84,8 @@ def test_every_change_that_a_study_made(text, cells) -> None:
         "Accuracy": "accuracy",
         "Generation accuracy": "generation_accuracy",
         "Swap, normalised": "swap_normalised",
+        "Labels from z without z_c": "leakage_rest",
+        "Style kept by interventions": "style_kept_interventions",
     }
     study, seen = "", 0
     for line in section.splitlines():
@@ -163,6 +165,43 @@ def test_every_count_against_the_paper(text, cells, config) -> None:
                     paper[int(number), metric, where[0], system, rate],
                 )
             ]
+
+
+def test_every_number_beside_what_other_papers_report(text, cells, config) -> None:
+    section = part(text, "Beside what other papers report of the same models")
+    entries = yaml.safe_load((RESOURCES / "published.yaml").read_text(encoding="utf-8"))
+    rows = re.findall(
+        r"\| ([^|]+?) \| (\w+) \| ([\d.]+) ± [\d.]+, ([\d,]+) \(([^)]+)\) \| "
+        r"([\d.]+)[^|]*, ([\d,]+) \(f = ([\d.]+)\) \| (.*?) \|",
+        section,
+    )
+    assert rows
+    for title, data, reported, labels, source, here, ours, rate, words in rows:
+        model, count = titles(config)[title], int(labels.replace(",", ""))
+        (entry,) = [
+            e
+            for e in entries
+            if (e["system"], e["dataset"], e["labels"], e["source"])
+            == (config["model_settings"][model]["system"], NAMES[data], count, source)
+        ]
+        mean = fmean(cells["", "accuracy", NAMES[data], model, rate])
+        assert (reported, here) == (f"{1 - entry['error'] / 100:.3f}", f"{mean:.3f}")
+        assert int(ours.replace(",", "")) == round(float(rate) * 50_000)
+        apart = mean - 1 + entry["error"] / 100
+        if words == "within 0.01":
+            assert abs(apart) <= 0.01
+        else:
+            way, amount = words.split(" by ")
+            assert float(amount) == pytest.approx(abs(apart), abs=5.1e-4)
+            assert (apart > 0.01, apart < -0.01) == (way == "higher", way == "lower")
+
+
+def test_the_page_on_the_models_says_what_is_reported() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for entry in yaml.safe_load((RESOURCES / "published.yaml").read_text(encoding="utf-8")):
+        (row,) = [r for r in text.splitlines() if r.startswith(f"| {entry['system'].upper()} | M")]
+        assert re.search(rf"{entry['error']:.2f} %( with {entry['labels']:,})", row)
+        assert entry["source"].partition(",")[0] in row
 
 
 @pytest.mark.parametrize("page", ["findings", "summary"])

@@ -142,7 +142,7 @@ def p_words(p: float) -> str:
 def generated_answer(text: str) -> list[str]:
     """The numbered sentences."""
     found = re.findall(r"^\d+\. (.*)$", text, re.MULTILINE)
-    return [sentence for sentence in found if "of the paper" in sentence or "**" in sentence]
+    return [sentence for sentence in found if "The paper makes" in sentence or "**" in sentence]
 
 
 LEADS = {
@@ -188,7 +188,11 @@ def _checked(clause, outcome, drawn, cells, verdicts, config) -> set[str]:
                 before, _, rest = clause.partition(start)
                 items, end = _in_brackets(rest)
                 clause = before + rest[end:]
-                for item in re.split(r"; ", items):
+                measure = CLAIMS["measures"][claim["metric"]]
+                lower = measure.get("lower_is_better") and claim["test"] != "similar"
+                heading = f"{measure['heading']}{', lower is better' if lower else ''}: "
+                assert items.startswith(heading)
+                for item in items.removeprefix(heading).split("; "):
                     _check_item(item, claim, outcome, drawn, cells, verdicts, config)
                 named.add(claim["id"])
     assert re.findall(r"\d", clause) == [], clause
@@ -226,12 +230,12 @@ def _check_item(item, claim, outcome, drawn, cells, verdicts, config) -> None:
     for words in [*open_words(found), p_words(found["p"].iloc[0])]:
         rest = rest.replace(words, "")
     for other in titles(config):
-        said = re.search(rf"{re.escape(other)}: (\w+)", rest)
+        said = re.search(rf'in the reading "{re.escape(other)}" it (?:is )?(\w+)', rest)
         if said:
             theirs_ = rows(verdicts, claim["id"], dataset, titles(config)[other])
             assert theirs_["verdict"].iloc[0].endswith(said[1])
             rest = rest.replace(said[0], "")
-    if said := re.search(r"over all f together: (\w+)", rest):
+    if said := re.search(r"over all f together it (?:is )?(\w+)", rest):
         together = rows(verdicts, claim["id"], dataset, subject, "generally")
         assert together["verdict"].iloc[0].endswith(said[1])
         rest = rest.replace(said[0], "")
@@ -246,7 +250,7 @@ def _check_first(sentence: str, verdicts: pd.DataFrame) -> None:
     everything, own, drawn = (
         int(n)
         for n in re.search(
-            r"Of the (\d+) claims .*?, (\d+) on the .*? and (\d+) on dra", sentence
+            r"makes (\d+) claims .*? were (\d+) on the .*? and (\d+) on dra", sentence
         ).groups()
     )
     run = ran(verdicts)
@@ -274,7 +278,7 @@ def _check_last(sentence: str, verdicts: pd.DataFrame) -> None:
         assert not set(links) & set(run["claim"])
     paper = pd.read_csv(RESOURCES / "paper_tables.csv", dtype=RATE)
     drawn_only = paper["dataset"].isin(["celeba", "chexpert"]).sum()
-    assert f"; {drawn_only} of the {len(paper)} cells of the paper's tables." in sentence
+    assert f"; {drawn_only} of the {len(paper)} cells of the paper's tables, which" in sentence
 
 
 def test_every_number_of_a_claim_in_the_findings(cells, verdicts, config) -> None:

@@ -60,3 +60,23 @@ def test_variants_that_count_steps_are_left_out_where_epochs_count() -> None:
     assert not {"slow_prior", "equation6_weights"} & left
     assert {"as_configured", "ten_label_samples", "interleaved"} <= left
     assert "twice_as_long" in {v.value for v in named_variants(config, "m2_generation")}
+
+
+@pytest.mark.parametrize(
+    ("model", "weights"),
+    [
+        ("csvae", {"classifier_weight", "adversary_weight"}),
+        ("meme", {"classifier_weight", "generator_weight"}),
+        ("mopoe", {"label_weight"}),
+        ("adgm", {"classifier_weight"}),
+    ],
+)
+def test_every_weight_of_a_relative_is_varied_on_digits_and_on_faces(
+    model: str, weights: set[str]
+) -> None:
+    study = Config(merged_config([], [])).values["studies"]["variants"][model]
+    assert study["model"] == model
+    assert study["datasets"] == ["mnist", "synthetic_faces"]
+    assert {key for changes in study["variants"].values() for key in changes} == weights
+    for weight in weights:
+        assert {weight} in [set(changes) for changes in study["variants"].values()]

@@ -297,9 +297,9 @@ def test_the_terms_of_a_comparison_stand_below_it():
     rows += [{"dataset": "mnist", "model": "judge", "metric": k, "value": own[k]} for k in own]
     seen = pd.DataFrame(rows)
     found = terms(TABLES["table7"], seen, asked)
-    assert "CCVAE: 64 of 64, 4,800 to 9,600 images; M2 & 100%: none of 20, 3,200 images." in found
+    assert "64 of 64, 4,800 to 9,600 images (CCVAE); none of 20, 3,200 images (M2 & 100%)." in found
     unknown = seen.assign(images_seen=None)
-    assert "CCVAE: 64 of 64, not recorded" in terms(TABLES["table7"], unknown, asked)
+    assert "64 of 64, not recorded (CCVAE)" in terms(TABLES["table7"], unknown, asked)
     gate = "Mutual information in nats by its own gate: MNIST 0.06 on noise, 0.004 on test images"
     assert found.endswith(f"belong to no label. {gate}, gate passed.")
     assert "gate" not in terms(TABLES["table6"], seen, asked)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from workflow.reporting.claims import Claim
 from workflow.reporting.claims_markdown import (
     grouped,
     needed_in_words,
@@ -44,6 +45,9 @@ LEADS = {
     AGREES: ("**Too few seeds to decide, in favour**", "that"),
     DISAGREES: ("**Too few seeds to decide, against**", "that"),
 }
+
+VERBS = (HOLDS, FAILS, AGREES, DISAGREES)
+"""Outcomes that are verbs."""
 
 Case = list[Verdict]
 """Verdicts on one claim and data set, for each reading of CCVAE and scope; what the claim says of
@@ -91,8 +95,8 @@ def _tested(cases: Sequence[Case], plan: Plan) -> str:
         where = f" ({_names(names)}; {plan.seeds_in_words(names)})" if names else ""
         parts.append(f"{len({v.claim.id for v in run}) or 'none'} on {words}{where}")
     return (
-        f"Of the {len(every)} claims of the paper that a number can decide, {' and '.join(parts)} "
-        "were put to the test."
+        f"The paper makes {len(every)} {_claims(len(every))} that a number can decide; put to the "
+        f"test were {' and '.join(parts)}."
     )
 
 
@@ -105,13 +109,19 @@ def _listed(found: Sequence[Case], junction: str, plan: Plan, page: str) -> str:
     """Name the surest claims with their numbers, and link the others."""
     by_claim = grouped_cases(sorted(found, key=lambda case: case[0].p or 0.0))
     named = [
-        f"{junction} {cases[0][0].claim.plain} "
-        f"({'; '.join(in_numbers(case, plan) for case in cases)})"
+        f"{junction} {cases[0][0].claim.plain} ({_measured(cases[0][0].claim)}: "
+        f"{'; '.join(in_numbers(case, plan) for case in cases)})"
         for cases in by_claim[:NAMED]
     ]
     if others := [cases[0][0] for cases in by_claim[NAMED:]]:
         named.append(f"likewise {_links(others, page)}")
     return "; ".join(named)
+
+
+def _measured(claim: Claim) -> str:
+    """What is measured, and which way it is better."""
+    lower = claim.metric.lower_is_better and claim.test != "similar"
+    return f"{claim.metric.heading}{', lower is better' if lower else ''}"
 
 
 def grouped_cases(cases: Iterable[Case]) -> list[list[Case]]:
@@ -139,10 +149,15 @@ def in_numbers(case: Case, plan: Plan) -> str:
     words += filter(None, [first.undecidable, needed_in_words(first)])
     for other in filter(lambda other: other.run, others):
         if other.subject == first.subject and other.outcome != first.outcome:
-            words.append(f"over all f together: {other.outcome}")
+            words.append(f"over all f together it {_verb(other)}")
         elif other.main and other.outcome != first.outcome:
-            words.append(f"{title_of(other.subject, plan)}: {other.outcome}")
+            words.append(f'in the reading "{title_of(other.subject, plan)}" it {_verb(other)}')
     return ", ".join(words)
+
+
+def _verb(verdict: Verdict) -> str:
+    """What a claim does: "holds", "is undecided"."""
+    return verdict.outcome if verdict.outcome in VERBS else f"is {verdict.outcome}"
 
 
 def _digits(value: float | None) -> str:
@@ -182,7 +197,9 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
         names = ", ".join(dict.fromkeys(dataset_name(v.dataset) for v in judged))
         clauses.append(f"{len(judged)} verdicts whose judge failed its gate ({names})")
     missing = int((~paper["run"]).sum())
-    clauses.append(f"{missing} of the {len(paper)} cells of the paper's tables")
+    clauses.append(
+        f"{missing} of the {len(paper)} cells of the paper's tables, which have no counterpart here"
+    )
     return f"**Not decidable here**: {'; '.join(clauses)}."
 
 

@@ -212,11 +212,22 @@ def needed_in_words(verdict: Verdict) -> str:
 
 
 def counts_in_words(verdicts: Iterable[Verdict]) -> str:
-    """How many verdicts have each outcome: "holds 4, undecided 2"."""
+    """How many verdicts have each outcome: "4 hold, 2 are undecided"."""
     counts = counted(verdicts)
     order = (HOLDS, FAILS, UNDECIDED, AGREES, DISAGREES, UNJUDGED, NOT_MEASURED, NOT_RUN)
-    words = {AGREES: "too few seeds, agrees", DISAGREES: "too few seeds, disagrees"}
-    return ", ".join(f"{words.get(name, name)} {counts[name]}" for name in order if counts[name])
+    few_seeds = " (too few seeds to decide)"
+    verbs = {
+        HOLDS: ("holds", "hold"),
+        FAILS: ("fails", "fail"),
+        UNDECIDED: ("is undecided", "are undecided"),
+        AGREES: (f"agrees{few_seeds}", f"agree{few_seeds}"),
+        DISAGREES: (f"disagrees{few_seeds}", f"disagree{few_seeds}"),
+    }
+    return ", ".join(
+        f"{counts[name]} {verbs.get(name, (name, name))[counts[name] > 1]}"
+        for name in order
+        if counts[name]
+    )
 
 
 def p_in_words(p: float) -> str:

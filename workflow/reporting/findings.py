@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from workflow.reporting.judges import credentials, information_gates
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
+from workflow.reporting.register import KINDS, SHARED
 from workflow.reporting.statistics import ENOUGH, LEVEL
 from workflow.studies.variants import HEADINGS
 
@@ -36,6 +38,19 @@ SWAP_DEFINITIONS = {
     "swap_normalised": "Table 2 here, from own reconstruction (0) to no transfer (1)",
 }
 """Readings of the difference in log-probabilities; in all of them lower is better."""
+
+HEADLINES = (
+    "accuracy",
+    "generation_accuracy",
+    "swap_normalised",
+    "leakage_rest",
+    "style_kept_interventions",
+)
+"""Measures of studies that are told in words, as far as they were made."""
+
+ALPHA_STUDY = "alpha"
+ALPHA_OF = {"m2-alpha": "m2", "diva-alpha": "diva"}
+"""Decisions on a weight that the study of alpha varies, and whose it is."""
 
 NONE = "None."
 TOO_FEW = "too few seeds"
@@ -118,7 +133,7 @@ def moved(block: pd.DataFrame) -> list[str]:
     """One sentence per headline metric: which variants move it up and down the most."""
     first = block["value"].iloc[0]
     sentences = []
-    for metric in ("accuracy", "generation_accuracy", "swap_normalised"):
+    for metric in HEADLINES:
         rows = block[(block["metric"] == metric) & (block["value"] != first)]
         rows = rows[rows["change"].notna()]
         if rows.empty:
@@ -190,6 +205,67 @@ def studies_block(
             sentences = " ".join(line.removeprefix("* ") for line in moved(block))
             lines.append(f"  * {dataset_name(str(dataset))}, f = {rate}: {sentences or NONE}")
     return lines or [NONE]
+
+
+def measured(
+    entry: Mapping[str, Any],
+    values: Mapping[str, Any],
+    studies: Mapping[str, pd.DataFrame],
+    link: str,
+) -> str:
+    """What the studies that name a decision moved, in a cell of a table.
+
+    Of each study those variants are told that change a setting that the decision is about; all of
+    them where none does.
+
+    Parameters
+    ----------
+    entry
+        From `workflow.reporting.register.entries`.
+    values, studies, link
+        See `studies_block`.
+    """
+    parts = []
+    for name, frame in studies.items():
+        if name == ALPHA_STUDY:
+            frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)
+        else:
+            study = values["studies"]["variants"][name]
+            if entry["id"] not in study.get("deviations", ()):
+                continue
+            about = [v for v in study["variants"] if _changes(v, study, entry)]
+            first = frame["value"].iloc[0]
+            if about:
+                frame = frame[frame["value"].isin([first, *about])]
+        parts += [
+            f"[{name}]({link}/studies/{name}.md), {dataset_name(str(dataset))}, f = {rate}: "
+            + " ".join(line.removeprefix("* ") for line in moved(block))
+            for (dataset, rate), block in frame.groupby(["dataset", "supervision_rate"], sort=False)
+        ]
+    return "<br>".join(parts)
+
+
+def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Whether a variant of a study changes a setting that an entry of the register is about."""
+    changes = dict(study["variants"][variant])
+    model = changes.pop("model", study["model"])
+    sections = {name: value for name, value in changes.items() if isinstance(value, dict)}
+    keys = [*changes, *(f"{name}.{key}" for name, value in sections.items() for key in value)]
+    return any(
+        fnmatchcase(f"{whose}.{kind}.{key}", pattern)
+        for whose in (model, SHARED)
+        for kind in KINDS
+        for key in keys
+        for pattern in entry.get("settings", ())
+    )
+
+
+def _weights_of(model: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a model in the study of alpha, as those of a study of variants."""
+    rows = frame[frame["model"] == model]
+    rows = rows.assign(value="alpha = " + rows["alpha"])
+    first = rows.groupby(["dataset", "supervision_rate", "metric"])["mean"].transform("first")
+    return rows.assign(change=rows["mean"] - first)
 
 
 def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:

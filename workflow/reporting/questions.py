@@ -45,8 +45,15 @@ def claims_at_a_glance(questions: Sequence[Question], verdicts: Sequence[Verdict
 
 def _first(verdicts: Sequence[Verdict]) -> str:
     """Verdicts on each data set; where nothing has one, why not."""
-    run = [f"{dataset_name(v.dataset)}: {v.verdict}" for v in verdicts if v.run]
+    run = [f"{dataset_name(v.dataset)}: {_in_a_cell(v)}" for v in verdicts if v.run]
     return "; ".join(run).replace(" (drawn)", "") or ", ".join({v.verdict: 0 for v in verdicts})
+
+
+def _in_a_cell(verdict: Verdict) -> str:
+    """A verdict with the number of its seeds behind it, where these are too few."""
+    if verdict.outcome == verdict.verdict:
+        return verdict.verdict
+    return f"{verdict.outcome} ({verdict.verdict.partition(':')[0]})"
 
 
 def on_question(
@@ -78,7 +85,7 @@ def _in_short(own: Sequence[Verdict]) -> str:
     for drawn, words in KINDS.items():
         counts = counts_in_words(v for v in own if v.stand_in == drawn and v.run)
         parts.append(f"On {words}: {counts or 'nothing was run'}.")
-    return f"{' '.join(parts)} One verdict for each claim, data set and reading of CCVAE."
+    return " ".join(parts)
 
 
 def _on_claim(cases: Sequence[Case], plan: Plan, link: str) -> list[str]:

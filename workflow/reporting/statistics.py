@@ -119,24 +119,25 @@ def whole_seeds(differences: ArrayLike) -> float:
     return centre(np.asarray(differences, dtype=float).mean(0)).p_above
 
 
-def subset_means(values: ArrayLike) -> Values:
-    """Means of all non-empty subsets of N values, or of random ones where N > `MOST_EXACT`."""
-    found = np.asarray(values, dtype=float)
-    if len(found) > MOST_EXACT:
-        chosen = _random_subsets(len(found))
-        return chosen @ found / chosen.sum(1)
-    sums, sizes = np.zeros(1), np.zeros(1)
-    for value in found:
-        sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
-    return sums[1:] / sizes[1:]
+def subset_means(values: Values) -> Values:
+    """Mean of N values over each of the `subsets`."""
+    return subsets(len(values)) @ values
 
 
 @cache
-def _random_subsets(n: int) -> Values:
-    """Each value in or out by the toss of a coin, (`DRAWN_SUBSETS`, n); none empty."""
-    chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
-    chosen[chosen.sum(1) == 0] = 1
-    return chosen
+def subsets(n: int) -> Values:
+    """Non-empty subsets of n values, (number, n): what each value weighs in the subset's mean.
+
+    All of them up to `MOST_EXACT` values; beyond, `DRAWN_SUBSETS` that take each value by the toss
+    of a coin. A test whose flips are drawn keeps its level as long as the one that flips nothing
+    is counted (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
+    """
+    if n > MOST_EXACT:
+        chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
+        chosen[chosen.sum(1) == 0] = 1
+    else:
+        chosen = (np.arange(1, 2**n)[:, None] >> np.arange(n) & 1).astype(float)
+    return chosen / chosen.sum(1, keepdims=True)
 
 
 @dataclass(frozen=True)

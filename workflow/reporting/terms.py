@@ -44,7 +44,7 @@ def terms(table: Table, records: pd.DataFrame, plan: Plan) -> str:
     return (
         "How many of the decoder's inputs are latents of a label, and how many images a training "
         "saw: "
-        + "; ".join(f"{'; '.join(titles)}: {words}" for words, titles in clauses.items())
+        + "; ".join(f"{words} ({'; '.join(titles)})" for words, titles in clauses.items())
         + ". Where none is, the label itself is an input, or latents belong to no label."
         + (f" {gate}" if gate else "")
     )

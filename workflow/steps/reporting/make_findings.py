@@ -14,6 +14,7 @@ from workflow.reporting.gathered import Gathered
 from workflow.reporting.judge_seeds_pages import moved_by_judges
 from workflow.reporting.judges import first_lines, trusted
 from workflow.reporting.pages import rendered
+from workflow.reporting.published import beside_published
 from workflow.reporting.questions import claims_at_a_glance, on_question
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
@@ -72,6 +73,7 @@ def page(found: Gathered, out: Path) -> str:
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
+        "published": beside_published(believed, found.config),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
         "studies": findings.studies_block(found.config.values, found.studies, link),
     }
@@ -88,19 +90,13 @@ def page(found: Gathered, out: Path) -> str:
 
 
 def decisions(found: Gathered, out: Path) -> str:
-    """Page of every decision, with the studies that measured it."""
-    named = found.config.values["studies"]["variants"]
-    by_id: dict[str, list[str]] = {"m2-alpha": ["alpha"], "diva-alpha": ["alpha"]}
-    for name, study in named.items():
-        for identity in study.get("deviations", []):
-            by_id.setdefault(identity, []).append(name)
+    """Page of every decision, with what the studies that measured it moved."""
     link = found.link_from(out.parent)
     rows: list[dict[str, Any]] = []
     for entry in entries():
         cells = {key: in_cell(entry[key]) for key in ("paper", "ours", "reason")}
-        runs = [name for name in by_id.get(entry["id"], []) if name in found.studies]
-        measured = ", ".join(f"[{name}]({link}/studies/{name}.md)" for name in runs)
-        rows.append({**entry, **cells, "measured": measured})
+        effect = findings.measured(entry, found.config.values, found.studies, link)
+        rows.append({**entry, **cells, "measured": effect})
     return rendered(DECISIONS, register=rows)
 
 

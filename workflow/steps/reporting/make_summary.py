@@ -51,7 +51,7 @@ def page(found: Gathered, out: Path) -> str:
         failed="\n".join(first_lines(found.failed.values())),
         answer="\n".join(found.answer("findings.md")),
         scope="\n".join(findings.scope(found.records, found.plan)),
-        models=", ".join(described["title"] for described in found.plan.models.values()),
+        models="; ".join(described["title"] for described in found.plan.models.values()),
         rates=", ".join(found.plan.rates),
         about=found.took,
         link=found.link_from(out.parent),
