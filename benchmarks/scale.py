@@ -141,9 +141,8 @@ def reporting(config: Config, results: Path) -> dict[str, Cost]:
         costs[name] = cost_of([f"{steps}make_table", *table])
     places = ["--claims", str(results / "claims.csv"), "--comparison", str(tables / "compare.csv")]
     costs["claims"] = cost_of([f"{steps}check_claims", *common, "--records", str(records), *places])
-    costs["capabilities"] = cost_of(
-        [f"{steps}make_capabilities", *common, *there, "--out", str(tables)]
-    )
+    told = ["--records", str(records), "--out", str(tables)]
+    costs["capabilities"] = cost_of([f"{steps}make_capabilities", *common, *told])
     return costs
 
 

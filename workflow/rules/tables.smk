@@ -3,8 +3,8 @@
 
 rule records:
     input:
-        metrics_of(CONFIG.runs()),
-        judges_of(),
+        INPUTS.metrics(),
+        INPUTS.judges(),
     output:
         report(
             "<results>/records.csv",
@@ -21,7 +21,7 @@ rule records:
         **LIGHT,
     params:
         python=python,
-        settings=plan_settings,
+        settings=SETTINGS.plan,
         results=subpath(output[0], parent=True),
     shell:
         "{params.python} -m workflow.steps.reporting.make_records --settings {params.settings:q}"
@@ -30,8 +30,8 @@ rule records:
 
 rule table:
     input:
-        metrics=metrics_of_table,
-        judges=judges_of_table,
+        metrics=INPUTS.metrics_of_table,
+        judges=INPUTS.judges_of_table,
     output:
         tidy=report(
             "<results>/tables/{table}.csv",
@@ -57,8 +57,8 @@ rule table:
         **LIGHT,
     params:
         python=python,
-        code=TABLE_CODE,
-        settings=plan_settings,
+        code=digests.TABLES,
+        settings=SETTINGS.plan,
         results=subpath(output.tidy, ancestor=2),
         out=subpath(output.tidy, parent=True),
     shell:
@@ -69,8 +69,7 @@ rule table:
 
 rule capabilities:
     input:
-        metrics=metrics_of(CONFIG.runs()),
-        judges=judges_of(),
+        records="<results>/records.csv",
     output:
         table=report(
             "<results>/tables/capabilities.csv",
@@ -89,22 +88,17 @@ rule capabilities:
         **LIGHT,
     params:
         python=python,
-        code=code(
-            "evaluators/gates.py",
-            "workflow/reporting/capabilities.py",
-            "workflow/reporting/judges.py",
-        ),
-        settings=plan_settings,
-        results=subpath(output.table, ancestor=2),
+        code=digests.CAPABILITIES,
+        settings=SETTINGS.plan,
         out=subpath(output.table, parent=True),
     shell:
         "{params.python} -m workflow.steps.reporting.make_capabilities --settings {params.settings:q}"
-        " --results {params.results:q} --out {params.out:q} --log {log:q}"
+        " --records {input.records:q} --out {params.out:q} --log {log:q}"
 
 
 rule tables_index:
     input:
-        collect("<results>/tables/{table}.md", table=TABLES_HERE),
+        collect("<results>/tables/{table}.md", table=INPUTS.tables),
     output:
         "<results>/tables/index.md",
     log:
@@ -126,7 +120,7 @@ rule tables:
         "<results>/records.csv",
         "<results>/tables/index.md",
         rules.capabilities.output,
-        collect("<results>/tables/{table}.md", table=TABLES_HERE),
+        collect("<results>/tables/{table}.md", table=INPUTS.tables),
 
 
 rule table1:
