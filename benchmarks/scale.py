@@ -137,7 +137,7 @@ def reporting(config: Config, results: Path) -> dict[str, Cost]:
     steps = "workflow.steps.reporting."
     costs = {"records": cost_of([f"{steps}make_records", *common, *there, "--out", str(records)])}
     for name in TABLES:
-        table = ["--table", name, *common, *there, "--out", str(tables)]
+        table = ["--tables", name, *common, *there, "--out", str(tables)]
         costs[name] = cost_of([f"{steps}make_table", *table])
     places = ["--claims", str(results / "claims.csv"), "--comparison", str(tables / "compare.csv")]
     costs["claims"] = cost_of([f"{steps}check_claims", *common, "--records", str(records), *places])

@@ -46,8 +46,12 @@ class Drawing:
         return bool(self._drawings)
 
     def outputs(self) -> list[Any]:
-        """Each figure as a picture in the report, with its PDF and its caption as text."""
-        files = []
+        """Each figure as a picture in the report, with its PDF and its caption as text.
+
+        Pictures come first, because Snakemake looks for a file from the front, and they are asked
+        for.
+        """
+        pictures, others = [], []
         for figures, models in self._drawings:
             for figure in figures:
                 path = f"<results>/{stem(figure, self._dataset, next(iter(models), ''))}"
@@ -59,8 +63,9 @@ class Drawing:
                     subcategory=figure.title.capitalize(),
                     labels={"figure": figure.heading, "data set": self._dataset, "model": shown},
                 )
-                files += [picture, f"{path}.pdf", f"{path}.txt"]
-        return files
+                pictures.append(picture)
+                others += [f"{path}.pdf", f"{path}.txt"]
+        return pictures + others
 
     def of_models(self, *rates: str, names: tuple[str, ...]) -> list[str]:
         """Files of each model that is shown, at supervision rates."""

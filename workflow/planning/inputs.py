@@ -65,10 +65,15 @@ class Inputs:
         """What was measured on the data set of a job."""
         return self.metrics(wildcards.dataset)
 
-    def metrics_of_table(self, wildcards: Any) -> list[str]:
-        """What was measured of the runs that a table has rows for."""
-        table = TABLES[wildcards.table]
-        return _metrics(r for r in self._config.runs(table.kind) if self._has_row(table, r))
+    def tables_of(self, kind: str) -> list[str]:
+        """Tables of the data sets with the settings `kind`."""
+        return [name for name in self.tables if TABLES[name].kind == kind]
+
+    def metrics_of_tables(self, kind: str) -> list[str]:
+        """What was measured of the runs that one of these tables has a row for."""
+        tables = [TABLES[name] for name in self.tables_of(kind)]
+        runs = self._config.runs(kind)
+        return _metrics(r for r in runs if any(self._has_row(table, r) for table in tables))
 
     def judges(self, kind: str | None = None) -> list[str]:
         """Records of the judges of all data sets, or of those with the settings `kind`."""
@@ -78,10 +83,6 @@ class Inputs:
             if kind in (None, self._config.kind_of(dataset))
             for record in ("judge", "references")
         ]
-
-    def judges_of_table(self, wildcards: Any) -> list[str]:
-        """Records of the judges that a table rests on."""
-        return self.judges(TABLES[wildcards.table].kind)
 
     def _has_row(self, table: Table, run: Run) -> bool:
         lacks = self._config.lacking(run.model, run.dataset)

@@ -127,7 +127,6 @@ wildcard_constraints:
     model="|".join(CONFIG.values["model_settings"]),
     rate=r"[0-9.]+",
     seed=r"\d+",
-    table="|".join(TABLES),
     variant=r"[A-Za-z0-9_.=+-]+",
     study="|".join(STUDIES.named) or "none",
 

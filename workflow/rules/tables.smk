@@ -28,43 +28,50 @@ rule records:
         " --results {params.results:q} --out {output:q} --log {log:q}"
 
 
-rule table:
-    input:
-        metrics=INPUTS.metrics_of_table,
-        judges=INPUTS.judges_of_table,
-    output:
-        tidy=report(
-            "<results>/tables/{table}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}", "form": "tidy"},
-        ),
-        wide=report(
-            "<results>/tables/{table}.wide.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}", "form": "as in the paper"},
-        ),
-        latex="<results>/tables/{table}.tex",
-        markdown="<results>/tables/{table}.md",
-    log:
-        "<results>/logs/tables/{table}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        **LIGHT,
-    params:
-        python=python,
-        code=digests.TABLES,
-        settings=SETTINGS.plan,
-        results=subpath(output.tidy, ancestor=2),
-        out=subpath(output.tidy, parent=True),
-    shell:
-        "{params.python} -m workflow.steps.reporting.make_table --table {wildcards.table}"
-        " --settings {params.settings:q} --results {params.results:q}"
-        " --out {params.out:q} --log {log:q}"
+# One process writes all tables of one kind of data, because they are of the same records.
+for kind in dict.fromkeys(TABLES[name].kind for name in INPUTS.tables):
+
+    rule:
+        name:
+            f"tables_of_{kind}"
+        input:
+            INPUTS.metrics_of_tables(kind),
+            INPUTS.judges(kind),
+        output:
+            [
+                f"<results>/tables/{name}.{form}"
+                for form in ("md", "tex")
+                for name in INPUTS.tables_of(kind)
+            ],
+            [
+                report(
+                    f"<results>/tables/{name}.{form}",
+                    caption="../report/table.rst",
+                    category="Tables",
+                    labels={"table": name, "form": label},
+                )
+                for name in INPUTS.tables_of(kind)
+                for form, label in (("csv", "tidy"), ("wide.csv", "as in the paper"))
+            ],
+        log:
+            f"<results>/logs/tables/{kind}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            **LIGHT,
+        params:
+            python=python,
+            code=digests.TABLES,
+            settings=SETTINGS.plan,
+            tables=INPUTS.tables_of(kind),
+            results=subpath(output[0], ancestor=2),
+            out=subpath(output[0], parent=True),
+        shell:
+            "{params.python} -m workflow.steps.reporting.make_table --tables {params.tables}"
+            " --settings {params.settings:q} --results {params.results:q}"
+            " --out {params.out:q} --log {log:q}"
 
 
 rule capabilities:
@@ -123,31 +130,12 @@ rule tables:
         collect("<results>/tables/{table}.md", table=INPUTS.tables),
 
 
-rule table1:
-    input:
-        "<results>/tables/table1.md",
+# A target for each of the paper's tables that the data sets have something to say about.
+for name in INPUTS.tables:
+    if TABLES[name].number is not None:
 
-
-rule table2:
-    input:
-        "<results>/tables/table2.md",
-
-
-rule table4:
-    input:
-        "<results>/tables/table4.md",
-
-
-rule table5:
-    input:
-        "<results>/tables/table5.md",
-
-
-rule table6:
-    input:
-        "<results>/tables/table6.md",
-
-
-rule table7:
-    input:
-        "<results>/tables/table7.md",
+        rule:
+            name:
+                name
+            input:
+                f"<results>/tables/{name}.md",
