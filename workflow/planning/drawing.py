@@ -13,6 +13,8 @@ from workflow.planning.job_settings import JobSettings
 
 CAPTIONS = "../report/figures"
 """Folder of the captions, from the rules."""
+BROADEST = ("dataset", "model", "rates", "study", "models")
+"""Scopes of figures; what the first says of its data and models is true of those behind it."""
 
 
 class Drawing:
@@ -89,9 +91,9 @@ class Drawing:
         return file
 
     def facts(self) -> Callable[[Any], dict[str, str]]:
-        """Parameter: what the report's captions say; a figure's own says it of its models only."""
-        figures, _ = self._drawings[0]
-        return lambda wildcards: self._gallery.facts(figures, self._dataset, self._models())
+        """Parameter: what the report's captions say of all; a figure's own says it of itself."""
+        first = min((f for f, _ in self._drawings), key=lambda f: BROADEST.index(f[0].scope))
+        return lambda wildcards: self._gallery.facts(first, self._dataset, self._models())
 
     def _models(self) -> list[str]:
         return list(dict.fromkeys(model for _, models in self._drawings for model in models))
