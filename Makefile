@@ -14,7 +14,7 @@ BIN := .venv/bin
 LOCKED := .venv-locked
 
 .PHONY: results reference verify smoke readme findings summary config-docs counts doctor plan \
-	peek benchmark time-to-number export \
+	peek benchmark gpu-ladder time-to-number export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -63,6 +63,10 @@ plan: .venv/ready
 benchmark: .venv/ready
 	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
 	$(BIN)/python -m benchmarks.run --results results/default --out docs/benchmarks.md
+
+# Minutes on a GPU; without one the page says that nothing was measured.
+gpu-ladder: .venv/ready
+	$(BIN)/python -m benchmarks.gpu_ladder --out docs/gpu.md
 
 # Hours of processor time; stop it at will, and it goes on another day.
 time-to-number: .venv/ready

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccvae.errors import InputError
 from datasets.labels import ATTRIBUTES, CLOTHES, DIGITS, FINDINGS
-from datasets.source import Source
 from datasets.spec import SPLITS, StoreSpec
-from datasets.store import Store
+
+if TYPE_CHECKING:
+    from datasets.source import Source
+    from datasets.store import Store
 
 
 @dataclass(frozen=True)

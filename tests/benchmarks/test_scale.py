@@ -22,6 +22,8 @@ def test_the_invented_records_fill_the_tables(tmp_path):
 
 
 def test_the_page_has_a_line_for_each_measurement():
-    lines = page(PLANS, 2000, {"records": Cost(1.25, 5.0, 90.0)}).splitlines()
+    default = {"all jobs": Cost(1.75, 1.85, 95.0)}
+    lines = page(default, PLANS, 2000, {"records": Cost(1.25, 5.0, 90.0)}).splitlines()
+    assert "| all jobs | 1.8 s | 1.9 s | 2 s | 95 MB |" in lines
     assert "| 2000 | 3.0 s | 4.0 s | 30 s | 60 MB |" in lines
     assert "| records | 1.2 s | 5.0 s | 10 s | 90 MB | 500 MB |" in lines

@@ -109,9 +109,8 @@ def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[s
     plan = config.plan()
     records = folder / "records.csv"
     make_records.work(Namespace(settings=plan, results=folder, out=records))
-    for table in TABLES_MADE:
-        out = folder / "tables"
-        make_table.work(Namespace(table=table, settings=plan, results=folder, out=out))
+    asked = {"tables": TABLES_MADE, "settings": plan, "results": folder}
+    make_table.work(Namespace(**asked, out=folder / "tables"))
     make_index.work(Namespace(out=folder / "tables" / "index.md"))
     check_claims.work(
         Namespace(

@@ -92,7 +92,7 @@ def test_a_module_s_rules_and_results_are_named_by_its_user(tmp_path):
     # The default target is `all`.
     assert jobs(done.stdout)["suite_all"] == 1
     assert jobs(done.stdout)["suite_train"] > 20
-    assert "output: out/tables/table6.csv" in done.stdout
+    assert "output: out/tables/table6.md" in done.stdout
 
 
 @pytest.mark.parametrize(

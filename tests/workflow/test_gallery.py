@@ -100,26 +100,28 @@ def test_no_two_figures_write_the_same_file():
     assert len(stems) == len(set(stems)) > 50
 
 
-SCOPES = [("model", "model"), ("rates", "metrics"), ("rates", "history"), ("models", "model")]
-
-
-@pytest.mark.parametrize(("scope", "needs"), SCOPES)
 @pytest.mark.parametrize("corners", [{}, {"mnist": ["0", "1", "2", "3"]}])
-def test_every_file_is_drawn_by_one_rule(scope, needs, corners):
+def test_every_file_is_drawn_once(corners):
     shown = gallery(figures={**raw()["figures"], "corners": corners})
-    chosen = [f for f in FIGURES.values() if (f.scope, f.needs) == (scope, needs)]
-    wanted = {found for figure in chosen for found in shown.stems(figure)}
-    groups = shown.groups(scope, needs)
-    # A rule can make every data set with every model, asked for or not.
     made = [
-        found
-        for group in groups
-        for figure in group.figures
-        for found in {stem(figure, d, m) for d in group.datasets for m in group.models}
+        stem(figure, dataset, next(iter(models)))
+        for needs in ("model", "metrics", "history", "records")
+        for dataset in raw()["datasets"]
+        for figures, models in shown.drawings(dataset, needs)
+        for figure in figures
     ]
-    assert wanted <= set(made)
+    of_a_study = [figure for figure in FIGURES.values() if figure.scope == "study"]
+    wanted = {found for figure in FIGURES.values() for found in shown.stems(figure)}
+    assert set(made) | {stem(figure, "", "") for figure in of_a_study} == wanted
     assert len(made) == len(set(made))
-    assert len({group.name for group in groups}) == len(groups)
+
+
+def test_a_model_is_loaded_once_for_all_figures_that_show_it_alone():
+    drawings = gallery().drawings("synthetic_faces", "model")
+    alone = [models for figures, models in drawings if figures[0].scope == "model"]
+    assert len(alone) == len({*map(tuple, alone)}) > 3
+    (several,) = [figures for figures, models in drawings if figures[0].scope == "models"]
+    assert [figure.number for figure in several] == [6, 7]
 
 
 def test_figures_that_name_labels_are_left_out_where_none_are_named():

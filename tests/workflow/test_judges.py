@@ -162,7 +162,8 @@ def test_nor_is_any_comparison_or_task(made, tmp_path):
     assert rows
     assert not any("**" in row for row in rows)
     plan = Config(values).plan()
-    make_capabilities.work(Namespace(settings=plan, results=folder, out=tmp_path))
+    told = Namespace(settings=plan, records=folder / "records.csv", out=tmp_path)
+    make_capabilities.work(told)
     assert first_line((tmp_path / "capabilities.md").read_text()).startswith(FAILED)
     frame = pd.read_csv(tmp_path / "capabilities.csv")
     classified = frame[frame["task"] == "classify"]
@@ -218,15 +219,15 @@ def test_a_picture_says_it_in_its_title_and_caption(made, tmp_path, monkeypatch)
         "rates": ["1.0"],
         "seed": 0,
         "facts": {"where": "Here.", "deviations": "5"},
-        "plan": Config(made[1]).plan(),
+        "figures": ["against_f"],
     }
-    given = {"settings": settings, "figures": ["against_f"], "results": folder}
-    make_figure.work(Namespace(**given))
+    each = [settings, {**settings, "dataset": "mnist"}]
+    asked = {"each": each, "plan": Config(made[1]).plan()}
+    make_figure.work(Namespace(settings=asked, results=folder))
     assert titles[0].startswith(PLAIN)
     caption = folder / "figures" / "against_f" / "synthetic_faces.txt"
     assert caption.read_text().startswith(PLAIN)
     assert caption.read_text().endswith("cannot be relied on for Pale Skin.\n")
-    make_figure.work(Namespace(**{**given, "settings": {**settings, "dataset": "mnist"}}))
     assert titles[1].startswith("Additional figure")
     assert "relied on" not in caption.with_name("mnist.txt").read_text()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ccvae.errors import InputError
@@ -28,44 +26,6 @@ def stem(figure: Figure, dataset: str, model: str) -> str:
         return f"figures/{figure.name}/gradients"
     about = f"{dataset}_{model}" if figure.scope in ("model", "rates") else dataset
     return f"figures/{figure.name}/{about}"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Figures that are drawn together.
-
-    Attributes
-    ----------
-    figures
-        What is drawn.
-    datasets, models
-        Of what.
-    """
-
-    figures: list[Figure]
-    datasets: list[str]
-    models: list[str]
-
-    @property
-    def name(self) -> str:
-        """Name of the rule that draws them."""
-        return "_".join(["draw", *(figure.name.removeprefix("figure") for figure in self.figures)])
-
-
-def _together(
-    shown: dict[str, list[str]], *, one_file: bool
-) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    """Figures of one data set that are drawn together, and the models that they are drawn of.
-
-    A figure that has a file for each model goes with the others of that model; one whose file shows
-    several models goes with those that show the same.
-    """
-    if one_file:
-        for models in dict.fromkeys(tuple(models) for models in shown.values() if models):
-            yield tuple(name for name in shown if tuple(shown[name]) == models), list(models)
-    else:
-        for model in dict.fromkeys(model for models in shown.values() for model in models):
-            yield tuple(name for name, models in shown.items() if model in models), [model]
 
 
 class Gallery:
@@ -175,22 +135,21 @@ class Gallery:
         ]
         return list(dict.fromkeys(found))
 
-    def groups(self, scope: str, needs: str) -> list[Group]:
-        """Figures of one scope that one process draws, because they are of the same models."""
-        chosen = [f for f in FIGURES.values() if (f.scope, f.needs) == (scope, needs)]
-        about: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-        for dataset in self._config.datasets:
-            shown = {figure.name: self.models_of(figure, dataset) for figure in chosen}
-            for names, models in _together(shown, one_file=scope == "models"):
-                about.setdefault(names, []).extend((dataset, model) for model in models)
-        return [
-            Group(
-                [FIGURES[name] for name in names],
-                list(dict.fromkeys(dataset for dataset, _ in pairs)),
-                list(dict.fromkeys(model for _, model in pairs)),
-            )
-            for names, pairs in about.items()
-        ]
+    def drawings(self, dataset: str, *needs: str) -> list[tuple[list[Figure], list[str]]]:
+        """Figures of a data set that come from the same things, and the models that they show.
+
+        Those of one model, or of the same models, are together.
+        """
+        found: dict[tuple[str, str, tuple[str, ...]], list[Figure]] = {}
+        for figure in FIGURES.values():
+            if figure.needs not in needs:
+                continue
+            models = self.models_of(figure, dataset)
+            alone = figure.scope in ("model", "rates")
+            for shown in [(model,) for model in models] if alone else [tuple(models)]:
+                if shown:
+                    found.setdefault((figure.scope, figure.needs, shown), []).append(figure)
+        return [(figures, list(shown)) for (*_, shown), figures in found.items()]
 
     def settings(self, figures: list[Figure], dataset: str, models: list[str]) -> dict[str, Any]:
         """Everything that drawing depends on, besides what is drawn.
@@ -202,6 +161,7 @@ class Gallery:
         study = figures[0].scope == "study"
         keyed = ("traversals", "more_traversals", "variance_labels", "corners")
         return {
+            "figures": [figure.name for figure in figures],
             "dataset": dataset,
             "models": {name: described[name]["title"] for name in models},
             "rate": self.study["supervision_rate"] if study else self.rate,

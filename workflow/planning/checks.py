@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import filter as filter_names
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -210,14 +210,14 @@ def _figures(config: Config) -> Iterator[str]:
     except InputError as error:
         yield _sentence(error)
         return
-    everything = [
-        stem(figure, dataset, model)
-        for figure in FIGURES.values()
-        for dataset in config.values["data"]
-        for model in config.values["model_settings"]
-    ]
     for pattern in patterns:
-        if not any(fnmatchcase(path, f"figures/{pattern}") for path in everything):
+        figure = FIGURES[pattern.partition("/")[0]]
+        everything = [
+            stem(figure, dataset, model)
+            for dataset in config.values["data"]
+            for model in config.values["model_settings"]
+        ]
+        if not filter_names(everything, f"figures/{pattern}"):
             yield (
                 f"reference.figures names '{pattern}', but no data set or model is called so; "
                 "patterns look like figure3/celeba_ccvae or figure7/*"

@@ -1,27 +1,10 @@
 # What the records say about the paper's claims.
 
-CLAIM_CODE = code(
-    *(
-        f"workflow/reporting/{name}.py"
-        for name in (
-            "claims",
-            "claims_markdown",
-            "comparison",
-            "court",
-            "judges",
-            "statistics",
-            "verdicts",
-        )
-    ),
-    "evaluators/gates.py",
-    "workflow/resources/claims.yaml",
-)
-
 
 rule claims:
     input:
         records="<results>/records.csv",
-        studies=studies_there,
+        studies=STUDIES.there,
     output:
         csv="<results>/claims.csv",
         markdown=report(
@@ -46,8 +29,8 @@ rule claims:
         **LIGHT,
     params:
         python=python,
-        code=CLAIM_CODE,
-        settings=plan_settings,
+        code=digests.CLAIMS,
+        settings=SETTINGS.plan,
     shell:
         "{params.python} -m workflow.steps.reporting.check_claims --settings {params.settings:q}"
         " --records {input.records:q} --claims {output.csv:q}"

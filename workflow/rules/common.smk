@@ -1,9 +1,8 @@
-# Helpers of the rules: the suite, the configuration, and what jobs ask for and depend on.
+# The suite, its configuration, and what the rules have in common. Their functions are in
+# workflow/planning, which Python need not compile anew each time.
 
 import contextlib
 import gc
-import hashlib
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 # Planning makes half a million objects, and nearly all stay: looking for garbage after every seven
 # hundred of them is a tenth of its time.
-gc.set_threshold(100_000, *gc.get_threshold()[1:])
+gc.set_threshold(1_000_000, *gc.get_threshold()[1:])
 
 
 def suite_of(rules):
@@ -61,16 +60,22 @@ SUITE = suite_of(workflow.current_basedir)
 sys.path.insert(0, str(SUITE))
 
 from ccvae.errors import InputError
-from datasets.readers import READERS
 from evaluators.inception import look_at, verify
 from workflow.cards import visible_cards
-from workflow.config import Config, Run, judge_folder, metrics_file, subset_seed
+from workflow.config import Config
+from workflow.figures.catalogue import FIGURES
+from workflow.figures.chosen import chosen
+from workflow.figures.gallery import Gallery
 from workflow.interpreter import name_the_user, python_command
+from workflow.planning import digests
 from workflow.planning.checks import check
+from workflow.planning.drawing import Drawing
+from workflow.planning.inputs import Inputs, folders_of_others, optional_files
+from workflow.planning.job_settings import JobSettings
 from workflow.planning.order import priority
 from workflow.planning.overlay import with_defaults, with_preset_as_written
+from workflow.planning.studies import Studies
 from workflow.planning.surroundings import closed_state
-from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 
 if reason := closed_state(Path.cwd()):
@@ -98,6 +103,12 @@ PYTHON = python_command(
         {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
     )
 )
+SETTINGS = JobSettings(
+    CONFIG, lambda: workflow.executor_plugin is not None and not workflow.dryrun
+)
+INPUTS = Inputs(CONFIG)
+STUDIES = Studies(CONFIG, SETTINGS)
+GALLERY = Gallery(CONFIG)
 
 
 # Jobs that compute on a GPU run one per card of this machine, unless `--resources gpu=...` says
@@ -119,7 +130,8 @@ wildcard_constraints:
     # Behind the folder of a data set's judge: nothing for the first, which measures.
     other=r"(?:/seed=[1-9]\d*)?",
     judge=r"[1-9]\d*",
-    table="|".join(TABLES),
+    variant=r"[A-Za-z0-9_.=+-]+",
+    study="|".join(STUDIES.named) or "none",
 
 
 def more(amount):
@@ -129,7 +141,7 @@ def more(amount):
 
 def in_order(rule):
     """Input function: priority of a rule's job, by its data set."""
-    return lambda wildcards: priority(rule, wildcards.dataset, list(CONFIG.datasets))
+    return lambda wildcards: priority(rule, wildcards.dataset, CONFIG.datasets)
 
 
 # Priority of what readers see: it takes a moment.
@@ -147,96 +159,10 @@ def python(wildcards, input):
     return PYTHON
 
 
-def run_of(wildcards):
-    return Run(wildcards.dataset, wildcards.model, wildcards.rate, int(wildcards.seed))
-
-
-def judge_of(wildcards):
-    """Number of a judge, by what stands behind the folder of the first."""
-    return int(wildcards.other.removeprefix("/seed=") or 0)
-
-
-def answers_of(wildcards):
-    """Drawings of a perfect model's answers, which only a stand-in has."""
-    reader = READERS[CONFIG.data_settings(wildcards.dataset)["reader"]]
-    path = f"<results>/judges/{wildcards.dataset}/answers.npz"
-    return [path] if reader.spec.stand_in else []
-
-
-def optional_files(wildcards, input):
-    """Arguments for files that not every data set or configuration has."""
-    return " ".join(
-        f"--{name} {shlex.quote(path)}"
-        for name in ("answers", "inception")
-        for path in input[name]
-    )
-
-
-def others_of_its_kind(wildcards):
-    kind = CONFIG.kind_of(wildcards.dataset)
-    return [
-        f"<results>/data/{name}/store.json"
-        for name in CONFIG.datasets
-        if name != wildcards.dataset and CONFIG.kind_of(name) == kind
-    ]
-
-
-def folders_of_others(wildcards, input):
-    return [str(Path(path).parent) for path in input.others]
-
-
-def labelled_seed(wildcards):
-    return subset_seed(wildcards.dataset, wildcards.rate, int(wildcards.seed))
-
-
-def code(*patterns):
-    """Digest of source files, by their patterns in the suite.
-
-    A parameter of what shall be made again when they change. As inputs they would do the same, but
-    also when the suite is moved.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in patterns for path in SUITE.glob(pattern)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-# Code whose change makes measurements or tables again, and no training.
-EVALUATOR_CODE = code("evaluators/*.py")
-GP_CODE = code("evaluators/gaussian_process.py")
-TABLE_CODE = code(
-    *(
-        f"workflow/reporting/{name}.py"
-        for name in (
-            "judges",
-            "paper",
-            "records",
-            "render",
-            "statistics",
-            "tables",
-            "terms",
-        )
-    ),
-    "evaluators/gates.py",
-    "workflow/resources/deviations.yaml",
-)
-JUDGE_SEEDS_CODE = code(
-    *(
-        f"workflow/reporting/{name}.py"
-        for name in ("judge_seeds", "judge_seeds_pages", "judges", "records")
-    ),
-    "evaluators/gates.py",
-    "workflow/resources/claims.yaml",
-)
-INCEPTION = (
-    [CONFIG.values["inception_weights"]] if CONFIG.values["inception_weights"] else []
-)
-
-
 def examine_weights(examine):
     """Call on the weights of InceptionV3, if any, what raises InputError where they are wrong."""
     try:
-        for path in INCEPTION:
+        for path in INPUTS.inception:
             examine(Path(path))
     except InputError as error:
         raise WorkflowError(str(error)) from None
@@ -246,57 +172,3 @@ def examine_weights(examine):
 
 
 examine_weights(look_at)
-
-
-def has_row(table, run):
-    lacks = CONFIG.lacking(run.model, run.dataset)
-    return table.shows(CONFIG.system_of(run.model), lacks)
-
-
-# Runs that another judge than the first measures too.
-JUDGED_AGAIN = list(CONFIG.judged_again())
-
-# Tables that the chosen data sets have something to say about.
-TABLES_HERE = [
-    name
-    for name, table in TABLES.items()
-    if any(
-        has_row(table, run) and (run.dataset in STAND_INS or not table.drawn_only)
-        for run in CONFIG.runs(table.kind)
-    )
-]
-
-
-def metrics_of(runs):
-    return [f"<results>/{run.folder}/metrics.json" for run in runs]
-
-
-def judges_of(kind=None):
-    datasets = [
-        name for name in CONFIG.datasets if kind in (None, CONFIG.kind_of(name))
-    ]
-    return [
-        f"<results>/judges/{dataset}/{record}.json"
-        for dataset in datasets
-        for record in ("judge", "gp", "references")
-    ]
-
-
-def other_judges():
-    """Records of all judges but the first."""
-    return [
-        f"<results>/{judge_folder(dataset, judge)}/{record}.json"
-        for dataset in CONFIG.datasets
-        for judge in range(1, CONFIG.judges_of(dataset))
-        for record in ("judge", "gp")
-    ]
-
-
-def metrics_of_table(wildcards):
-    table = TABLES[wildcards.table]
-    runs = CONFIG.runs(table.kind)
-    return metrics_of(run for run in runs if has_row(table, run))
-
-
-def judges_of_table(wildcards):
-    return judges_of(TABLES[wildcards.table].kind)

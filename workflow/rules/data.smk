@@ -21,7 +21,7 @@ rule store:
         gpu=0,
     params:
         python=python,
-        settings=data_settings,
+        settings=SETTINGS.store,
         folder=subpath(output.description, parent=True),
         raw=CONFIG.values["raw_data"],
     shell:
@@ -48,7 +48,7 @@ rule labelled_subset:
     params:
         python=python,
         folder=subpath(input.description, parent=True),
-        seed=labelled_seed,
+        seed=SETTINGS.labelled_seed,
     shell:
         "{params.python} -m workflow.steps.data.label_subset --store {params.folder:q}"
         " --rate {wildcards.rate} --seed {params.seed} --out {output:q} --log {log:q}"

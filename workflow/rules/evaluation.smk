@@ -28,8 +28,8 @@ rule assess_judge:
         gpu=GPU,
     params:
         python=python,
-        code=EVALUATOR_CODE,
-        settings=gate_settings,
+        code=digests.EVALUATORS,
+        settings=SETTINGS.gate,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
@@ -58,8 +58,8 @@ rule draw_answers:
         gpu=0,
     params:
         python=python,
-        code=EVALUATOR_CODE,
-        settings=evaluation_settings,
+        code=digests.EVALUATORS,
+        settings=SETTINGS.evaluation,
         store=subpath(input.description, parent=True),
     shell:
         "{params.python} -m workflow.steps.measuring.draw_answers --settings {params.settings:q}"
@@ -73,8 +73,8 @@ rule evaluate:
         description="<results>/data/{dataset}/store.json",
         judge="<results>/judges/{dataset}/judge.pt",
         gp="<results>/judges/{dataset}/gp.pt",
-        answers=answers_of,
-        inception=INCEPTION,
+        answers=INPUTS.answers,
+        inception=INPUTS.inception,
     output:
         "<results>/runs/{dataset}/{model}/f={rate}/seed={seed}/metrics.json",
     log:
@@ -91,9 +91,9 @@ rule evaluate:
         gpu=GPU,
     params:
         python=python,
-        code=EVALUATOR_CODE,
+        code=digests.EVALUATORS,
         store=subpath(input.description, parent=True),
-        settings=evaluation_settings,
+        settings=SETTINGS.evaluation,
         run=subpath(input.model, parent=True),
         judge=subpath(input.judge, parent=True),
         optional=optional_files,
@@ -128,9 +128,9 @@ rule evaluate_judge:
         gpu=GPU,
     params:
         python=python,
-        code=EVALUATOR_CODE,
+        code=digests.EVALUATORS,
         store=subpath(input.description, parent=True),
-        settings=evaluation_settings,
+        settings=SETTINGS.evaluation,
         run=subpath(input.model, parent=True),
         judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
@@ -146,9 +146,9 @@ rule evaluate_references:
         description="<results>/data/{dataset}/store.json",
         judge="<results>/judges/{dataset}/judge.pt",
         gp="<results>/judges/{dataset}/gp.pt",
-        answers=answers_of,
-        others=others_of_its_kind,
-        inception=INCEPTION,
+        answers=INPUTS.answers,
+        others=INPUTS.others_of_its_kind,
+        inception=INPUTS.inception,
     output:
         "<results>/judges/{dataset}/references.json",
     log:
@@ -165,8 +165,8 @@ rule evaluate_references:
         gpu=GPU,
     params:
         python=python,
-        code=EVALUATOR_CODE,
-        settings=evaluation_settings,
+        code=digests.EVALUATORS,
+        settings=SETTINGS.evaluation,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         others=folders_of_others,

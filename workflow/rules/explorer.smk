@@ -4,11 +4,6 @@
 from workflow.explorer.selection import selected
 
 EXPLORED = selected(CONFIG)
-EXPLORER_CODE = code(
-    "workflow/explorer/*.py",
-    "workflow/explorer/page/*",
-    "workflow/steps/reporting/make_explorer.py",
-)
 EXPLORER = {
     "preset": CONFIG.preset,
     "runs": [[run.dataset, run.model, run.rate, run.seed] for run in EXPLORED],
@@ -51,8 +46,8 @@ rule explorer:
         gpu=0,
     params:
         python=python,
-        code=EXPLORER_CODE,
-        settings=in_a_file("explorer")(lambda wildcards: EXPLORER),
+        code=digests.EXPLORER,
+        settings=lambda wildcards: SETTINGS.file("explorer", EXPLORER),
         results=subpath(output[0], parent=True),
     shell:
         "{params.python} -m workflow.steps.reporting.make_explorer --settings {params.settings:q}"

@@ -1,106 +1,58 @@
-# Figures. `snakemake figure3` asks for the runs of Figure 3 only. One process draws all figures
-# that come from the same files, because starting up costs more than drawing.
+# Figures. One process draws all figures of a data set that come from the same things, because
+# starting up costs more than drawing: those of trained models, of measures, and of trainings.
+
+DRAW = (
+    "{params.python} -m workflow.steps.reporting.make_figure --settings {params.settings:q}"
+    " --results {params.results:q} --log {log:q}"
+)
 
 
-include: "common_figures.smk"
+for dataset in CONFIG.datasets:
 
-
-for group in GALLERY.groups("model", "model") + GALLERY.groups("models", "model"):
-
-    rule:
-        name:
-            group.name
-        input:
-            models=of_shown_models(group.figures, "model.pt"),
-            records=of_shown_models(group.figures, "run.json"),
-            description="<results>/data/{dataset}/store.json",
-            judge=judge_of_shown,
-        output:
-            drawn(
-                group.figures,
-                model="all" if group.figures[0].scope == "models" else "{model}",
-            ),
-        log:
-            f"<results>/logs/figures/{group.name}/"
-            + stem(group.figures[0], "{dataset}", "{model}").rsplit("/", 1)[1]
-            + ".log",
-        wildcard_constraints:
-            dataset="|".join(group.datasets),
-            model="|".join(group.models),
-        conda:
-            "../../environment.yml"
-        threads: 1
-        resources:
-            mem_mb=more(2000),
-            runtime=more(20),
-            gpu=0,
-        params:
-            python=python,
-            code=FIGURE_CODE,
-            names=[figure.name for figure in group.figures],
-            settings=drawing_settings(group.figures),
-            facts=drawing_facts(group.figures),
-            results=subpath(output[0], ancestor=3),
-        shell:
-            DRAW
-
-
-for needs, name in (("metrics", "metrics.json"), ("history", "history.csv")):
-    for group in GALLERY.groups("rates", needs):
+    if drawing := Drawing(GALLERY, SETTINGS, dataset, "model"):
 
         rule:
             name:
-                group.name
+                f"draw_models_of_{dataset}"
             input:
-                [of_run(name, rate) for rate in CONFIG.rates],
-                judge=(
-                    collect(
-                        "<results>/judges/{{dataset}}/{file}.json",
-                        file=["judge", "references"],
-                    )
-                    if any(figure.judged for figure in group.figures)
-                    else []
-                ),
+                drawing.of_models(GALLERY.rate, names=("model.pt", "run.json")),
+                f"<results>/data/{dataset}/store.json",
+                INPUTS.what_is_readable(dataset),
             output:
-                drawn(group.figures),
+                drawing.outputs(),
             log:
-                f"<results>/logs/figures/{group.name}/{{dataset}}_{{model}}.log",
-            wildcard_constraints:
-                dataset="|".join(group.datasets),
-                model="|".join(group.models),
-            localrule: True
+                f"<results>/logs/figures/models/{dataset}.log",
             conda:
                 "../../environment.yml"
             threads: 1
             resources:
-                **LIGHT,
+                mem_mb=more(2000),
+                runtime=more(60),
+                gpu=0,
             params:
                 python=python,
-                code=FIGURE_CODE,
-                names=[figure.name for figure in group.figures],
-                settings=drawing_settings(group.figures),
-                facts=drawing_facts(group.figures),
+                code=digests.FIGURES,
+                settings=drawing.settings(),
+                facts=drawing.facts(),
                 results=subpath(output[0], ancestor=3),
             shell:
                 DRAW
 
-
-for figure in FIGURES.values():
-    if figure.scope == "dataset":
+    if drawing := Drawing(GALLERY, SETTINGS, dataset, "metrics", "records"):
 
         rule:
             name:
-                f"draw_{figure.name}"
+                f"draw_measures_of_{dataset}"
             input:
-                runs_of_dataset,
+                INPUTS.metrics(dataset),
                 collect(
-                    "<results>/judges/{{dataset}}/{file}.json",
+                    f"<results>/judges/{dataset}/{{file}}.json",
                     file=["judge", "gp", "references"],
                 ),
             output:
-                drawn([figure], model="all"),
+                drawing.outputs(),
             log:
-                f"<results>/logs/figures/draw_{figure.name}/{{dataset}}.log",
+                f"<results>/logs/figures/measures/{dataset}.log",
             localrule: True
             conda:
                 "../../environment.yml"
@@ -109,22 +61,50 @@ for figure in FIGURES.values():
                 **LIGHT,
             params:
                 python=python,
-                code=FIGURE_CODE + TABLE_CODE,
-                names=figure.name,
-                settings=drawing_settings([figure]),
-                facts=drawing_facts([figure]),
+                code=digests.FIGURES + digests.TABLES,
+                settings=drawing.settings(),
+                facts=drawing.facts(),
                 results=subpath(output[0], ancestor=3),
             shell:
                 DRAW
+
+    if drawing := Drawing(GALLERY, SETTINGS, dataset, "history"):
+
+        rule:
+            name:
+                f"draw_trainings_on_{dataset}"
+            input:
+                drawing.of_models(*CONFIG.rates, names=("history.csv",)),
+            output:
+                drawing.outputs(),
+            log:
+                f"<results>/logs/figures/trainings/{dataset}.log",
+            localrule: True
+            conda:
+                "../../environment.yml"
+            threads: 1
+            resources:
+                **LIGHT,
+            params:
+                python=python,
+                code=digests.FIGURES,
+                settings=drawing.settings(),
+                facts=drawing.facts(),
+                results=subpath(output[0], ancestor=3),
+            shell:
+                DRAW
+
+
+drawing = Drawing(GALLERY, SETTINGS, None)
 
 
 rule draw_study:
     input:
-        steps=rules.study_gradients.output.steps,
+        rules.study_gradients.output.steps,
     output:
-        drawn([FIGURES["figure8"]], GALLERY.study["model"], GALLERY.study["dataset"]),
+        drawing.outputs(),
     log:
-        "<results>/logs/figures/draw_study.log",
+        "<results>/logs/figures/study.log",
     localrule: True
     conda:
         "../../environment.yml"
@@ -133,10 +113,9 @@ rule draw_study:
         **LIGHT,
     params:
         python=python,
-        code=FIGURE_CODE,
-        names="figure8",
-        settings=drawing_settings([FIGURES["figure8"]]),
-        facts=drawing_facts([FIGURES["figure8"]]),
+        code=digests.FIGURES,
+        settings=drawing.settings(),
+        facts=drawing.facts(),
         results=subpath(output[0], ancestor=3),
     shell:
         DRAW
@@ -165,7 +144,7 @@ rule front_page:
         claims=rules.claims.output.csv,
         claims_markdown=rules.claims.output.markdown,
         capabilities=rules.capabilities.output.page,
-        tables=collect("<results>/tables/{table}.md", table=TABLES_HERE),
+        tables=collect("<results>/tables/{table}.md", table=INPUTS.tables),
         stores=collect("<results>/data/{dataset}/store.json", dataset=CONFIG.datasets),
         judges=collect("<results>/judges/{dataset}/judge.json", dataset=CONFIG.datasets),
     output:
@@ -185,8 +164,8 @@ rule front_page:
         **LIGHT,
     params:
         python=python,
-        settings=plan_settings,
-        tables=TABLES_HERE,
+        settings=SETTINGS.plan,
+        tables=INPUTS.tables,
         figures=sum(map(len, DRAWN.values())),
         results=subpath(output[0], parent=True),
     shell:

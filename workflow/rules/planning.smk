@@ -12,7 +12,7 @@ rule plan:
         **LIGHT,
     params:
         python=python,
-        settings=all_settings,
+        settings=SETTINGS.configuration,
         cores=workflow.cores or 1,
     shell:
         "{params.python} -m workflow.steps.plan --settings {params.settings:q}"
@@ -31,14 +31,14 @@ rule peek:
         **LIGHT,
     params:
         python=python,
-        settings=all_settings,
+        settings=SETTINGS.configuration,
     shell:
         "{params.python} -m workflow.steps.peek --settings {params.settings:q} --log {log:q}"
 
 
 rule early:
     input:
-        metrics=runs_of_dataset,
+        metrics=INPUTS.metrics_of_dataset,
         judges=[
             f"<results>/judges/{{dataset}}/{name}.json"
             for name in ("judge", "gp", "references")
@@ -56,8 +56,8 @@ rule early:
         **LIGHT,
     params:
         python=python,
-        code=TABLE_CODE,
-        settings=all_settings,
+        code=digests.TABLES,
+        settings=SETTINGS.configuration,
     shell:
         "{params.python} -m workflow.steps.peek --settings {params.settings:q}"
         " --datasets {wildcards.dataset:q} --out {output:q} --log {log:q}"

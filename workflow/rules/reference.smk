@@ -1,15 +1,35 @@
 # What a reader wants to see of a preset, gathered in one small folder.
 
 
-include: "common_reference.smk"
+REFERENCE = {
+    "values": CONFIG.values,
+    "files": [
+        *("records.csv", "claims.csv", "claims.md", "tables/index.md"),
+        *(["explorer.html"] if EXPLORED else []),
+        *(
+            f"tables/{name}.{form}"
+            for name in (
+                *INPUTS.tables,
+                *(["judge_seeds"] if INPUTS.judged_again else []),
+            )
+            for form in ("md", "csv", "wide.csv", "tex")
+        ),
+        *(
+            f"{name}.{form}"
+            for name in ("tables/comparison", "tables/capabilities", *STUDIES.here())
+            for form in ("md", "csv")
+        ),
+    ],
+    "pictures": chosen(GALLERY, CONFIG.values["reference"]["figures"]),
+}
 
 
 rule reference:
     input:
         records="<results>/records.csv",
-        files=[f"<results>/{path}" for path in REFERENCE_FILES],
-        pictures=[f"<results>/{path}.png" for path in PICTURES],
-        captions=[f"<results>/{path}.txt" for path in PICTURES],
+        files=[f"<results>/{path}" for path in REFERENCE["files"]],
+        pictures=[f"<results>/{path}.png" for path in REFERENCE["pictures"]],
+        captions=[f"<results>/{path}.txt" for path in REFERENCE["pictures"]],
     output:
         f"{CONFIG.reference_folder}/README.md",
     log:
@@ -22,8 +42,8 @@ rule reference:
         **LIGHT,
     params:
         python=python,
-        code=REFERENCE_CODE,
-        settings=reference_settings,
+        code=digests.REFERENCE,
+        settings=lambda wildcards: SETTINGS.file("reference", REFERENCE),
         results=subpath(input.records, parent=True),
         out=subpath(output[0], parent=True),
     shell:

@@ -2,7 +2,7 @@
 # entry of studies.variants.
 
 
-include: "common_studies.smk"
+STUDY = {"mem_mb": more(3000), "runtime": more(240), "gpu": GPU}
 
 
 rule study_alpha_train:
@@ -24,7 +24,7 @@ rule study_alpha_train:
         **STUDY,
     params:
         python=python,
-        settings=study_settings("alpha"),
+        settings=STUDIES.training("alpha"),
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
@@ -54,7 +54,7 @@ rule study_gradients_train:
         **STUDY,
     params:
         python=python,
-        settings=study_settings("gradients"),
+        settings=STUDIES.training("gradients"),
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
@@ -67,9 +67,9 @@ rule study_gradients_train:
 
 rule study_draws:
     input:
-        description=f"<results>/data/{FIXED.run.dataset}/store.json",
-        labelled=f"<results>/data/{FIXED.run.dataset}/labelled/f={FIXED.run.rate}/seed={FIXED.run.seed}.npy",
-        model=f"<results>/{FIXED.folder}/model.pt",
+        description=f"<results>/data/{STUDIES.fixed.run.dataset}/store.json",
+        labelled=f"<results>/data/{STUDIES.fixed.run.dataset}/labelled/f={STUDIES.fixed.run.rate}/seed={STUDIES.fixed.run.seed}.npy",
+        model=f"<results>/{STUDIES.fixed.folder}/model.pt",
     output:
         "<results>/studies/gradients_draws.csv",
     log:
@@ -81,7 +81,7 @@ rule study_draws:
         **STUDY,
     params:
         python=python,
-        settings=draw_settings,
+        settings=STUDIES.draws,
         store=subpath(input.description, parent=True),
         run=subpath(input.model, parent=True),
         device=CONFIG.device,
@@ -93,8 +93,8 @@ rule study_draws:
 
 rule study_gradients:
     input:
-        records=[f"<results>/{v.folder}/run.json" for v in GRADIENT_VARIANTS],
-        norms=[f"<results>/{v.folder}/gradients.csv" for v in GRADIENT_VARIANTS],
+        records=[f"<results>/{v.folder}/run.json" for v in STUDIES.gradients],
+        norms=[f"<results>/{v.folder}/gradients.csv" for v in STUDIES.gradients],
         draws=rules.study_draws.output[0],
     output:
         steps="<results>/studies/gradients.csv",
@@ -110,8 +110,8 @@ rule study_gradients:
         **LIGHT,
     params:
         python=python,
-        code=STUDY_CODE,
-        settings=study_plan(GRADIENT_VARIANTS),
+        code=digests.STUDIES,
+        settings=STUDIES.plan(STUDIES.gradients),
         results=subpath(output.steps, ancestor=2),
         out=subpath(output.steps, parent=True),
     shell:
@@ -121,7 +121,7 @@ rule study_gradients:
 
 rule study_alpha:
     input:
-        records=[f"<results>/{v.folder}/run.json" for v in ALPHA_VARIANTS],
+        records=[f"<results>/{v.folder}/run.json" for v in STUDIES.alpha],
     output:
         table="<results>/studies/alpha.csv",
         page="<results>/studies/alpha.md",
@@ -135,8 +135,8 @@ rule study_alpha:
         **LIGHT,
     params:
         python=python,
-        code=STUDY_CODE,
-        settings=study_plan(ALPHA_VARIANTS),
+        code=digests.STUDIES,
+        settings=STUDIES.plan(STUDIES.alpha),
         results=subpath(output.table, ancestor=2),
         out=subpath(output.table, parent=True),
     shell:
@@ -165,9 +165,9 @@ rule study_variants_train:
         **STUDY,
     params:
         python=python,
-        code=EVALUATOR_CODE,
-        settings=lambda wildcards: study_settings(wildcards.study)(wildcards),
-        evaluation=evaluation_settings,
+        code=digests.EVALUATORS,
+        settings=STUDIES.training(),
+        evaluation=SETTINGS.evaluation,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         out=subpath(output.model, parent=True),
@@ -179,7 +179,7 @@ rule study_variants_train:
         " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
 
-for study, variants in NAMED_VARIANTS.items():
+for study, variants in STUDIES.named.items():
 
     rule:
         name:
@@ -205,8 +205,8 @@ for study, variants in NAMED_VARIANTS.items():
             **LIGHT,
         params:
             python=python,
-            code=STUDY_CODE,
-            settings=named_plan(study),
+            code=digests.STUDIES,
+            settings=STUDIES.named_plan(study),
             results=subpath(output.table, ancestor=2),
             out=subpath(output.table, parent=True),
         shell:

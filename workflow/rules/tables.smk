@@ -3,8 +3,8 @@
 
 rule records:
     input:
-        metrics_of(CONFIG.runs()),
-        judges_of(),
+        INPUTS.metrics(),
+        INPUTS.judges(),
     output:
         report(
             "<results>/records.csv",
@@ -21,56 +21,62 @@ rule records:
         **LIGHT,
     params:
         python=python,
-        settings=plan_settings,
+        settings=SETTINGS.plan,
         results=subpath(output[0], parent=True),
     shell:
         "{params.python} -m workflow.steps.reporting.make_records --settings {params.settings:q}"
         " --results {params.results:q} --out {output:q} --log {log:q}"
 
 
-rule table:
-    input:
-        metrics=metrics_of_table,
-        judges=judges_of_table,
-    output:
-        tidy=report(
-            "<results>/tables/{table}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}", "form": "tidy"},
-        ),
-        wide=report(
-            "<results>/tables/{table}.wide.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}", "form": "as in the paper"},
-        ),
-        latex="<results>/tables/{table}.tex",
-        markdown="<results>/tables/{table}.md",
-    log:
-        "<results>/logs/tables/{table}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        **LIGHT,
-    params:
-        python=python,
-        code=TABLE_CODE,
-        settings=plan_settings,
-        results=subpath(output.tidy, ancestor=2),
-        out=subpath(output.tidy, parent=True),
-    shell:
-        "{params.python} -m workflow.steps.reporting.make_table --table {wildcards.table}"
-        " --settings {params.settings:q} --results {params.results:q}"
-        " --out {params.out:q} --log {log:q}"
+# One process writes all tables of one kind of data, because they are of the same records.
+for kind in dict.fromkeys(TABLES[name].kind for name in INPUTS.tables):
+
+    rule:
+        name:
+            f"tables_of_{kind}"
+        input:
+            INPUTS.metrics_of_tables(kind),
+            INPUTS.judges(kind),
+        output:
+            [
+                f"<results>/tables/{name}.{form}"
+                for form in ("md", "tex")
+                for name in INPUTS.tables_of(kind)
+            ],
+            [
+                report(
+                    f"<results>/tables/{name}.{form}",
+                    caption="../report/table.rst",
+                    category="Tables",
+                    labels={"table": name, "form": label},
+                )
+                for name in INPUTS.tables_of(kind)
+                for form, label in (("csv", "tidy"), ("wide.csv", "as in the paper"))
+            ],
+        log:
+            f"<results>/logs/tables/{kind}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            **LIGHT,
+        params:
+            python=python,
+            code=digests.TABLES,
+            settings=SETTINGS.plan,
+            tables=INPUTS.tables_of(kind),
+            results=subpath(output[0], ancestor=2),
+            out=subpath(output[0], parent=True),
+        shell:
+            "{params.python} -m workflow.steps.reporting.make_table --tables {params.tables}"
+            " --settings {params.settings:q} --results {params.results:q}"
+            " --out {params.out:q} --log {log:q}"
 
 
 rule capabilities:
     input:
-        metrics=metrics_of(CONFIG.runs()),
-        judges=judges_of(),
+        records="<results>/records.csv",
     output:
         table=report(
             "<results>/tables/capabilities.csv",
@@ -89,33 +95,24 @@ rule capabilities:
         **LIGHT,
     params:
         python=python,
-        code=code(
-            "evaluators/gates.py",
-            "workflow/reporting/capabilities.py",
-            "workflow/reporting/judges.py",
-        ),
-        settings=plan_settings,
-        results=subpath(output.table, ancestor=2),
+        code=digests.CAPABILITIES,
+        settings=SETTINGS.plan,
         out=subpath(output.table, parent=True),
     shell:
         "{params.python} -m workflow.steps.reporting.make_capabilities --settings {params.settings:q}"
-        " --results {params.results:q} --out {params.out:q} --log {log:q}"
+        " --records {input.records:q} --out {params.out:q} --log {log:q}"
 
 
-if JUDGED_AGAIN:
+if INPUTS.judged_again:
 
     rule judge_seeds:
         input:
-            metrics=metrics_of(
-                run for run in CONFIG.runs() if CONFIG.judges_of(run.dataset) > 1
-            ),
-            again=[
-                f"<results>/{run.folder}/{metrics_file(judge)}"
-                for run, judge in JUDGED_AGAIN
-            ],
-            first=judges_of(),
-            others=other_judges(),
+            INPUTS.metrics_of_all_judges(),
+            INPUTS.judges(),
+            INPUTS.other_judges(),
         output:
+            page="<results>/tables/judge_seeds.md",
+            latex="<results>/tables/judge_seeds.tex",
             cells=report(
                 "<results>/tables/judge_seeds.csv",
                 caption="../report/judge_seeds.rst",
@@ -128,8 +125,6 @@ if JUDGED_AGAIN:
                 category="Tables",
                 labels={"table": "judge_seeds", "form": "in short"},
             ),
-            latex="<results>/tables/judge_seeds.tex",
-            page="<results>/tables/judge_seeds.md",
         log:
             "<results>/logs/tables/judge_seeds.log",
         localrule: True
@@ -140,8 +135,8 @@ if JUDGED_AGAIN:
             **LIGHT,
         params:
             python=python,
-            code=JUDGE_SEEDS_CODE,
-            settings=judges_settings,
+            code=digests.JUDGE_SEEDS,
+            settings=SETTINGS.judges,
             results=subpath(output.page, ancestor=2),
             out=subpath(output.page, parent=True),
         shell:
@@ -152,7 +147,7 @@ if JUDGED_AGAIN:
 
 rule tables_index:
     input:
-        collect("<results>/tables/{table}.md", table=TABLES_HERE),
+        collect("<results>/tables/{table}.md", table=INPUTS.tables),
     output:
         "<results>/tables/index.md",
     log:
@@ -174,35 +169,16 @@ rule tables:
         "<results>/records.csv",
         "<results>/tables/index.md",
         rules.capabilities.output,
-        rules.judge_seeds.output if JUDGED_AGAIN else [],
-        collect("<results>/tables/{table}.md", table=TABLES_HERE),
+        rules.judge_seeds.output if INPUTS.judged_again else [],
+        collect("<results>/tables/{table}.md", table=INPUTS.tables),
 
 
-rule table1:
-    input:
-        "<results>/tables/table1.md",
+# A target for each of the paper's tables that the data sets have something to say about.
+for name in INPUTS.tables:
+    if TABLES[name].number is not None:
 
-
-rule table2:
-    input:
-        "<results>/tables/table2.md",
-
-
-rule table4:
-    input:
-        "<results>/tables/table4.md",
-
-
-rule table5:
-    input:
-        "<results>/tables/table5.md",
-
-
-rule table6:
-    input:
-        "<results>/tables/table6.md",
-
-
-rule table7:
-    input:
-        "<results>/tables/table7.md",
+        rule:
+            name:
+                name
+            input:
+                f"<results>/tables/{name}.md",

@@ -24,7 +24,7 @@ rule train:
         gpu=GPU,
     params:
         python=python,
-        settings=run_settings,
+        settings=SETTINGS.run,
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         # Not an output: Snakemake deletes outputs before a job restarts, and this is what a
@@ -58,7 +58,7 @@ rule train_judge:
         gpu=GPU,
     params:
         python=python,
-        settings=judge_settings,
+        settings=SETTINGS.judge,
         store=subpath(input.description, parent=True),
         out=subpath(output.model, parent=True),
         device=CONFIG.device,
@@ -89,8 +89,8 @@ rule fit_gp:
         gpu=GPU,
     params:
         python=python,
-        code=GP_CODE,
-        settings=gp_settings,
+        code=digests.GAUSSIAN_PROCESS,
+        settings=SETTINGS.gp,
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         device=CONFIG.device,

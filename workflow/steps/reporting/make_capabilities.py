@@ -9,7 +9,7 @@ from ccvae.files import atomic_path, write_text
 from ccvae.tasks import TASKS
 from workflow.reporting.capabilities import capabilities
 from workflow.reporting.capabilities_markdown import capabilities_markdown
-from workflow.reporting.records import Plan, collect
+from workflow.reporting.records import Plan, read_records
 from workflow.reporting.reference import DIGITS
 from workflow.steps.command import add_settings_argument, run
 
@@ -17,14 +17,14 @@ from workflow.steps.command import add_settings_argument, run
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
+    parser.add_argument("--records", required=True, type=Path, help="records.csv")
     parser.add_argument("--out", required=True, type=Path, help="folder of the tables")
 
 
 def work(given: Namespace) -> None:
     """Write capabilities.csv and capabilities.md."""
     plan = Plan(**given.settings)
-    frame = capabilities(collect(given.results, plan), TASKS, plan)
+    frame = capabilities(read_records(given.records.parent), TASKS, plan)
     with atomic_path(given.out / "capabilities.csv") as path:
         frame.to_csv(path, index=False, float_format=DIGITS)
     titles = {name: described["title"] for name, described in plan.models.items()}

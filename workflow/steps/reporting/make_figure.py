@@ -1,4 +1,4 @@
-"""Draw figures that come from the same files: all of one trained model, or of one data set."""
+"""Draw the figures of a data set that come from its models, its measures, or its trainings."""
 
 from __future__ import annotations
 
@@ -41,43 +41,47 @@ MOST_IMAGES = 64
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--figures", required=True, nargs="+", choices=FIGURES, metavar="NAME")
     parser.add_argument("--results", required=True, type=Path, help="folder of the preset")
 
 
 def work(given: Namespace) -> None:
-    """Draw each figure as .png and .pdf, with its caption as .txt."""
-    settings, figures = given.settings, [FIGURES[name] for name in given.figures]
-    gather = {
-        "model": trained_models,
-        "metrics": metrics_by_rate,
-        "history": histories_by_rate,
-        "records": all_records,
-        "study": study,
-    }[figures[0].needs]
+    """Draw each figure as .png and .pdf, with its caption as .txt.
+
+    Settings: `each`, figures that show the same models, as
+    `workflow.figures.gallery.Gallery.settings` says it; and `plan`.
+    """
     # The PDF writer reports every glyph that it embeds.
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    material = gather(settings, given.results, Plan(**settings["plan"]))
-    for figure in figures:
-        module, function = figure.drawn_by.split(":")
-        draw = getattr(import_module(f"workflow.figures.{module}"), function)
-        path = place(figure, given)
-        first, last = reservations(figure, settings["dataset"], given.results)
-        save(draw(*material(first + title_of(figure, settings))), path)
-        text = f"{first}{caption(figure, settings['facts']).rstrip()}{last}\n"
-        write_text(path.with_name(f"{path.name}.txt"), text)
-        LOG.info("%s: %s", figure.name, path)
+    for settings in given.settings["each"]:
+        figures = [FIGURES[name] for name in settings["figures"]]
+        gather = {
+            "model": trained_models,
+            "metrics": metrics_by_rate,
+            "history": histories_by_rate,
+            "records": all_records,
+            "study": study,
+        }[figures[0].needs]
+        material = gather(settings, given.results, Plan(**given.settings["plan"]))
+        for figure in figures:
+            module, function = figure.drawn_by.split(":")
+            draw = getattr(import_module(f"workflow.figures.{module}"), function)
+            path = place(figure, settings, given.results)
+            first, last = reservations(figure, settings["dataset"], given.results)
+            save(draw(*material(first + title_of(figure, settings))), path)
+            text = f"{first}{caption(figure, settings['facts']).rstrip()}{last}\n"
+            write_text(path.with_name(f"{path.name}.txt"), text)
+            LOG.info("%s: %s", figure.name, path)
 
 
-def place(figure: Figure, given: Namespace) -> Path:
+def place(figure: Figure, settings: dict[str, Any], results: Path) -> Path:
     """Path of a figure, without suffix."""
-    model = next(iter(given.settings["models"]), "")
-    return given.results / stem(figure, given.settings["dataset"], model)
+    return results / stem(figure, settings["dataset"], next(iter(settings["models"]), ""))
 
 
 def kept(given: Namespace) -> Path:
     """Where the settings of all figures stay: beside the first."""
-    path = place(FIGURES[given.figures[0]], given)
+    first = given.settings["each"][0]
+    path = place(FIGURES[first["figures"][0]], first, given.results)
     return path.with_name(f"{path.name}.settings.json")
 
 
