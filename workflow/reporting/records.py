@@ -235,6 +235,16 @@ def _origin(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def run_records(results: Path, models: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Read the records of all runs that are there of some (data set, model), as `collect` does."""
+    rows: list[dict[str, Any]] = []
+    for dataset, model in models:
+        for path in sorted(results.glob(f"runs/{dataset}/{model}/f=*/seed=*/metrics.json")):
+            rate, seed = (part.partition("=")[2] for part in path.parts[-3:-1])
+            rows += _run_rows(results, Run(dataset, model, rate, int(seed)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
 def judge_records(results: Path, datasets: Iterable[str]) -> pd.DataFrame:
     """Read the records of judges, and of what needs no training; columns as of `collect`."""
     rows = [row for dataset in datasets for row in _reference_rows(results, dataset)]

@@ -4,16 +4,33 @@ from workflow.figures.chosen import chosen
 
 PICTURES = chosen(GALLERY, CONFIG.values["reference"]["figures"])
 
-# Studies on the data sets that are run; whoever asks for other data does not want to train on them.
+
+def of_study(name, variants):
+    """Tables and pictures of a study, below the preset's folder, if a reader wants them.
+
+    Studies are on the data sets that are run: whoever asks for other data does not want to train on
+    them. Those on request are there if they were run.
+    """
+    study = CONFIG.values["studies"]["variants"].get(name, {})
+    if not {variant.run.dataset for variant in variants} <= set(CONFIG.datasets):
+        return []
+    if study.get("on_request") and not study_is_there(name):
+        return []
+    further = further_tables(name).items() if study else ()
+    return [
+        *(f"studies/{name}.{form}" for form in ("md", "csv")),
+        *(path.removeprefix("<results>/") for key, path in further if key != "figure"),
+    ]
+
+
 STUDIES_HERE = [
     path
-    for paths, variants in (
-        (["studies/gradients_summary"], GRADIENT_VARIANTS),
-        (["studies/alpha"], ALPHA_VARIANTS),
-        *(([f"studies/{name}"], found) for name, found in NAMED_VARIANTS.items()),
-    )
-    if {variant.run.dataset for variant in variants} <= set(CONFIG.datasets)
-    for path in paths
+    for name, variants in {
+        "gradients_summary": GRADIENT_VARIANTS,
+        "alpha": ALPHA_VARIANTS,
+        **NAMED_VARIANTS,
+    }.items()
+    for path in of_study(name, variants)
 ]
 REFERENCE_FILES = [
     "records.csv",
@@ -28,9 +45,10 @@ REFERENCE_FILES = [
     ),
     *(
         f"{name}.{form}"
-        for name in ("tables/comparison", "tables/capabilities", *STUDIES_HERE)
+        for name in ("tables/comparison", "tables/capabilities")
         for form in ("md", "csv")
     ),
+    *STUDIES_HERE,
 ]
 REFERENCE_CODE = code(
     *(f"workflow/reporting/{name}.py" for name in ("reference", "timing", "pictures"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccvae.files import write_text
-from workflow.reporting import findings
+from workflow.reporting import findings, schedules
 from workflow.reporting.claims import load_questions
 from workflow.reporting.claims_markdown import in_cell, not_run
 from workflow.reporting.gathered import Gathered
@@ -72,6 +72,10 @@ def page(found: Gathered, out: Path) -> str:
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
         "studies": findings.studies_block(found.config.values, found.studies, link),
+        "budget": schedules.budget_block(found.config.values, found.studies, found.folder, link),
+        "protocol": schedules.protocol_block(
+            found.config.values, found.studies, found.folder, link
+        ),
     }
     return rendered(
         TEMPLATE,
