@@ -11,12 +11,14 @@ def of_study(name, variants):
     Studies are on the data sets that are run: whoever asks for other data does not want to train on
     them. Those on request are there if they were run.
     """
-    study = CONFIG.values["studies"]["variants"].get(name, {})
+    studies = CONFIG.values["studies"]
+    named = studies["variants"].get(name, {})
+    study = named or studies[name.removesuffix("_summary")]
     if not {variant.run.dataset for variant in variants} <= set(CONFIG.datasets):
         return []
     if study.get("on_request") and not study_is_there(name):
         return []
-    further = further_tables(name).items() if study else ()
+    further = further_tables(name).items() if named else ()
     return [
         *(f"studies/{name}.{form}" for form in ("md", "csv")),
         *(path.removeprefix("<results>/") for key, path in further if key != "figure"),

@@ -17,7 +17,7 @@ HEADINGS = {
     "reconstruction_l1": "reconstruction, L1",
     "swap": "swap, nats",
     "swap_normalised": "swap, normalised",
-    "swap_truth_normalised": "distance from the true swap, normalised",
+    "swap_truth_normalised": "distance from the true swap",
     "swap_background_change": "background lost in swaps",
     "generation_accuracy": "generation accuracy",
     "mutual_information": "mutual information, nats",

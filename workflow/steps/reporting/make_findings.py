@@ -14,6 +14,7 @@ from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import first_lines, trusted
 from workflow.reporting.pages import rendered
 from workflow.reporting.questions import claims_at_a_glance, on_question
+from workflow.reporting.reference import asked_for
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
 from workflow.steps.command import LOG, run
@@ -69,6 +70,7 @@ def page(found: Gathered, out: Path) -> str:
         "scope": findings.scope(found.records, plan),
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
+        "asked_for": asked_for(found.provenance.get("not_run", ())),
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
         "studies": findings.studies_block(found.config.values, found.studies, link),
