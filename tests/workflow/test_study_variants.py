@@ -71,10 +71,12 @@ def test_variants_that_count_steps_are_left_out_where_epochs_count() -> None:
 def test_a_budget_is_the_same_training_for_longer() -> None:
     config = Config(merged_config([], ["studies={variants: {budget: {budgets: [1, 2]}}}"]))
     found = {v.folder: v for v in named_variants(config, "budget")}
-    short, long = (found[f"studies/budget/synthetic_xrays/m2.{n}x/f=1.0/seed=0"] for n in (1, 2))
-    assert long.settings["training"].pop("steps") == 2 * short.settings["training"].pop("steps")
-    assert long.settings == short.settings
-    assert (long.value, long.described()["budget"]) == ("m2", 2)
+    once, twice = (found[f"studies/budget/synthetic_xrays/m2.{n}x/f=1.0/seed=0"] for n in (1, 2))
+    assert once.settings["training"] == config.run_settings(once.run)["training"]
+    steps = once.settings["training"]["steps"]
+    longer = {**once.settings["training"], "steps": 2 * steps}
+    assert twice.settings == {**once.settings, "training": longer}
+    assert (twice.value, twice.described()["budget"]) == ("m2", 2)
     # What is stopped half-way has all models at the smaller budgets.
     assert [v.budget for v in found.values()] == sorted(v.budget for v in found.values())
 
