@@ -26,17 +26,18 @@ smoke: .venv/ready
 	$(BIN)/snakemake --configfile config/smoke.yaml --report results/smoke/report.zip
 
 # Everything that is committed of a result: results/reference/, the README's numbers, the findings,
-# the summary.
+# the summary. Forced, because a clone comes with what was gathered before.
 reference: .venv/ready
-	$(BIN)/snakemake --cores all --configfile config/reference.yaml $(SNAKEMAKE_ARGS) -- reference
+	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
+	  --configfile config/reference.yaml -- reference
 	$(MAKE) readme findings summary
 
 # What is not there is left out, and the pages say so; no training is started.
 reference-so-far: .venv/ready
 	$(BIN)/python -m workflow.steps.finished --configfile config/reference.yaml \
 	  --out results/evidence/finished.yaml
-	$(BIN)/snakemake --cores all --configfile config/reference.yaml results/evidence/finished.yaml \
-	  $(SNAKEMAKE_ARGS) -- reference
+	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
+	  --configfile config/reference.yaml results/evidence/finished.yaml -- reference
 	$(MAKE) readme findings summary
 
 verify: $(LOCKED)/ready
