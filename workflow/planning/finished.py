@@ -97,7 +97,8 @@ def _not_run(config: Config, seeds: dict[str, dict[str, int]]) -> Iterator[str]:
             if there < wanted:
                 title = config.values["model_settings"][model]["title"]
                 lacking.setdefault(f"{wanted - there} of {wanted} seeds", []).append(title)
-        words = [f"{missing} of {', '.join(titles)}" for missing, titles in lacking.items()]
+        # Titles have commas of their own.
+        words = [f"{missing} of {' and '.join(titles)}" for missing, titles in lacking.items()]
         if words:
             yield f"on {dataset_name(dataset)} {', '.join(words)}"
 
