@@ -97,8 +97,8 @@ def test_an_order_that_stays_and_one_that_is_noise_change_nothing():
         assert changes(still) == []
         assert settled(still) == 1
     assert conclusion(course(0.1, 0.2, 0.3)) == (
-        "Once the images is the smallest budget from which no order changes any more, up to 4 "
-        "times the images."
+        "From once the images on no order turns round any more, up to 4 times the images: of those "
+        "that were run, it is the smallest such budget."
     )
 
 
@@ -109,11 +109,11 @@ def test_an_order_that_turns_round_is_named_with_its_budgets():
     assert settled(turned) == 4
     lines = sentences(turned, [1, 2, 4, 8], TITLES)
     assert lines[0] == (
-        "From once to twice the images: none of the 1 orders that are seen there are new."
+        "From once to twice the images: none of the 1 orders that are seen there has turned round."
     )
-    assert "1 of the 1 orders that are seen there is new: in balanced accuracy" in lines[1]
+    assert "1 of the 1 orders that are seen there has turned round: in balanced" in lines[1]
     assert lines[1].endswith("(synthetic_faces (drawn), f = 0.06) B passes A.")
-    assert lines[-1].startswith("4 times the images is the smallest budget")
+    assert lines[-1].startswith("From 4 times the images on no order turns round any more")
 
 
 def test_an_order_that_turns_round_slowly_is_not_missed():
@@ -126,7 +126,7 @@ def test_an_order_that_turns_round_slowly_is_not_missed():
 def test_a_change_at_the_end_leaves_no_budget():
     moving = course(0.1, -0.1)
     assert settled(moving) is None
-    assert conclusion(moving).startswith("Orders still change on the way to twice the images")
+    assert conclusion(moving).startswith("Orders still turn round on the way to twice the images")
     # Two still steps in a row do not outweigh a later change.
     assert settled(course(0.1, 0.1, 0.1, -0.1)) is None
 
@@ -150,7 +150,7 @@ def test_a_budget_that_is_half_run_says_nothing():
     lines = sentences(both, [1, 2, 4, 8], TITLES)
     assert "not run in full" in lines[1]
     assert "not run." in lines[2]
-    assert lines[-1].startswith("Once the images is the smallest budget")
+    assert lines[-1].startswith("From once the images on")
 
 
 def test_the_figure_has_a_line_per_model_and_a_gap_where_nothing_was_run():

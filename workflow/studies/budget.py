@@ -170,7 +170,7 @@ def sentences(frame: pd.DataFrame, budgets: Sequence[int], titles: Mapping[str, 
         n_told = int((told(here) != 0).sum())
         of = [change for change in turned if change.longer == longer]
         words += f"{len(of) or 'none'} of the {n_told} orders that are seen there "
-        words += "is new" if len(of) == 1 else "are new"
+        words += f"{'has' if len(of) < 2 else 'have'} turned round"
         lines.append(f"{words}{': ' if of else ''}{'; '.join(_in_words(of, titles))}.")
     return [*lines, conclusion(frame)]
 
@@ -184,12 +184,12 @@ def conclusion(frame: pd.DataFrame) -> str:
     if budget is None:
         last = [change for change in changes(frame) if change.longer == there[-1]]
         return (
-            f"Orders still change on the way to {_times(there[-1])} the images, the most that was "
-            f"run ({len(last)} of them): no budget that was run is known to be enough."
+            f"Orders still turn round on the way to {_times(there[-1])} the images, the most that "
+            f"was run ({len(last)} of them): no budget that was run is known to be enough."
         )
     return (
-        f"{_times(budget).capitalize()} the images is the smallest budget from which no order "
-        f"changes any more, up to {_times(there[-1])} the images."
+        f"From {_times(budget)} the images on no order turns round any more, up to "
+        f"{_times(there[-1])} the images: of those that were run, it is the smallest such budget."
     )
 
 
