@@ -1,5 +1,6 @@
 # `make results`: from nothing to the tables. `make test`: the tests. Both make .venv themselves.
-# `make reference`: three seeds, and everything that is committed of the result.
+# `make reference`: several seeds, and everything that is committed of the result;
+# `make reference-so-far`: the same of what is finished of it.
 # `make verify`: a sample of it again, with the versions of requirements.lock, and what differs.
 # `make doctor`: what would stop a configuration from running; `make plan`: what it would cost;
 # `make peek`: tables and a front page of what is finished, while the rest runs.
@@ -13,8 +14,8 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference verify smoke readme findings summary config-docs counts doctor plan \
-	peek benchmark gpu-ladder time-to-number export \
+.PHONY: results reference reference-so-far verify smoke readme findings summary config-docs counts \
+	doctor plan peek benchmark gpu-ladder time-to-number export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -25,9 +26,18 @@ smoke: .venv/ready
 	$(BIN)/snakemake --configfile config/smoke.yaml --report results/smoke/report.zip
 
 # Everything that is committed of a result: results/reference/, the README's numbers, the findings,
-# the summary.
+# the summary. Forced, because a clone comes with what was gathered before.
 reference: .venv/ready
-	$(BIN)/snakemake --cores all --configfile config/reference.yaml $(SNAKEMAKE_ARGS) -- reference
+	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
+	  --configfile config/reference.yaml -- reference
+	$(MAKE) readme findings summary
+
+# What is not there is left out, and the pages say so; no training is started.
+reference-so-far: .venv/ready
+	$(BIN)/python -m workflow.steps.finished --configfile config/reference.yaml \
+	  --out results/evidence/finished.yaml
+	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
+	  --configfile config/reference.yaml results/evidence/finished.yaml -- reference
 	$(MAKE) readme findings summary
 
 verify: $(LOCKED)/ready

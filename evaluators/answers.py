@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Integer, UInt8
 from torch import Tensor
 
 from ccvae.errors import InputError
@@ -74,6 +74,17 @@ def draw_answers(store: Store, images: ImageSet, settings: dict[str, Any]) -> An
         y = images.labels[rows]
         y[:, label] = 1 - y[:, label]
         redrawn.append(truth.redraw(rows, y))
+    swaps = draw_swaps(truth, pairs)
+    return Answers(
+        swaps=swaps.images,
+        swap_regions=swaps.regions,
+        generated=truth.draw(even_labels(images.space, n_generated, seed)),
+        counterfactuals=torch.stack(redrawn),
+    )
+
+
+def draw_swaps(truth: Truth, pairs: Integer[Tensor, "P 2"]) -> TrueSwaps:
+    """Draw the true swaps of pairs of a stand-in's images, (P, 2) indices."""
     swaps, regions = [], []
     for some in pairs.split(BATCH):
         # The noise of a true swap is a function of its place in its batch, so that the background
@@ -82,12 +93,7 @@ def draw_answers(store: Store, images: ImageSet, settings: dict[str, Any]) -> An
         swaps.append(truth.redraw_swap(donor, background))
         unchanged = truth.redraw_swap(background, background)
         regions.append(changed(to_unit(swaps[-1]), to_unit(unchanged)))
-    return Answers(
-        swaps=torch.cat(swaps),
-        swap_regions=torch.cat(regions),
-        generated=truth.draw(even_labels(images.space, n_generated, seed)),
-        counterfactuals=torch.stack(redrawn),
-    )
+    return TrueSwaps(torch.cat(swaps), torch.cat(regions))
 
 
 def save_answers(answers: Answers, path: Path, store: Store, settings: dict[str, Any]) -> None:

@@ -91,6 +91,23 @@ def settings_hash(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def seeds_at_most(seeds: int | dict[str, int] | None, dataset: str, kind: str, count: int) -> int:
+    """Return the number of seeds of a model on a data set that has `count`.
+
+    Parameters
+    ----------
+    seeds
+        As the configuration has it: at most so many, perhaps by data set or kind of data.
+    dataset, kind
+        The data set, and its entry of `settings`.
+    count
+        Seeds of the data set.
+    """
+    if isinstance(seeds, dict):
+        seeds = seeds.get(dataset, seeds.get(kind))
+    return count if seeds is None else min(count, seeds)
+
+
 class Config:
     """A checked configuration.
 
@@ -143,6 +160,10 @@ class Config:
             _known(f"model_settings.{name}.system", entry["system"], SYSTEMS)
             for dataset in entry.get("datasets", []):
                 _known(f"model_settings.{name}.datasets", dataset, values["data"])
+            places = entry.get("seeds")
+            for place in places if isinstance(places, dict) else ():
+                known = {**values["settings"], **values["data"]}
+                _known(f"model_settings.{name}.seeds", place, known)
         for dataset, models in values["explorer"]["models"].items():
             _known("explorer.models", dataset, values["data"])
             for name in models:
@@ -234,7 +255,12 @@ class Config:
         """Number of seeds of a data set: its own, or that of all; a model may have fewer."""
         count = self.values["data"][dataset].get("seeds", self.values["seeds"])
         entry = {} if model is None else self.values["model_settings"][model]
-        return min(count, entry.get("seeds", count))
+        return seeds_at_most(entry.get("seeds"), dataset, self.kind_of(dataset), count)
+
+    @property
+    def most_seeds(self) -> int:
+        """Largest number of seeds of any data set that runs."""
+        return max(map(self.seeds_of, self.datasets))
 
     def judges_of(self, dataset: str) -> int:
         """Number of judges of a data set: its own, or that of all."""

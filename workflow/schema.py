@@ -59,7 +59,7 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
     """
     schema = resolved(schema, root)
     kind = schema.get("type")
-    if kind is None:
+    if kind is None or isinstance(kind, list):
         return _plain(value)
     if kind == "object" and isinstance(value, dict):
         return {key: _as_types(item, schema_of(key, schema), root) for key, item in value.items()}

@@ -26,7 +26,9 @@ class Truth:
     Parameters
     ----------
     store
-        The stand-in's store; images are numbered as in its test split.
+        The stand-in's store.
+    split
+        Of its images, which are numbered as there.
 
     Raises
     ------
@@ -34,7 +36,7 @@ class Truth:
         If another version of the generator drew the store.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, split: str = "test") -> None:
         generator: Any = import_module(GENERATORS[store.name])
         options = store.meta["options"]
         if options["generator_version"] != generator.VERSION:
@@ -45,15 +47,16 @@ class Truth:
             )
         self._recipe = generator.recipe(**{name: options[name] for name in generator.OPTIONS})
         self._seed = options["seed"]
-        self._labels = store.labels[store.indices("test")]
+        self._split = split
+        self._labels = store.labels[store.indices(split)]
         self.characteristics: dict[str, tuple[str, ...]] = generator.CHARACTERISTICS
 
     def factors(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Every true factor of test images `start` to `stop`: (n,), or (n, 3) for a colour."""
+        """Every true factor of images `start` to `stop`: (n,), or (n, 3) for a colour."""
         return {name: values[start:stop] for name, values in self._factors().items()}
 
     def redraw(self, indices: Tensor, labels: Tensor) -> Tensor:
-        """Draw test images, numbered without gaps, with other labels: uint8 (n, C, H, W)."""
+        """Draw images, numbered without gaps, with other labels: uint8 (n, C, H, W)."""
         # Whole batches are drawn, so a run that begins inside one is cut out of it.
         first, n = int(indices[0]), len(indices)
         lead = first % drawn.BATCH
@@ -65,7 +68,7 @@ class Truth:
     def draw(self, labels: Tensor) -> Tensor:
         """Draw one new image per row of `labels` (n, F): uint8 (n, C, H, W)."""
         given = labels.numpy().astype(np.uint8)
-        # Beyond the stored images, so that no test image is among them.
+        # Beyond the stored images, so that none of them is among these.
         start = -(-len(self._labels) // drawn.BATCH) * drawn.BATCH
         return torch.from_numpy(self._draw(len(given), start, given).images)
 
@@ -75,7 +78,7 @@ class Truth:
         Parameters
         ----------
         characteristics, background
-            Indices of test images, (n,) each.
+            Indices of images, (n,) each.
 
         Returns
         -------
@@ -100,11 +103,11 @@ class Truth:
     def _factors(self) -> dict[str, np.ndarray]:
         if not hasattr(self, "_all_factors"):
             self._all_factors = drawn.factors(
-                self._recipe, len(self._labels), seed=self._seed, split="test"
+                self._recipe, len(self._labels), seed=self._seed, split=self._split
             )
         return self._all_factors
 
     def _draw(self, n: int, start: int, labels: np.ndarray | None = None) -> drawn.Drawn:
         return drawn.draw(
-            self._recipe, n, seed=self._seed, split="test", start=start, labels=labels
+            self._recipe, n, seed=self._seed, split=self._split, start=start, labels=labels
         )

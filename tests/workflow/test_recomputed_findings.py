@@ -246,3 +246,49 @@ def test_which_model_each_definition_of_the_swap_score_puts_first(text, cells, c
         for title, metrics in re.findall(r"(?:: |; )(.+?) by ((?:`\w+`(?:, )?)+)", words):
             for metric in re.findall(r"`(\w+)`", metrics):
                 assert found[metric] == {by_title[title]}
+
+
+def test_which_orders_change_with_the_budget(text, config) -> None:
+    section = part(text, "How long one must train")
+    path = REFERENCE / "studies" / "budget_orders.csv"
+    if not path.exists():
+        assert section.strip() == "Not run."
+        return
+    orders = pd.read_csv(path, dtype=RATE)
+    lower = orders["metric"] == "swap_truth_normalised"
+    apart = orders["difference"].abs() > 2 * orders["standard_error"]
+    orders["ahead"] = (orders["difference"] * (1 - 2 * lower)).where(apart)
+    pairs = orders.groupby(["dataset", "supervision_rate", "metric", "first", "second"])
+    stands = pairs["ahead"].ffill()
+    before = stands.groupby([orders[name] for name in pairs.keys]).shift()
+    orders["turned"] = orders["ahead"] * before < 0
+    words = {"once": 1, "twice": 2}
+    seen = re.findall(
+        r"to (\w+)(?: times)? the images: (none|\d+) of the (\d+) orders that are seen there",
+        section,
+    )
+    for budget, turned, told in seen:
+        here = orders[orders["budget"] == words.get(budget, int(re.sub(r"\D", "", budget) or 0))]
+        assert int(turned.replace("none", "0")) == here["turned"].sum()
+        assert int(told) == here["ahead"].notna().sum()
+    assert (
+        len(seen) + section.count("not run")
+        == len(config["studies"]["variants"]["budget"]["budgets"]) - 1
+    )
+
+
+def test_how_much_of_the_paper_its_schedule_gives(text) -> None:
+    section = part(text, "The schedule that the paper states")
+    path = REFERENCE / "studies" / "protocol_paper.csv"
+    if not path.exists():
+        assert section.strip() == "Not run."
+        return
+    frame = pd.read_csv(path, dtype=RATE)
+    stated = re.findall(
+        r"\* Table (\d), [^:]+: the stated schedule reaches (\d+) of (\d+) numbers", section
+    )
+    groups = frame.groupby(["table", "model"], sort=False)
+    assert len(stated) == len(groups)
+    for (table, near, n), (key, rows) in zip(stated, groups, strict=True):
+        assert (int(table), int(n)) == (key[0], len(rows))
+        assert int(near) == (rows["paper"] - rows["study"] <= 0.01).sum()

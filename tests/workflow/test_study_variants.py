@@ -37,7 +37,13 @@ def test_no_two_variants_of_a_study_are_the_same_training(overlay: list[str]) ->
         ]
         assert all(a != b for i, a in enumerate(settings) for b in settings[:i])
         if not overlay:
-            assert [v.value for v in first] == list(study["variants"])
+            times = len(study.get("budgets", [None]))
+            assert [v.value for v in first] == list(here(study, found[0].run.rate)) * times
+
+
+def here(study: dict, rate: str) -> list[str]:
+    """Variants that are trained at an f."""
+    return [k for k, v in study["variants"].items() if rate in v.get("supervision_rates", [rate])]
 
 
 def key(variant: Variant) -> tuple[str, str, int]:
@@ -60,6 +66,60 @@ def test_variants_that_count_steps_are_left_out_where_epochs_count() -> None:
     assert not {"slow_prior", "equation6_weights"} & left
     assert {"as_configured", "ten_label_samples", "interleaved"} <= left
     assert "twice_as_long" in {v.value for v in named_variants(config, "m2_generation")}
+
+
+def test_a_budget_is_the_same_training_for_longer() -> None:
+    config = Config(merged_config([], ["studies={variants: {budget: {budgets: [1, 2]}}}"]))
+    found = {v.folder: v for v in named_variants(config, "budget")}
+    once, twice = (found[f"studies/budget/synthetic_xrays/m2.{n}x/f=1.0/seed=0"] for n in (1, 2))
+    assert once.settings["training"] == config.run_settings(once.run)["training"]
+    steps = once.settings["training"]["steps"]
+    longer = {**once.settings["training"], "steps": 2 * steps}
+    assert twice.settings == {**once.settings, "training": longer}
+    assert (twice.value, twice.described()["budget"]) == ("m2", 2)
+    # What is stopped half-way has all models at the smaller budgets.
+    assert [v.budget for v in found.values()] == sorted(v.budget for v in found.values())
+
+
+def test_the_stated_schedule_is_that_of_the_paper_preset() -> None:
+    paper = Config(merged_config([ROOT / "config" / "paper.yaml"], []))
+    default = Config(merged_config([], []))
+    found = {(v.value, v.run): v.settings for v in named_variants(default, "protocol")}
+    assert len({run for value, run in found if value in ("ccvae", "m2")}) == 2 * 2 * 4
+    for (value, run), settings in found.items():
+        if value not in ("ccvae", "m2"):
+            continue
+        stated = paper.run_settings(run)
+        assert {k: settings[k] for k in ("options", "system")} == {
+            k: stated[k] for k in ("options", "system")
+        }
+        assert networks(settings) == networks(stated)
+        assert trained(settings["training"]) == trained(stated["training"])
+
+
+def networks(settings: dict) -> dict:
+    """Networks without what is left to torch."""
+    return {k: v for k, v in settings["architecture"].items() if v is not None}
+
+
+def test_each_remedy_changes_one_thing() -> None:
+    config = Config(merged_config([], []))
+    found = [v for v in named_variants(config, "protocol") if v.run.dataset == "mnist"]
+    stated = {v.run.model: v.settings for v in found if v.value == v.run.model}
+    remedies = [v for v in found if v.value != v.run.model]
+    assert {v.run.rate for v in remedies} == {"0.004"}
+    for remedy in remedies:
+        before, after = stated[remedy.run.model], remedy.settings
+        options = {k for k in after["options"] if after["options"][k] != before["options"].get(k)}
+        schedule = {
+            k
+            for k in (*trained(after["training"]), "kind")
+            if after["training"][k] != before["training"].get(k)
+        }
+        mixing = {"kind", "steps"} if "mixed" in remedy.value else set()
+        changed = options | (schedule - mixing)
+        changed |= {"networks"} if networks(before) != networks(after) else set()
+        assert len(changed) == (0 if mixing else 1), remedy.value
 
 
 @pytest.mark.parametrize(

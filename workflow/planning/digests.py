@@ -42,7 +42,7 @@ JUDGE_SEEDS = digest(
     "evaluators/gates.py",
     "workflow/resources/claims.yaml",
 )
-STUDIES = digest("workflow/studies/summary.py", "workflow/studies/variants.py")
+STUDIES = digest("workflow/studies/*.py")
 FIGURES = digest("workflow/figures/*.py")
 EXPLORER = digest(
     "workflow/explorer/*.py",

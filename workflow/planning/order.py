@@ -35,10 +35,13 @@ WAITS_FOR = {
 }
 
 
-def priority(rule: str, dataset: str, datasets: Sequence[str]) -> float:
-    """Priority of a job: data sets come in the order of the configuration, one after the other.
+def priority(
+    rule: str, dataset: str, datasets: Sequence[str], seed: int = 0, seeds: int = 1
+) -> float:
+    """Priority of a job: the first seed of everything comes first, then the second, and so on.
 
-    So the tables of the first are there while the others still train.
+    So what is stopped half-way is whole with fewer seeds. Within a seed data sets come in the order
+    of the configuration, so that the tables of the first are there while the others still train.
 
     Parameters
     ----------
@@ -48,9 +51,11 @@ def priority(rule: str, dataset: str, datasets: Sequence[str]) -> float:
         What the job is for; a study may use one that no run does.
     datasets
         In the order of the configuration.
+    seed, seeds
+        Which seed the job is for, the first where it is for all of them; and how many there are.
     """
     place = len(datasets) - datasets.index(dataset) if dataset in datasets else 0
-    return place + AHEAD[rule]
+    return (seeds - 1 - seed) * (len(datasets) + 1) + place + AHEAD[rule]
 
 
 def answered(seconds: Mapping[Job, float], cores: int, datasets: Sequence[str]) -> dict[str, float]:
@@ -65,7 +70,10 @@ def answered(seconds: Mapping[Job, float], cores: int, datasets: Sequence[str]) 
     datasets
         In the order of the configuration.
     """
-    waiting = sorted(seconds, key=lambda job: -priority(job.rule, job.dataset, datasets))
+    of = {job: job.run.seed if job.run else 0 for job in seconds}
+    seeds = max(of.values(), default=0) + 1
+    first = {job: priority(job.rule, job.dataset, datasets, of[job], seeds) for job in seconds}
+    waiting = sorted(seconds, key=lambda job: -first[job])
     running: list[tuple[float, int]] = []
     now, ends = 0.0, dict.fromkeys(datasets, 0.0)
     unfinished = set(waiting)

@@ -14,7 +14,14 @@ from workflow.studies.plan import (
     gradient_variants,
     images_per_step,
     named_variants,
+    titles_of,
 )
+
+FURTHER = {
+    "budgets": {"orders": "_orders.csv", "picture": ".png", "figure": ".pdf"},
+    "beside_paper": {"paper": "_paper.csv"},
+}
+"""What studies with a key make besides a table and a page: names of outputs and ends of files."""
 
 
 class Studies:
@@ -39,21 +46,55 @@ class Studies:
         self._config, self._settings = config, settings
         self.gradients = gradient_variants(config)
         self.alpha = alpha_variants(config)
-        names = config.values["studies"]["variants"]
-        self.named = {name: named_variants(config, name) for name in names}
+        self._entries = config.values["studies"]["variants"]
+        self.named = {name: named_variants(config, name) for name in self._entries}
         self.fixed = self.gradients[0]
         trainings = sum(self.named.values(), self.gradients + self.alpha)
         self._by_folder = {variant.folder: variant for variant in trainings}
 
     def training(self, study: str | None = None) -> Callable[[Any], str]:
         """Parameter: settings of a training; the study may be a wildcard."""
-        folder = f"studies/{study or '{study}'}/{{dataset}}/{{variant}}/f={{rate}}/seed={{seed}}"
 
         def file(wildcards: Any) -> str:
-            found = self._by_folder[folder.format(**wildcards)]
+            found = self._by_folder[_folder(wildcards, study)]
             return self._settings.file("train", found.settings)
 
         return file
+
+    def priority(self, wildcards: Any) -> float:
+        """Priority of a training, behind those of all runs: as its study lists them."""
+        folders = [variant.folder for variant in self.named[wildcards.study]]
+        return (len(folders) - folders.index(_folder(wildcards))) / (len(folders) + 1)
+
+    def splits(self, wildcards: Any) -> str:
+        """Parameter: images on which a training is scored."""
+        beside = self._entries[wildcards.study].get("beside_paper", ())
+        also = self._by_folder[_folder(wildcards)].value in beside
+        return "validation test" if also else "validation"
+
+    def further_outputs(self, name: str) -> dict[str, str]:
+        """What a study makes besides its table and its page, by the names of outputs."""
+        return {
+            key: f"<results>/studies/{name}{end}"
+            for kind, ends in FURTHER.items()
+            if kind in self._entries[name]
+            for key, end in ends.items()
+        }
+
+    def runs_there(self, name: str) -> Callable[[Any], list[str]]:
+        """Input function: what was measured of the models that a study sets beside the paper."""
+        beside = self._entries[name].get("beside_paper", ())
+        of = {(v.run.dataset, v.run.model) for v in self.named[name] if v.value in beside}
+        results = Path("results", self._config.preset)
+
+        def files(wildcards: Any) -> list[str]:
+            return sorted(
+                str(Path("<results>", path.relative_to(results)))
+                for dataset, model in of
+                for path in results.glob(f"runs/{dataset}/{model}/f=*/seed=*/metrics.json")
+            )
+
+        return files
 
     def draws(self, wildcards: Any) -> str:
         """Parameter: settings of drawing gradients anew."""
@@ -77,28 +118,46 @@ class Studies:
 
     def named_plan(self, name: str) -> Callable[[Any], str]:
         """Parameter: the same of an entry of `studies.variants`, with its own name and title."""
-        study = self._config.values["studies"]["variants"][name]
-        about = {key: study[key] for key in ("title", "deviations") if key in study}
-        variants = [variant.described() for variant in self.named[name]]
-        plan = {"name": name, **about, "variants": variants}
+        study = self._entries[name]
+        keys = ("title", "deviations", "budgets", "beside_paper")
+        plan = {
+            "name": name,
+            **{key: study[key] for key in keys if key in study},
+            "variants": [variant.described() for variant in self.named[name]],
+            "titles": titles_of(study, self._config.values["model_settings"]),
+        }
         return lambda wildcards: self._settings.file("study", plan)
 
     def there(self, wildcards: Any) -> list[str]:
         """Input function: tables of the studies that were run; no claim is worth running one."""
-        return [
-            f"<results>/studies/{name}.csv"
-            for name in ("gradients_summary", "alpha", *self.named)
-            if Path("results", self._config.preset, "studies", f"{name}.csv").exists()
-        ]
+        names = ("gradients_summary", "alpha", *self.named)
+        return [f"<results>/studies/{name}.csv" for name in names if self._is_there(name)]
 
-    def here(self) -> list[str]:
-        """Tables of the studies on the data sets that are run, without suffix.
+    def wanted(self) -> list[str]:
+        """What a reader wants to see of studies: tables, pages and pictures, below the preset.
 
-        Whoever asks for other data does not want to train on theirs.
+        Only of those on the data sets that are run: whoever asks for other data does not want to
+        train on theirs. Studies on request are there if they were run.
         """
         tables = {"gradients_summary": self.gradients, "alpha": self.alpha, **self.named}
-        return [
-            f"studies/{name}"
-            for name, variants in tables.items()
-            if {variant.run.dataset for variant in variants} <= set(self._config.datasets)
-        ]
+        files: list[str] = []
+        for name, variants in tables.items():
+            study = self._entries.get(name, {})
+            strange = {variant.run.dataset for variant in variants} - set(self._config.datasets)
+            if strange or (study.get("on_request") and not self._is_there(name)):
+                continue
+            further = self.further_outputs(name) if study else {}
+            files += [f"studies/{name}.{form}" for form in ("md", "csv")]
+            files += [
+                path.removeprefix("<results>/") for key, path in further.items() if key != "figure"
+            ]
+        return files
+
+    def _is_there(self, name: str) -> bool:
+        return Path("results", self._config.preset, "studies", f"{name}.csv").exists()
+
+
+def _folder(wildcards: Any, study: str | None = None) -> str:
+    """Folder of a training, by its wildcards; the study may be one of them."""
+    folder = f"studies/{study or '{study}'}/{{dataset}}/{{variant}}/f={{rate}}/seed={{seed}}"
+    return folder.format(**wildcards)

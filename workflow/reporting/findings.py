@@ -197,7 +197,8 @@ def studies_block(
     """
     lines = []
     for name, study in values["studies"]["variants"].items():
-        if name not in studies:
+        if name not in studies or not {"budgets", "beside_paper"}.isdisjoint(study):
+            # Those have blocks of their own.
             continue
         lines.append(f"* {study['title']} ([{name}]({link}/studies/{name}.md), `study_{name}`)")
         groups = studies[name].groupby(["dataset", "supervision_rate"], sort=False)

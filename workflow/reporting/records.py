@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from baselines.registry import SYSTEMS
 from ccvae.files import read_json
-from workflow.config import Run, judge_folder, metrics_file
+from workflow.config import Run, judge_folder, metrics_file, seeds_at_most
 from workflow.reporting.judges import gate_metrics, information_metrics
 from workflow.reporting.names import dataset_name
 from workflow.reporting.readable import readable_means
@@ -67,8 +67,9 @@ class Plan:
         Name of each data set -> name of its settings, `classes` or `attributes`.
     models
         Name of each model -> {system, title, datasets (only these, or None for all), seeds (at
-        most so many, or None), lacks (data set -> task -> why its options do not allow what others
-        of its system can do), latents (settings -> inputs of its decoder, and latents per label)}.
+        most so many, or that by data set or kind, or None), lacks (data set -> task -> why its
+        options do not allow what others of its system can do), latents (settings -> inputs of its
+        decoder, and latents per label)}.
     rates
         Supervision rates as strings.
     seeds
@@ -84,22 +85,37 @@ class Plan:
     def seeds_of(self, dataset: str, model: str | None = None) -> int:
         """Return the number of seeds of a data set; a model may have fewer."""
         count = self.seeds if isinstance(self.seeds, int) else self.seeds[dataset]
-        return min(count, self.models.get(model or "", {}).get("seeds") or count)
+        seeds = self.models.get(model or "", {}).get("seeds")
+        return seeds_at_most(seeds, dataset, self.datasets[dataset], count)
 
     def seeds_in_words(self, datasets: Iterable[str] | None = None) -> str:
         """Numbers of seeds for readers, of all data sets or of some: "3 seeds (MNIST), ..."."""
         counts: dict[int, list[str]] = {}
-        for dataset in self.datasets if datasets is None else datasets:
+        datasets = list(self.datasets if datasets is None else datasets)
+        for dataset in datasets:
             counts.setdefault(self.seeds_of(dataset), []).append(dataset_name(dataset))
         words = _seeds(next(iter(counts), 1))
         if len(counts) > 1:
             words = ", ".join(f"{_seeds(n)} ({', '.join(names)})" for n, names in counts.items())
-        fewer: dict[int, list[str]] = {}
-        for described in self.models.values():
-            if (n := described.get("seeds")) and n < max(counts, default=1):
-                fewer.setdefault(n, []).append(described["title"])
-        parts = [f"at most {_seeds(n)} of {', '.join(titles)}" for n, titles in fewer.items()]
+        fewer: dict[tuple[int, str], list[str]] = {}
+        for name, described in self.models.items():
+            for where in self._fewer_seeds(name, datasets):
+                fewer.setdefault(where, []).append(described["title"])
+        parts = [f"at most {_seeds(n)} of {', '.join(of)}{on}" for (n, on), of in fewer.items()]
         return f"{words} ({'; '.join(parts)})" if parts else words
+
+    def _fewer_seeds(self, model: str, datasets: Sequence[str]) -> list[tuple[int, str]]:
+        """Numbers of seeds of a model that are smaller than its data sets', and where, in words."""
+        seeds = self.models[model].get("seeds")
+        if isinstance(seeds, int):
+            fewest = seeds < max(map(self.seeds_of, datasets), default=1)
+            return [(seeds, "")] if fewest else []
+        only = self.models[model].get("datasets") or datasets
+        found: dict[int, list[str]] = {}
+        for dataset in (name for name in datasets if name in only):
+            if (n := self.seeds_of(dataset, model)) < self.seeds_of(dataset):
+                found.setdefault(n, []).append(dataset_name(dataset))
+        return [(n, f" on {' and '.join(names)}") for n, names in found.items()]
 
     def lacking(self, model: str, dataset: str) -> dict[str, str]:
         """Tasks that a model cannot do on a data set; for each a sentence that says why not."""
@@ -238,6 +254,16 @@ def _origin(record: dict[str, Any]) -> dict[str, Any]:
         "train_wall_s": record["wall_s"],
         "train_peak_mb": record["peak_mb"],
     }
+
+
+def run_records(results: Path, models: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Read the records of all runs that are there of some (data set, model), as `collect` does."""
+    rows: list[dict[str, Any]] = []
+    for dataset, model in models:
+        for path in sorted(results.glob(f"runs/{dataset}/{model}/f=*/seed=*/metrics.json")):
+            rate, seed = (part.partition("=")[2] for part in path.parts[-3:-1])
+            rows += _run_rows(Run(dataset, model, rate, int(seed)), read_json(path))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def judge_records(results: Path, datasets: Iterable[str], judge: int = 0) -> pd.DataFrame:

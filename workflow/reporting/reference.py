@@ -99,6 +99,22 @@ def took(provenance: Mapping[str, Any]) -> str:
     )
 
 
+def plan_kept(planned: Mapping[str, float]) -> str:
+    """One sentence: how far off the plan was."""
+    estimated, took = planned["estimated_s"], planned["took_s"]
+    return (
+        f"`make plan` had said {duration(estimated)} for {planned['jobs']:.0f} of the jobs, one at "
+        f"a time; they took {duration(took)} ({took / estimated - 1:+.0%})."
+    )
+
+
+def asked_for(not_run: Sequence[str]) -> list[str]:
+    """Lines of a list with what was asked for and is not there; none where all is."""
+    if not not_run:
+        return []
+    return [f"* Asked for, and not run: {'; '.join(not_run)}."]
+
+
 def _number_of_jobs(jobs: Sequence[Mapping[str, Any]]) -> int:
     return sum(job["jobs"] for job in jobs)
 
@@ -146,7 +162,9 @@ def index_markdown(
         f"* Preset `{plan.preset}`: {', '.join(map(dataset_name, plan.datasets))}; {titles}; "
         f"f = {', '.join(plan.rates)}; {plan.seeds_in_words()}.",
         f"* {took(provenance)}",
+        *([f"* {plan_kept(provenance['planned'])}"] if provenance.get("planned") else []),
         f"* Code: {code}; {'; '.join(provenance['versions'])}.",
+        *asked_for(provenance.get("not_run", ())),
         "",
         "| what | files |",
         "|---|---|",

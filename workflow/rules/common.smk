@@ -140,8 +140,14 @@ def more(amount):
 
 
 def in_order(rule):
-    """Input function: priority of a rule's job, by its data set."""
-    return lambda wildcards: priority(rule, wildcards.dataset, CONFIG.datasets)
+    """Input function: priority of a rule's job, by its data set and seed."""
+    datasets, seeds = list(CONFIG.datasets), CONFIG.most_seeds
+
+    def of_job(wildcards):
+        seed = int(wildcards.get("seed", 0))
+        return priority(rule, wildcards.dataset, datasets, seed, seeds)
+
+    return of_job
 
 
 # Priority of what readers see: it takes a moment.

@@ -16,9 +16,10 @@ REFERENCE = {
         ),
         *(
             f"{name}.{form}"
-            for name in ("tables/comparison", "tables/capabilities", *STUDIES.here())
+            for name in ("tables/comparison", "tables/capabilities")
             for form in ("md", "csv")
         ),
+        *STUDIES.wanted(),
     ],
     "pictures": chosen(GALLERY, CONFIG.values["reference"]["figures"]),
 }

@@ -154,10 +154,12 @@ rule study_variants_train:
     output:
         model="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/model.pt",
         record="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/run.json",
+        influence="<results>/studies/{study}/{dataset}/{variant}/f={rate}/seed={seed}/influence.npz",
     log:
         "<results>/logs/study_variants_train/{study}/{dataset}/{variant}/f={rate}.seed={seed}.log",
     benchmark:
         "<results>/benchmarks/study_variants_train/{study}/{dataset}/{variant}/f={rate}.seed={seed}.jsonl"
+    priority: STUDIES.priority
     conda:
         "../../environment.yml"
     threads: 1
@@ -168,6 +170,9 @@ rule study_variants_train:
         code=digests.EVALUATORS,
         settings=STUDIES.training(),
         evaluation=SETTINGS.evaluation,
+        splits=STUDIES.splits,
+        # As of `train`: what a training that was cut off continues from.
+        state=f"results/{CONFIG.preset}/state",
         store=subpath(input.description, parent=True),
         judge=subpath(input.judge, parent=True),
         out=subpath(output.model, parent=True),
@@ -176,6 +181,7 @@ rule study_variants_train:
         "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
         " --store {params.store:q} --labelled {input.labelled:q}"
         " --judge {params.judge:q} --evaluation {params.evaluation:q}"
+        " --splits {params.splits} --state {params.state:q}"
         " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
 
 
@@ -192,7 +198,9 @@ for study, variants in STUDIES.named.items():
                     for variant in variants
                 }
             ),
+            runs=STUDIES.runs_there(study),
         output:
+            **STUDIES.further_outputs(study),
             table=f"<results>/studies/{study}.csv",
             page=f"<results>/studies/{study}.md",
         log:

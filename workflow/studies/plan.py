@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 from ccvae.errors import InputError
@@ -23,6 +23,10 @@ NOT_FOR = {
 """Keys of a schedule that schedules of the other kind do not read."""
 
 
+PLACES = ("model", "training", "architecture", "supervision_rates")
+"""Keys of a variant that are no options of its model."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One training of a study.
@@ -39,6 +43,8 @@ class Variant:
         The reading, the weight as the configuration writes it, or the variant's name.
     settings
         Everything that the training depends on, besides the data.
+    budget
+        How many times the study's training it is, of a study of budgets.
     """
 
     study: str
@@ -46,6 +52,7 @@ class Variant:
     run: Run
     value: str
     settings: dict[str, Any]
+    budget: int | None = None
 
     @property
     def folder(self) -> str:
@@ -56,6 +63,7 @@ class Variant:
     def described(self) -> dict[str, Any]:
         """What the step that gathers a study must know."""
         run = self.run
+        budget = {} if self.budget is None else {"budget": self.budget}
         return {
             "folder": self.folder,
             "dataset": run.dataset,
@@ -63,6 +71,7 @@ class Variant:
             "supervision_rate": run.rate,
             "seed": run.seed,
             "value": self.value,
+            **budget,
         }
 
 
@@ -113,31 +122,51 @@ def named_variants(config: Config, name: str) -> list[Variant]:
     """List the trainings of a study under `studies.variants`, the baseline first.
 
     A variant that is another one under this configuration, such as twice the steps of a schedule
-    that counts epochs, is left out.
+    that counts epochs, is left out. All data sets come before the next budget, so that a study that
+    is stopped half-way is a whole one with fewer budgets.
     """
     study = config.values["studies"]["variants"][name]
+    # Merged configurations keep no order.
+    values = dict.fromkeys([study["baseline"], *study["variants"]])
     variants = []
-    for dataset in study["datasets"]:
-        for rate in study["supervision_rates"]:
-            # Merged configurations keep no order.
-            first = study["baseline"]
-            seen: list[tuple[int, dict[str, Any]]] = []
-            for value in dict.fromkeys([first, *study["variants"]]):
-                changes = study["variants"][value]
-                named = ("model", "training", "architecture")
-                options = {k: v for k, v in changes.items() if k not in named}
-                training = {**study["training"], **changes.get("training", {})}
-                for seed in range(study["seeds"]):
-                    run = Run(dataset, changes.get("model", study["model"]), rate, seed)
-                    settings = _settings(config, name, run, options, training)
-                    settings["architecture"] |= changes.get("architecture", {})
-                    # Every variant starts where the first does, whichever model it is of.
-                    same = ("study", name, dataset, study["model"], rate, seed)
-                    settings["torch_seed"] = seed_of(*same)
-                    if (seed, what := _effective(settings)) not in seen:
-                        seen.append((seed, what))
-                        variants.append(Variant(name, value, run, value, settings))
+    for budget, dataset, rate in product(
+        study.get("budgets", [None]), study["datasets"], study["supervision_rates"]
+    ):
+        seen: list[tuple[int, dict[str, Any]]] = []
+        for value, seed in product(values, range(study["seeds"])):
+            changes = study["variants"][value]
+            if rate not in changes.get("supervision_rates", [rate]):
+                continue
+            options = {k: v for k, v in changes.items() if k not in PLACES}
+            training = {**study["training"], **changes.get("training", {})}
+            run = Run(dataset, changes.get("model", study["model"]), rate, seed)
+            settings = _settings(config, name, run, options, training)
+            settings["architecture"] |= changes.get("architecture", {})
+            # Every variant starts where the first does, whichever model it is of.
+            settings["torch_seed"] = seed_of("study", name, dataset, study["model"], rate, seed)
+            path = value
+            if budget is not None:
+                path = f"{value}.{budget}x"
+                settings["training"] = _lengthened(settings["training"], budget)
+            if (seed, what := _effective(settings)) not in seen:
+                seen.append((seed, what))
+                variants.append(Variant(name, path, run, value, settings, budget))
     return variants
+
+
+def titles_of(study: dict[str, Any], models: dict[str, Any]) -> dict[str, str]:
+    """What readers call the variants of a study that are whole models, the baseline first.
+
+    Parameters
+    ----------
+    study
+        An entry of `studies.variants`.
+    models
+        The section `model_settings`.
+    """
+    values = dict.fromkeys([study["baseline"], *study["variants"]])
+    whole = {value: study["variants"][value].get("model", study["model"]) for value in values}
+    return {value: models[name]["title"] for value, name in whole.items() if value == name}
 
 
 def variants_of(config: Config) -> list[Variant]:
@@ -193,6 +222,11 @@ def _settings(
         "options": {**settings["options"], **options},
         "training": {**settings["training"], **training},
     }
+
+
+def _lengthened(training: dict[str, Any], times: int) -> dict[str, Any]:
+    """Schedule with so many times the images, in steps of the same size."""
+    return {k: v * times if k in ("steps", "epochs") else v for k, v in training.items()}
 
 
 def _effective(settings: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def read_studies(folder: Path) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `COLUMNS`, as `workflow.reporting.records.collect` has them; `model` is the variant, for the
-        study of classifier weights `<model>=<alpha>`; `images_seen` are those of one training.
+        study of classifier weights `<model>=<alpha>`, for budgets `<variant>.<budget>x`;
+        `images_seen` are those of one training.
     """
     rows: list[dict[str, Any]] = []
     for path in sorted(folder.glob("*.csv")):
@@ -48,6 +49,8 @@ def read_studies(folder: Path) -> pd.DataFrame:
 def _variants(study: str, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for row in frame.to_dict("records"):
         variant = f"{row['model']}={row['alpha']}" if study == ALPHA else row["variant"]
+        if "budget" in row:
+            variant = f"{variant}.{row['budget']}x"
         yield from _seeds(study, row, variant, row["metric"], row["values"])
 
 

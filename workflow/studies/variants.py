@@ -17,6 +17,7 @@ HEADINGS = {
     "reconstruction_l1": "reconstruction, L1",
     "swap": "swap, nats",
     "swap_normalised": "swap, normalised",
+    "swap_truth_normalised": "distance from the true swap",
     "swap_background_change": "background lost in swaps",
     "generation_accuracy": "generation accuracy",
     "mutual_information": "mutual information, nats",
@@ -29,36 +30,46 @@ HEADINGS = {
 
 DECIMALS = 3
 KEYS = ["dataset", "supervision_rate", "value"]
+BUDGET = "budget"
+"""A further key, of a study of budgets."""
 
 
 def summarise_variants(scores: pd.DataFrame) -> pd.DataFrame:
-    """Compare every variant with the first of its data set and f.
+    """Compare every variant with the first of its data set, f and budget.
 
     Parameters
     ----------
     scores
-        One row per training and metric: `KEYS`, `seed`, `metric`, `score`, and perhaps
+        One row per training and metric: `KEYS`, `seed`, `metric`, `score`, and perhaps `budget` and
         `images_seen`; the variant to compare with comes first, and seeds are in order.
 
     Returns
     -------
     pandas.DataFrame
-        `KEYS`, `images_seen` where it is known, `metric`, `mean`, `std` (ddof = 1), `n`, `values`
-        (of each seed, see `workflow.studies.seeds`), and `change`: the mean minus that of the first
-        variant, where that has the metric.
+        `KEYS`, `budget` and `images_seen` where they are known, `metric`, `mean`, `std` (ddof = 1),
+        `n`, `values` (of each seed, see `workflow.studies.seeds`), and `change`: the mean minus
+        that of the first variant of the same budget, where that has the metric.
     """
-    keys = [*KEYS, *(name for name in (IMAGES,) if name in scores), "metric"]
+    keys = [*KEYS, *(name for name in (BUDGET, IMAGES) if name in scores), "metric"]
     groups = scores.groupby(keys, sort=False, dropna=False)["score"]
     frame = groups.agg(mean="mean", std="std", n="count", values=in_words).reset_index()
-    place = ["dataset", "supervision_rate"]
+    place = places(frame)
     is_first = frame["value"] == frame.groupby(place)["value"].transform("first")
     first = frame.assign(mean=frame["mean"].where(is_first)).groupby([*place, "metric"])["mean"]
     frame["change"] = frame["mean"] - first.transform("first")
     return frame
 
 
+def places(summary: pd.DataFrame) -> list[str]:
+    """Columns whose values say what is compared with what."""
+    return ["dataset", "supervision_rate", *([BUDGET] if BUDGET in summary else [])]
+
+
 def variants_markdown(
-    summary: pd.DataFrame, study: dict[str, Any], failed: Iterable[str] = ()
+    summary: pd.DataFrame,
+    study: dict[str, Any],
+    failed: Iterable[str] = (),
+    about: Iterable[str] = (),
 ) -> str:
     """Page of a study.
 
@@ -67,10 +78,12 @@ def variants_markdown(
     summary
         From `summarise_variants`.
     study
-        `name`, `title`, `steps` (of the first variant), and `deviations`, ids of the decisions
-        that it is about.
+        `name`, `title`, `steps` (of the first variant), `deviations`, ids of the decisions that it
+        is about, and `missing`, how many of its trainings are not there.
     failed
         Sentences about judges that failed their gates.
+    about
+        Lines on what follows from the tables.
     """
     seeds = int(summary["n"].min())
     lines = [
@@ -84,8 +97,14 @@ def variants_markdown(
     if study.get("deviations"):
         ids = ", ".join(f"`{name}`" for name in study["deviations"])
         lines += ["", f"Decisions that it is about: {ids}."]
-    for (dataset, rate), block in summary.groupby(["dataset", "supervision_rate"], sort=False):
-        lines += ["", f"**{dataset_name(str(dataset))}, f = {rate}**", "", *variants_table(block)]
+    if study.get("missing"):
+        lines += ["", f"{study['missing']} of its trainings have not been run."]
+    if about := list(about):
+        lines += ["", *about]
+    for (dataset, rate, *budget), block in summary.groupby(places(summary), sort=False):
+        words = "".join(f", {n} times the images" for n in budget)
+        heading = f"**{dataset_name(str(dataset))}, f = {rate}{words}**"
+        lines += ["", heading, "", *variants_table(block)]
     return "\n".join(lines) + "\n"
 
 

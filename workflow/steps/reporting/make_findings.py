@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccvae.files import write_text
-from workflow.reporting import findings
+from workflow.reporting import findings, schedules
 from workflow.reporting.claims import load_questions
 from workflow.reporting.claims_markdown import in_cell, not_run
 from workflow.reporting.gathered import Gathered
@@ -16,6 +16,7 @@ from workflow.reporting.judges import first_lines, trusted
 from workflow.reporting.pages import rendered
 from workflow.reporting.published import beside_published
 from workflow.reporting.questions import claims_at_a_glance, on_question
+from workflow.reporting.reference import asked_for
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
 from workflow.steps.command import LOG, run
@@ -72,10 +73,15 @@ def page(found: Gathered, out: Path) -> str:
         "judge_seeds": moved_by_judges(found.judge_seeds, f"{link}/tables/judge_seeds.md"),
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
+        "asked_for": asked_for(found.provenance.get("not_run", ())),
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "published": beside_published(believed, found.config),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
         "studies": findings.studies_block(found.config.values, found.studies, link),
+        "budget": schedules.budget_block(found.config.values, found.studies, found.folder, link),
+        "protocol": schedules.protocol_block(
+            found.config.values, found.studies, found.folder, link
+        ),
     }
     return rendered(
         TEMPLATE,

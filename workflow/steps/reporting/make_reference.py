@@ -13,8 +13,10 @@ import pandas as pd
 import yaml
 
 from ccvae.errors import InputError
-from ccvae.files import write_json, write_text
+from ccvae.files import read_json, write_json, write_text
 from workflow.config import Config
+from workflow.planning.costs import measured_since
+from workflow.planning.jobs import jobs_of
 from workflow.provenance import machine
 from workflow.reporting.judges import failed_judges
 from workflow.reporting.pictures import shrink
@@ -66,6 +68,8 @@ def work(given: Namespace) -> None:
             "command": command(config, given.out),
             **origin(records, job_times(benchmarks), elapsed_seconds(benchmarks)),
             "machine": machine(),
+            "planned": planned(config, given.results),
+            "not_run": not_run(config),
         }
         write_json(folder / "provenance.json", provenance)
         split = [f"{name}.csv" for name in parts if f"{name}.csv" not in names]
@@ -77,10 +81,24 @@ def work(given: Namespace) -> None:
     LOG.info("%s: %d files, %.2f MB", given.out, len(files) + len(captions) + 1, size)
 
 
+def planned(config: Config, results: Path) -> dict[str, float]:
+    """How long `make plan` said that jobs would take, and how long they did; {} if not asked."""
+    if not (kept := results / "plan.json").exists():
+        return {}
+    n, estimated, took = measured_since(read_json(kept), list(jobs_of(config)), results)
+    return {"jobs": n, "estimated_s": round(estimated), "took_s": round(took)} if n else {}
+
+
+def not_run(config: Config) -> list[str]:
+    """What was asked for and is not there; a configuration from before knows nothing of it."""
+    found: list[str] = config.values["reference"].get("not_run", [])
+    return found
+
+
 def command(config: Config, out: Path) -> str:
-    """What a reader types for the same folder; `make reference` where it is the committed one."""
+    """What a reader types for the same folder; a target of make where it is the committed one."""
     if out == Path("results/reference"):
-        return "make reference"
+        return "make reference-so-far" if not_run(config) else "make reference"
     return f"snakemake --cores all reference (preset {config.preset})"
 
 

@@ -1,16 +1,24 @@
-"""Gather a study of named variants in one table."""
+"""Gather a study of named variants in one table, and what its budgets or the paper say of it."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ccvae.errors import InputError
 from ccvae.files import atomic_path, read_json, write_text
+from workflow.figures.budget import draw_budget
+from workflow.figures.style import save
 from workflow.reporting.judges import failed_judges
-from workflow.reporting.records import images_seen, judge_records
-from workflow.steps.command import add_settings_argument, run
+from workflow.reporting.records import images_seen, judge_records, run_records
+from workflow.reporting.reference import DIGITS
+from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.studies import budget, protocol
 from workflow.studies.variants import summarise_variants, variants_markdown
 
 
@@ -22,21 +30,89 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def work(given: Namespace) -> None:
-    """Write the study as .csv and .md, named after it."""
-    plan, rows = given.settings, []
-    for variant in plan["variants"]:
-        record = read_json(given.results / variant["folder"] / "run.json")
-        # Figures of single labels are in the trainings' own records.
-        found = {k: v for k, v in record["validation"].items() if "/" not in k}
-        seen = {"images_seen": images_seen(record)}
-        rows += [{**variant, **seen, "metric": k, "score": v} for k, v in found.items()]
-    first = read_json(given.results / plan["variants"][0]["folder"] / "run.json")
-    summary = summarise_variants(pd.DataFrame(rows))
-    with atomic_path(given.out / f"{plan['name']}.csv") as path:
-        summary.rename(columns={"value": "variant"}).to_csv(path, index=False)
+    """Write the study as .csv and .md, named after it; trainings that are not there are left out.
+
+    Of budgets also the orders of the models, as <name>_orders.csv, and a figure; beside the paper
+    also the comparison, as <name>_paper.csv.
+    """
+    plan = given.settings
+    there = [v for v in plan["variants"] if (given.results / v["folder"] / "run.json").exists()]
+    if not there:
+        raise InputError(
+            f"no training of the study '{plan['name']}' is in {given.results}; run "
+            f"`snakemake study_{plan['name']}`"
+        )
+    if missing := len(plan["variants"]) - len(there):
+        LOG.warning("%s: %d trainings are missing", plan["name"], missing)
+    records = {v["folder"]: read_json(given.results / v["folder"] / "run.json") for v in there}
+    summary = summarise_variants(_scores(there, records, "validation"))
+    path = given.out / f"{plan['name']}.csv"
+    with atomic_path(path) as temporary:
+        summary.rename(columns={"value": "variant"}).to_csv(temporary, index=False)
+    about: list[str] = []
+    if "budgets" in plan:
+        about = _budgets(given, there, records, summary)
+    if "beside_paper" in plan:
+        about = _paper(given, there, records, summary)
     failed = failed_judges(judge_records(given.results, summary["dataset"].unique()))
-    page = variants_markdown(summary, {**plan, "steps": first["steps"]}, failed.values())
-    write_text(given.out / f"{plan['name']}.md", page)
+    steps = records[there[0]["folder"]]["steps"]
+    page = variants_markdown(
+        summary, {**plan, "steps": steps, "missing": missing}, failed.values(), about
+    )
+    write_text(path.with_suffix(".md"), page)
+
+
+def _scores(variants: list[dict[str, Any]], records: Mapping[str, Any], split: str) -> pd.DataFrame:
+    """One row per training and metric."""
+    rows = []
+    for variant in variants:
+        record = records[variant["folder"]]
+        seen = {"images_seen": images_seen(record)}
+        # Figures of single labels are in the trainings' own records.
+        found = {k: v for k, v in record.get(split, {}).items() if "/" not in k}
+        rows += [{**variant, **seen, "metric": k, "score": v} for k, v in found.items()]
+    return pd.DataFrame(rows)
+
+
+def _budgets(
+    given: Namespace,
+    variants: list[dict[str, Any]],
+    records: Mapping[str, Any],
+    summary: pd.DataFrame,
+) -> list[str]:
+    plan, trainings = given.settings, []
+    for variant in variants:
+        with np.load(given.results / variant["folder"] / "influence.npz") as file:
+            influence = {name: file[name] for name in file.files}
+        scores = records[variant["folder"]]["validation"]
+        trainings.append({**variant, "scores": scores, "influence": influence})
+    orders = budget.orders(trainings)
+    _write(orders, given.out / f"{plan['name']}_orders.csv")
+    save(draw_budget(summary, plan["titles"], plan["title"]), given.out / plan["name"])
+    lines = budget.sentences(orders, plan["budgets"], plan["titles"])
+    picture = f"![{plan['title']}]({plan['name']}.png)"
+    return [picture, "", *(f"* {line}" for line in lines), "", budget.RULE]
+
+
+def _paper(
+    given: Namespace,
+    variants: list[dict[str, Any]],
+    records: Mapping[str, Any],
+    summary: pd.DataFrame,
+) -> list[str]:
+    plan = given.settings
+    stated = [v for v in variants if v["value"] in plan["beside_paper"]]
+    own = run_records(given.results, sorted({(v["dataset"], v["model"]) for v in stated}))
+    frame = protocol.beside_paper(_scores(stated, records, "test"), own)
+    _write(frame, given.out / f"{plan['name']}_paper.csv")
+    lines = protocol.sentences(frame, summary, plan["titles"])
+    tables = protocol.beside_paper_markdown(frame, plan["titles"])
+    return [*(f"* {line}" for line in lines), *tables]
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format=DIGITS)
 
 
 def kept(given: Namespace) -> Path:

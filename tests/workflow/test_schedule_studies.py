@@ -1,0 +1,197 @@
+"""The studies of schedules from trainings to pages, on data that train in moments."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccvae.errors import InputError
+from ccvae.files import read_json
+from tests.workflow import explored
+from workflow.config import Config
+from workflow.planning.overlay import merged_config
+from workflow.reporting.schedules import NOT_RUN, budget_block, protocol_block
+from workflow.steps.studies import study_train, study_variants
+from workflow.steps.training import fit_gp
+from workflow.studies.plan import named_variants, titles_of
+from workflow.studies.protocol import beside_paper, sentences
+from workflow.studies.seeds import read_studies
+from workflow.studies.variants import summarise_variants
+
+TINY = {"kind": "mixed", "steps": 2, "labelled_batch": 4, "unlabelled_batch": 4}
+AMOUNTS = {"swap_pairs": 6, "generated_images": 4, "information_draws": 2, "probe_images": 4}
+AMOUNTS |= {"intervention_images": 4}
+
+
+def call(step: Any, **options: object) -> None:
+    """Run a step in this process, as its command line would."""
+    parser = ArgumentParser()
+    step.arguments(parser)
+    words: list[str] = []
+    for key, value in options.items():
+        words += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
+    step.work(parser.parse_args(words))
+
+
+def trained(folder: Path, name: str, dataset: str, study: dict[str, Any]) -> dict[str, Any]:
+    """Train a study's variants on a tiny data set with an untrained judge; the study's settings."""
+    store = explored._store(folder / "data" / dataset, dataset)
+    explored._judge(folder / "judges" / dataset, store, "small_cnn")
+    process = {"inducing": 3, "steps": 1, "batch_size": 4, "learning_rate": 0.01}
+    settings = {"seed": 0, "gaussian_process": process, "information_draws": 2}
+    where: dict[str, Any] = {"store": folder / "data" / dataset, "device": "cpu"}
+    judge = folder / "judges" / dataset
+    call(fit_gp, settings=json.dumps(settings), judge=judge, out=judge, **where)
+    labelled = folder / "labelled.npy"
+    np.save(labelled, np.arange(4))
+    about = {"datasets": [dataset], "supervision_rates": ["0.06"], "seeds": 1, "training": TINY}
+    values = merged_config([], [])
+    values["studies"]["variants"] = {name: {"title": "A study", **about, **study}}
+    for kind in ("classes", "attributes"):
+        values["settings"][kind]["training"] = {**TINY, "learning_rate": 0.001}
+    config = Config(values)
+    variants = named_variants(config, name)
+    for variant in variants:
+        splits = ["validation"]
+        if variant.value in study.get("beside_paper", []):
+            splits.append("test")
+        call(
+            study_train,
+            settings=json.dumps(variant.settings),
+            evaluation=json.dumps({"amounts": AMOUNTS, "seed": 1}),
+            judge=judge,
+            labelled=labelled,
+            splits=splits,
+            state=folder / "state",
+            out=folder / variant.folder,
+            **where,
+        )
+    entry = config.values["studies"]["variants"][name]
+    keys = ("title", "budgets", "beside_paper")
+    return {
+        "name": name,
+        **{key: entry[key] for key in keys if key in entry},
+        "variants": [variant.described() for variant in variants],
+        "titles": titles_of(entry, values["model_settings"]),
+        "values": config.values,
+    }
+
+
+def test_a_study_of_budgets_from_trainings_to_findings(tmp_path: Path) -> None:
+    study = {
+        "model": "ccvae",
+        "baseline": "ccvae",
+        "budgets": [1, 2, 4],
+        "variants": {"ccvae": {}, "m2": {"model": "m2"}, "supervised": {"model": "supervised"}},
+    }
+    plan = trained(tmp_path, "budget", explored.FACES, study)
+    assert not any((tmp_path / "state").glob("*"))
+    # The last budget is still to come.
+    for path in tmp_path.glob("studies/budget/*/*.4x/*/*/run.json"):
+        path.unlink()
+    out = tmp_path / "studies"
+    values = plan.pop("values")
+    call(study_variants, settings=json.dumps(plan), results=tmp_path, out=out)
+
+    table = pd.read_csv(out / "budget.csv", dtype={"supervision_rate": str})
+    assert sorted(table["images_seen"].unique()) == [16, 32]
+    assert sorted(table["budget"].unique()) == [1, 2]
+    orders = pd.read_csv(out / "budget_orders.csv")
+    # Three pairs in what all do, one in swaps and one in generation, at two budgets.
+    assert orders.groupby("metric").size().to_dict() == {
+        "balanced_accuracy": 6,
+        "generation_accuracy": 2,
+        "swap_truth_normalised": 2,
+    }
+    record = read_json(tmp_path / "studies/budget/synthetic_faces/m2.2x/f=0.06/seed=0/run.json")
+    means = table[(table["variant"] == "m2") & (table["budget"] == 2)].set_index("metric")["mean"]
+    assert means["accuracy"] == pytest.approx(record["validation"]["accuracy"])
+    page = (out / "budget.md").read_text()
+    assert "3 of its trainings have not been run." in page
+    assert "From twice to 4 times the images: not run." in page
+    assert "f = 0.06, 2 times the images**" in page
+    assert (out / "budget.png").stat().st_size > 10_000
+    names = set(read_studies(out)["model"])
+    assert names == {f"{model}.{n}x" for model in study["variants"] for n in (1, 2)}
+
+    frame = table.rename(columns={"variant": "value"})
+    block = budget_block(values, {"budget": frame}, tmp_path, "there")
+    assert "![A study](there/studies/budget.png)" in block
+    assert any("not run." in line for line in block)
+    assert budget_block(values, {}, tmp_path, "there") == [NOT_RUN]
+    assert protocol_block(values, {"budget": frame}, tmp_path, "there") == [NOT_RUN]
+
+
+def test_a_study_beside_the_paper_from_trainings_to_findings(tmp_path: Path) -> None:
+    study = {
+        "model": "ccvae",
+        "baseline": "ccvae",
+        "beside_paper": ["ccvae", "m2"],
+        "variants": {"ccvae": {}, "m2": {"model": "m2"}, "ccvae_slow": {"prior_rate": 1}},
+    }
+    plan = trained(tmp_path, "protocol", explored.DIGITS, study)
+    values, out = plan.pop("values"), tmp_path / "studies"
+    call(study_variants, settings=json.dumps(plan), results=tmp_path, out=out)
+    found = pd.read_csv(out / "protocol_paper.csv", dtype={"supervision_rate": str})
+    assert len(found) == 4
+    record = read_json(tmp_path / "studies/protocol/mnist/ccvae/f=0.06/seed=0/run.json")
+    row = found[(found["metric"] == "accuracy") & (found["model"] == "ccvae")].iloc[0]
+    assert (row["table"], row["paper"], row["recipe_seeds"]) == (6, 0.974, 0)
+    assert row["study"] == pytest.approx(record["test"]["accuracy"])
+    # What is chosen by is not looked at on test images.
+    slow = read_json(tmp_path / "studies/protocol/mnist/ccvae_slow/f=0.06/seed=0/run.json")
+    assert "test" not in slow
+    page = (out / "protocol.md").read_text()
+    assert "| M2: the paper | 0.962 |" in page
+    assert "the suite's own recipe (not run) | n/a |" in page
+    table = pd.read_csv(out / "protocol.csv", dtype={"supervision_rate": str})
+    frame = table.rename(columns={"variant": "value"})
+    block = protocol_block(values, {"protocol": frame}, tmp_path, "there")
+    assert block[-1] == "Number by number: [protocol](there/studies/protocol.md)."
+    assert any("`ccvae_slow`" in line for line in block)
+
+
+def test_numbers_are_set_beside_the_papers_and_the_presets_own_runs() -> None:
+    test = pd.DataFrame(
+        [
+            ("mnist", rate, "ccvae", "accuracy", score)
+            for rate, score in (("0.004", 0.864), ("0.06", 0.978))
+        ],
+        columns=["dataset", "supervision_rate", "value", "metric", "score"],
+    )
+    runs = pd.DataFrame(
+        [("mnist", "0.004", "ccvae", "accuracy", value) for value in (0.92, 0.94)],
+        columns=["dataset", "supervision_rate", "model", "metric", "value"],
+    )
+    found = beside_paper(test, runs).set_index("supervision_rate")
+    assert found["paper"].to_dict() == {"0.004": 0.927, "0.06": 0.974}
+    assert found.loc["0.004", "recipe"] == pytest.approx(0.93)
+    assert found["recipe_seeds"].to_dict() == {"0.004": 2, "0.06": 0}
+    scores = {"ccvae": 0.86, "ccvae_mixed": 0.92, "ccvae_rate": 0.85, "m2": 0.8}
+    summary = summarise_variants(
+        pd.DataFrame(
+            {"dataset": "mnist", "supervision_rate": "0.004", "value": name, "seed": 0}
+            | {"metric": "accuracy", "score": score}
+            for name, score in scores.items()
+        )
+    )
+    assert sentences(found.reset_index()[list(beside_paper(test, runs))], summary, {}) == [
+        "Table 6, ccvae: the stated schedule reaches 1 of 2 numbers within 0.01 or better, and "
+        "misses most on MNIST at f = 0.004: 0.864 for 0.927; the suite's own recipe reaches 1 of "
+        "1 numbers within 0.01 or better.",
+        "MNIST, f = 0.004, accuracy on validation images against `ccvae` (0.860): `ccvae_mixed` "
+        "+0.060, `ccvae_rate` -0.010.",
+    ]
+
+
+def test_a_study_of_which_nothing_was_run_says_so(tmp_path: Path) -> None:
+    variant = {"folder": "studies/s/x", "value": "x", "dataset": "mnist"}
+    plan = json.dumps({"name": "s", "title": "S", "variants": [variant]})
+    with pytest.raises(InputError, match=r"no training of the study 's' .*`snakemake study_s`"):
+        call(study_variants, settings=plan, results=tmp_path, out=tmp_path)

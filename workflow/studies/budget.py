@@ -1,0 +1,209 @@
+"""Studies of budgets: which orders between models change when all of them train for longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow.reporting.names import dataset_name
+from workflow.studies.variants import HEADINGS
+
+MEASURES = {
+    "balanced_accuracy": False,
+    "swap_truth_normalised": True,
+    "generation_accuracy": False,
+}
+"""What models are ordered by, and whether lower is better."""
+
+SEPARABLE = 2.0
+"""Standard errors between two models whose order is told."""
+
+PLACE = ["dataset", "supervision_rate"]
+PAIR = [*PLACE, "metric", "first", "second"]
+ORDERS = [*PLACE, "budget", "metric", "first", "second", "difference", "standard_error"]
+"""Columns of `orders`; `difference` is the first model's score minus the second's."""
+
+RULE = (
+    "Two models have an order in a measure where their scores differ by more than "
+    f"{SEPARABLE:g} standard errors. The errors are those of the images that are looked at (pairs "
+    "of images for swaps, generated images for generation): the two models' contributions are "
+    "subtracted image by image, because both see the same ones. An order stands until the opposite "
+    "one is seen; a difference inside the noise changes nothing. What another seed of the training "
+    "would move is not in it."
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """An order that turned round.
+
+    Attributes
+    ----------
+    dataset, supervision_rate, metric
+        Where.
+    ahead, behind
+        The models, as they stand at the longer budget.
+    budget, longer
+        The budget before, and that at which the new order was first seen.
+    """
+
+    dataset: str
+    supervision_rate: str
+    metric: str
+    ahead: str
+    behind: str
+    budget: int
+    longer: int
+
+
+def orders(trainings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Compare every two models of a data set, f and budget in every measure that both have.
+
+    Parameters
+    ----------
+    trainings
+        Each with `dataset`, `supervision_rate`, `budget`, `value` (the model), `seed`, `scores`
+        (by measure) and `influence` (of each image on it, see `evaluators.influence`). Over seeds,
+        both are averaged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns `ORDERS`.
+    """
+    places: dict[tuple[Any, ...], dict[str, list[Mapping[str, Any]]]] = {}
+    for one in trainings:
+        place = tuple(one[key] for key in (*PLACE, "budget"))
+        places.setdefault(place, {}).setdefault(one["value"], []).append(one)
+    rows = [
+        (*place, metric, first, second, *found)
+        for place, models in places.items()
+        for metric in MEASURES
+        for first, second in combinations(models, 2)
+        if (found := _difference(models[first], models[second], metric)) is not None
+    ]
+    return pd.DataFrame(rows, columns=ORDERS)
+
+
+def _difference(
+    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]], metric: str
+) -> tuple[float, float] | None:
+    """Difference of two models over the same seeds, and its standard error."""
+    if any(metric not in one["influence"] for one in (*first, *second)):
+        return None
+    score, influence = (
+        np.mean([one["scores"][metric] for one in first], axis=0)
+        - np.mean([one["scores"][metric] for one in second], axis=0),
+        np.mean([one["influence"][metric] for one in first], axis=0, dtype=float)
+        - np.mean([one["influence"][metric] for one in second], axis=0, dtype=float),
+    )
+    return float(score), float(np.sqrt(np.square(influence).sum()) / len(influence))
+
+
+def told(frame: pd.DataFrame) -> pd.Series:
+    """Order of each row of `orders`: 1 where the first model is better, 0 inside the noise."""
+    lower = frame["metric"].map(MEASURES).astype(bool)
+    better = np.sign(frame["difference"]).where(~lower, -np.sign(frame["difference"]))
+    apart = frame["difference"].abs() > SEPARABLE * frame["standard_error"]
+    return better.where(apart, 0).astype(int)
+
+
+def changes(frame: pd.DataFrame) -> list[Change]:
+    """Orders that turn round from one budget of `orders` to the next, by budget."""
+    found = []
+    for key, rows in frame.assign(told=told(frame)).groupby(PAIR, sort=False):
+        stands = budget = 0
+        dataset, rate, metric, first, second = map(str, key)
+        for row in rows.sort_values("budget").to_dict("records"):
+            sign, longer = int(row["told"]), int(row["budget"])
+            if sign * stands < 0:
+                ahead, behind = (first, second) if sign > 0 else (second, first)
+                found.append(Change(dataset, rate, metric, ahead, behind, budget, longer))
+            stands, budget = sign or stands, longer
+    return sorted(found, key=lambda change: change.longer)
+
+
+def complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `orders` at the budgets at which every pair is there that is there at any."""
+    whole = frame.drop_duplicates(PAIR).shape[0]
+    return frame[frame.groupby("budget")["budget"].transform("size") == whole]
+
+
+def settled(frame: pd.DataFrame) -> int | None:
+    """Smallest budget of `orders` from which on no order changes; None where the last one does.
+
+    The longest budget that was run says nothing of itself, only of the one before.
+    """
+    budgets = sorted(frame["budget"].unique())
+    moved = {change.longer for change in changes(frame)}
+    still = [b for b in budgets[:-1] if not any(longer > b for longer in moved)]
+    return int(still[0]) if still else None
+
+
+def sentences(frame: pd.DataFrame, budgets: Sequence[int], titles: Mapping[str, str]) -> list[str]:
+    """What changes from each budget to the next, and which budget is enough.
+
+    Parameters
+    ----------
+    frame
+        From `orders`.
+    budgets
+        That were planned, in ascending order.
+    titles
+        What models are called; by their names where they have none.
+    """
+    begun, frame = set(frame["budget"]), complete(frame)
+    there, turned = set(frame["budget"]), changes(frame)
+    lines = []
+    for budget, longer in pairwise(budgets):
+        words = f"From {_times(budget)} to {_times(longer)} the images: "
+        if not {budget, longer} <= there:
+            started = {budget, longer} <= begun
+            lines.append(f"{words}not run{' in full' if started else ''}.")
+            continue
+        here = frame[frame["budget"] == longer]
+        n_told = int((told(here) != 0).sum())
+        of = [change for change in turned if change.longer == longer]
+        words += f"{len(of) or 'none'} of the {n_told} orders that are seen there "
+        words += f"{'has' if len(of) < 2 else 'have'} turned round"
+        lines.append(f"{words}{': ' if of else ''}{'; '.join(_in_words(of, titles))}.")
+    return [*lines, conclusion(frame)]
+
+
+def conclusion(frame: pd.DataFrame) -> str:
+    """Which budget is enough, or that none that was run is."""
+    there = sorted(set(frame["budget"]))
+    if len(there) < 2:
+        return "Which budget is enough is not known: it takes two, and fewer were run."
+    budget = settled(frame)
+    if budget is None:
+        last = [change for change in changes(frame) if change.longer == there[-1]]
+        return (
+            f"Orders still turn round on the way to {_times(there[-1])} the images, the most that "
+            f"was run ({len(last)} of them): no budget that was run is known to be enough."
+        )
+    return (
+        f"From {_times(budget)} the images on no order turns round any more, up to "
+        f"{_times(there[-1])} the images: of those that were run, it is the smallest such budget."
+    )
+
+
+def _in_words(found: Iterable[Change], titles: Mapping[str, str]) -> Iterator[str]:
+    by_measure: dict[tuple[str, str, str], list[str]] = {}
+    for change in found:
+        pair = f"{titles.get(change.ahead, change.ahead)} passes "
+        pair += titles.get(change.behind, change.behind)
+        key = (change.metric, change.dataset, change.supervision_rate)
+        by_measure.setdefault(key, []).append(pair)
+    for (metric, dataset, rate), pairs in by_measure.items():
+        where = f"{dataset_name(dataset)}, f = {rate}"
+        yield f"in {HEADINGS[metric]} ({where}) {', '.join(pairs)}"
+
+
+def _times(budget: int) -> str:
+    return {1: "once", 2: "twice"}.get(budget, f"{budget} times")

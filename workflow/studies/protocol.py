@@ -1,0 +1,149 @@
+"""Studies beside the paper: what a stated schedule gives where the paper prints a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from workflow.reporting.names import dataset_name
+from workflow.reporting.paper import TABLES, Metric
+from workflow.reporting.tables import paper_values
+
+COLUMNS = [
+    "dataset",
+    "supervision_rate",
+    "table",
+    "metric",
+    "model",
+    "study",
+    "recipe",
+    "recipe_seeds",
+    "paper",
+]
+"""Of `beside_paper`: the paper's `table`, the study's score on test images, the mean of the
+preset's own runs and how many there are, and the paper's number."""
+
+NEAR = 0.01
+"""A score that falls short by no more is said to reach the paper's."""
+
+
+def beside_paper(test: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Set test scores of a study beside the preset's own runs and the paper's numbers.
+
+    Parameters
+    ----------
+    test
+        One row per training and metric: `dataset`, `supervision_rate`, `value` (a model), `metric`
+        and `score`.
+    records
+        From `workflow.reporting.records.collect`: the runs of the same models.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns `COLUMNS`, of the measures whose size depends on nothing fitted here; NaN
+        where something was not run or is not in the paper.
+    """
+    paper = paper_values().set_index(["table", "metric", "dataset", "model", "supervision_rate"])
+    said = paper["value"].to_dict()
+    keys = ["dataset", "supervision_rate", "value", "metric"]
+    own = records.groupby(["dataset", "supervision_rate", "model", "metric"])["value"]
+    recipe = own.agg(["mean", "count"]).to_dict("index")
+    rows = []
+    for row in test.groupby(keys, sort=False)["score"].mean().reset_index().to_dict("records"):
+        dataset, rate, model, name = (row[key] for key in keys)
+        ran = recipe.get((dataset, rate, model, name), {"mean": math.nan, "count": 0})
+        for number, metric in _measures():
+            published = said.get((number, metric.paper, dataset, model, rate))
+            if metric.name == name and published is not None:
+                scores = (row["score"], ran["mean"], int(ran["count"]), published)
+                rows.append((dataset, rate, number, name, model, *scores))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _measures() -> Iterator[tuple[int, Metric]]:
+    for table in TABLES.values():
+        for metric in table.metrics:
+            if table.number is not None and metric.paper and not metric.own_scale:
+                yield table.number, metric
+
+
+def beside_paper_markdown(frame: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
+    """Lines of the tables of `beside_paper`, one for each table of the paper and data set."""
+    lines: list[str] = []
+    headings = {(number, metric.name): metric.heading for number, metric in _measures()}
+    keys = ["table", "metric", "dataset"]
+    for (table, metric, dataset), block in frame.groupby(keys, sort=False):
+        rates = list(dict.fromkeys(block["supervision_rate"]))
+        heading = headings[int(str(table)), str(metric)]
+        lines += ["", f"**Table {table}, {heading}: {dataset_name(str(dataset))}, test images**"]
+        lines += ["", "| | " + " | ".join(f"f = {rate}" for rate in rates) + " |"]
+        lines += ["|---" * (len(rates) + 1) + "|"]
+        for model, rows in block.groupby("model", sort=False):
+            cells = rows.set_index("supervision_rate").reindex(rates)
+            name = titles.get(str(model), str(model))
+            seeds = int(cells["recipe_seeds"].max())
+            own = f"the suite's own recipe ({'one seed' if seeds == 1 else f'{seeds} seeds'})"
+            for what, column in (
+                ("the stated schedule", "study"),
+                (own if seeds else "the suite's own recipe (not run)", "recipe"),
+                ("the paper", "paper"),
+            ):
+                words = ["n/a" if pd.isna(v) else f"{v:.3f}" for v in cells[column]]
+                lines.append(f"| {name}: {what} | " + " | ".join(words) + " |")
+    return lines
+
+
+def sentences(frame: pd.DataFrame, summary: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
+    """Say how many numbers of the paper are reached, and what each single change does.
+
+    Parameters
+    ----------
+    frame
+        From `beside_paper`.
+    summary
+        From `workflow.studies.variants.summarise_variants`, on validation images; a variant
+        `<model>_<change>` is the model with one change.
+    titles
+        Of the models.
+    """
+    lines = []
+    for (table, model), rows in frame.groupby(["table", "model"], sort=False):
+        words = [_reached(rows, "study", "the stated schedule")]
+        own = rows[rows["recipe_seeds"] > 0]
+        if len(own):
+            words.append(_reached(own, "recipe", "the suite's own recipe"))
+        lines.append(f"Table {table}, {titles.get(str(model), str(model))}: {'; '.join(words)}.")
+    return lines + _single_changes(summary, list(dict.fromkeys(frame["model"])))
+
+
+def _reached(rows: pd.DataFrame, column: str, what: str) -> str:
+    short = {row["paper"] - row[column]: row for row in rows.to_dict("records")}
+    n_near = int((rows["paper"] - rows[column] <= NEAR).sum())
+    words = f"{what} reaches {n_near} of {len(rows)} numbers within {NEAR:g} or better"
+    if (most := max(short)) <= NEAR:
+        return words
+    worst = short[most]
+    return (
+        f"{words}, and misses most on {dataset_name(worst['dataset'])} at f = "
+        f"{worst['supervision_rate']}: {worst[column]:.3f} for {worst['paper']:.3f}"
+    )
+
+
+def _single_changes(summary: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    lines = []
+    accuracy = summary[summary["metric"] == "accuracy"]
+    for (dataset, rate), block in accuracy.groupby(["dataset", "supervision_rate"], sort=False):
+        means = dict(zip(block["value"], block["mean"], strict=True))
+        for model in filter(means.__contains__, models):
+            tried = {n: m - means[model] for n, m in means.items() if n.startswith(f"{model}_")}
+            ordered = sorted(tried.items(), key=lambda item: -item[1])
+            words = ", ".join(f"`{name}` {change:+.3f}" for name, change in ordered)
+            if tried:
+                lines.append(
+                    f"{dataset_name(str(dataset))}, f = {rate}, accuracy on validation images "
+                    f"against `{model}` ({means[model]:.3f}): {words}."
+                )
+    return lines
