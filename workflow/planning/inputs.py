@@ -97,7 +97,7 @@ class Inputs:
         ]
 
     def metrics_of_all_judges(self) -> list[str]:
-        """What was measured of every run on data with several judges, by the first and the others."""
+        """What was measured of every run on data with several judges, by all of them."""
         config = self._config
         first = _metrics(run for run in config.runs() if config.judges_of(run.dataset) > 1)
         again = [f"<results>/{run.folder}/{metrics_file(n)}" for run, n in self.judged_again]
