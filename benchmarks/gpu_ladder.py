@@ -109,7 +109,9 @@ def training(rung: Rung, batch: int, device: torch.device) -> Trainer:
         "mixed", 1e-4, steps=INTERVAL * INTERVALS, labelled_batch=half, unlabelled_batch=half
     )
     generator = torch.Generator().manual_seed(1)
-    images = torch.randint(256, (IMAGES, *IMAGE_SHAPES["attributes"]), dtype=torch.uint8, generator=generator)
+    images = torch.randint(
+        256, (IMAGES, *IMAGE_SHAPES["attributes"]), dtype=torch.uint8, generator=generator
+    )
     labels = torch.randint(2, (IMAGES, N_LABELS), generator=generator)
     batches = Batches(schedule, *torch.arange(IMAGES).chunk(2), seed=0)
     model = build(CONTESTANTS[0]).to(device)
