@@ -13,7 +13,7 @@ import torch
 from benchmarks.common import machine, table
 from benchmarks.gpu_ladder import BATCHES, LADDER, SECONDS, Found, Rung
 from benchmarks.layers import operations
-from benchmarks.step_cost import CONTESTANTS, IMAGE_SHAPE, N_LABELS, REFERENCE, build, one_step
+from benchmarks.step_cost import CONTESTANTS, IMAGE_SHAPES, N_LABELS, REFERENCE, build, one_step
 from datasets.readers import READERS
 from workflow.config import Config
 from workflow.planning.overlay import merged_config
@@ -68,7 +68,7 @@ def gflop_per_image(model: str, labelled: bool) -> float:
     """Operations of one training step of a model on one image, counted on the processor."""
     built = build(next(contestant for contestant in CONTESTANTS if contestant.name == model))
     optimizer = torch.optim.Adam(built.parameters())
-    x, y = torch.rand(2, *IMAGE_SHAPE), torch.zeros(2, N_LABELS, dtype=torch.long)
+    x, y = torch.rand(2, *IMAGE_SHAPES["attributes"]), torch.zeros(2, N_LABELS, dtype=torch.long)
     step = partial(one_step, built, optimizer, x, y, len(x) if labelled else 0)
     return operations(step) / len(x)
 
