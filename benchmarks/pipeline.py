@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.common import table
-from workflow.config import metrics_file
+from workflow.identity import metrics_file
 from workflow.reporting.timing import elapsed
 
 KINDS = {

@@ -40,7 +40,8 @@ from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
 from evaluators.measuring import evaluating
 from evaluators.swap import swap
-from workflow.config import Config, Run, subset_seed
+from workflow.config import Config
+from workflow.identity import Run, subset_seed
 from workflow.load import load_judge
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine

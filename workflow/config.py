@@ -5,17 +5,15 @@ Snakemake plans with this module, so everything here is cheap to import.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
 from datasets.finding import expanded
 from datasets.readers import READERS
+from workflow.identity import Run, judge_seed, seed_of
 from workflow.schema import validated
 
 RECIPE = 1
@@ -43,52 +41,6 @@ def _path(key: str, written: str) -> str:
         return expanded(written)
     except InputError as error:
         raise InputError(f"configuration: {key} is {error}") from None
-
-
-@dataclass(frozen=True, order=True)
-class Run:
-    """Identity of one trained model.
-
-    Attributes
-    ----------
-    dataset, model
-        Names in the configuration.
-    rate
-        Supervision rate f as written in the configuration and in paths, for example "0.004".
-    seed
-        Index of the seed.
-    """
-
-    dataset: str
-    model: str
-    rate: str
-    seed: int
-
-    @property
-    def folder(self) -> str:
-        """Path below the results folder."""
-        return f"runs/{self.dataset}/{self.model}/f={self.rate}/seed={self.seed}"
-
-
-def judge_folder(dataset: str, judge: int = 0) -> str:
-    """Folder of a data set's judge, below the results folder; the first has that of all."""
-    return f"judges/{dataset}" + (f"/seed={judge}" if judge else "")
-
-
-def metrics_file(judge: int = 0) -> str:
-    """File in a run's folder with what is measured by the first judge, or what another says."""
-    return f"judge={judge}.json" if judge else "metrics.json"
-
-
-def seed_of(*identity: object) -> int:
-    """Seed from what a job is, below 2**31, so that no job's seed depends on the others."""
-    digest = hashlib.sha256("/".join(map(str, identity)).encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
-
-
-def settings_hash(settings: dict[str, Any]) -> str:
-    """Short hash of resolved settings; keys resume states and names runs in records."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def seeds_at_most(seeds: int | dict[str, int] | None, dataset: str, kind: str, count: int) -> int:
@@ -338,7 +290,7 @@ class Config:
     def judge_settings(self, dataset: str, judge: int = 0) -> dict[str, Any]:
         """What training a data set's judge depends on."""
         settings = {key: value for key, value in self._judge(dataset).items() if key not in GATE}
-        identity = {"dataset": dataset, "seed": _judge_seed(dataset, "judge", judge)}
+        identity = {"dataset": dataset, "seed": judge_seed(dataset, "judge", judge)}
         return {"recipe": JUDGE_RECIPE, **identity, **settings}
 
     def gate_settings(self, dataset: str) -> dict[str, Any]:
@@ -357,7 +309,7 @@ class Config:
         return {
             "recipe": RECIPE,
             "dataset": dataset,
-            "seed": _judge_seed(dataset, "gaussian_process", judge),
+            "seed": judge_seed(dataset, "gaussian_process", judge),
             "gaussian_process": shared["gaussian_process"],
             "information_draws": shared["evaluation"]["information_draws"],
         }
@@ -389,16 +341,6 @@ class Config:
             "options": {"likelihood": shared["likelihood"], **options},
             "training": {k: v for k, v in training.items() if (k, v) not in PLAIN.items()},
         }
-
-
-def _judge_seed(dataset: str, what: str, judge: int) -> int:
-    """Seed of a judge or its Gaussian process; the first has that from before there were others."""
-    return seed_of(dataset, what, *([judge] if judge else []))
-
-
-def subset_seed(dataset: str, rate: str, seed: int) -> int:
-    """Seed of which images are labelled: the same for every model."""
-    return seed_of(dataset, "labelled", rate, seed)
 
 
 def _known(where: str, name: str, known: dict[str, Any]) -> None:

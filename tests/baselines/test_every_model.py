@@ -14,8 +14,9 @@ from ccvae.labels import LABEL_SPACES
 from ccvae.tasks import TASKS
 from datasets.readers import READERS
 from tests.conformance import CHECKS, inputs, random_images
-from workflow.config import Config, Run
+from workflow.config import Config
 from workflow.figures.catalogue import PAPER_SYSTEMS
+from workflow.identity import Run
 from workflow.models import build_model
 
 CONFIG = Config(yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text()))

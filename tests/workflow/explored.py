@@ -17,8 +17,9 @@ from datasets.stand_ins.prepare import find_faces
 from datasets.store import Store
 from evaluators.classifier import Judge
 from tests.workflow import fabricated
-from workflow.config import Config, Run
+from workflow.config import Config
 from workflow.explorer.selection import selected
+from workflow.identity import Run
 from workflow.load import label_space
 from workflow.models import build_model
 from workflow.tensors import save_tensors

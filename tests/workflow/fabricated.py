@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 from ccvae.files import write_json
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 from workflow.reporting.paper import TABLES
 from workflow.steps.reporting import (
     check_claims,

@@ -23,7 +23,8 @@ from evaluators.images import ImageSet
 from tests.conformance import CHECKS, random_images
 from tests.datasets.test_every_reader import check_reader
 from workflow import models
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import COLUMNS, Plan
 from workflow.reporting.tables import tidy

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from ccvae.errors import InputError
-from workflow.config import Config, Run, seed_of, settings_hash, subset_seed
+from workflow.config import Config
+from workflow.identity import Run, seed_of, settings_hash, subset_seed
 from workflow.reporting.register import DEVIATIONS
 
 ROOT = Path(__file__).parents[2]

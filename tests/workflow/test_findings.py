@@ -9,7 +9,8 @@ import yaml
 
 from ccvae.errors import InputError
 from tests.workflow import fabricated
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 from workflow.reporting.findings import against_paper, change_in_words, measured, moved
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.pages import TEMPLATES

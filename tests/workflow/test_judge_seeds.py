@@ -12,7 +12,8 @@ import pytest
 from ccvae.files import read_json, write_json
 from tests.workflow import fabricated
 from tests.workflow.running import jobs, snakemake
-from workflow.config import JUDGED, Config, judge_folder, metrics_file
+from workflow.config import JUDGED, Config
+from workflow.identity import judge_folder, metrics_file
 from workflow.planning.overlay import merged_config
 from workflow.reporting.claims import load_claims
 from workflow.reporting.gathered import Gathered

@@ -11,8 +11,9 @@ import pytest
 
 from ccvae.files import write_json
 from tests.workflow import fabricated
-from workflow.config import Config, Run
+from workflow.config import Config
 from workflow.figures.catalogue import FIGURES
+from workflow.identity import Run
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import (
     UNJUDGED,
@@ -186,7 +187,7 @@ def test_the_front_page_begins_with_it(made, tmp_path):
     assert items[0].startswith("The judge of synthetic_faces (drawn) <b>failed its gate</b>")
     assert "synthetic_faces (drawn) cannot be relied on for Pale Skin" in text
     assert UNJUDGED in next(item for item in items if "#claims" in item)
-    assert items[1].startswith("Of the ")
+    assert items[1].startswith("The paper makes ")
     holds = next(item for item in items if item.startswith("<b>Holds</b> on the paper's own data"))
     assert "MNIST 0.900 against 0.500" in holds
     anchors = re.findall(r'href="#([\w-]+)"', " ".join(items))

@@ -30,7 +30,7 @@ SAFE_LOADERS = ("yaml.BaseLoader", "yaml.SafeLoader", "yaml.CSafeLoader")
 PLAIN = {"threads", "params.device", "params.seed", "params.cores"}
 """Placeholders that need no quotes: numbers, words of a fixed list, and literals of the rules."""
 PLAIN |= {"wildcards.rate", "wildcards.table", "params.names"}
-PLAIN |= {"params.tables", "params.figures"}
+PLAIN |= {"params.tables", "params.figures", "params.splits"}
 PLAIN |= {"params.python", "params.optional"}
 """Several words, quoted where they are put together."""
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from scipy import stats
 
-from workflow.config import Config, subset_seed
+from workflow.config import Config
+from workflow.identity import subset_seed
 from workflow.reporting import statistics
 from workflow.reporting.statistics import (
     ALPHA,

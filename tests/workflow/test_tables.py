@@ -10,7 +10,7 @@ import pytest
 
 from ccvae.files import write_json
 from datasets.readers import READERS
-from workflow.config import Run
+from workflow.identity import Run
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES
 from workflow.reporting.paper_layout import in_paper_layout

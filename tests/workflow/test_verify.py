@@ -15,7 +15,8 @@ import yaml
 from ccvae.errors import InputError
 from ccvae.files import write_json
 from tests.workflow.running import ROOT, assert_one_sentence, step
-from workflow.config import Config, Run, settings_hash
+from workflow.config import Config
+from workflow.identity import Run, settings_hash
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
 from workflow.reporting.records import COLUMNS, Plan, collect

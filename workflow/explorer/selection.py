@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from ccvae.errors import InputError
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 
 
 def selected(config: Config) -> list[Run]:

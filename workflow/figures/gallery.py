@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ccvae.errors import InputError
-from workflow.config import Config, Run
+from workflow.config import Config
 from workflow.figures.catalogue import FIGURES, Figure
+from workflow.identity import Run
 from workflow.planning.jobs import training_effort
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from ccvae.files import read_json
 from datasets.readers import READERS
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 from workflow.planning.jobs import Job, training_effort, without_identity
 
 SMALLEST_SHARE = 0.2

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ccvae.errors import InputError
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 from workflow.reporting.names import dataset_name
 
 JUDGED = ("judge.json", "references.json")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from datasets.readers import READERS
-from workflow.config import Config, Run, judge_folder, metrics_file
+from workflow.config import Config
+from workflow.identity import Run, judge_folder, metrics_file
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES, Table
 

@@ -10,7 +10,8 @@ from typing import Any
 from snakemake.exceptions import WorkflowError
 
 from ccvae.errors import InputError
-from workflow.config import Config, Run, subset_seed
+from workflow.config import Config
+from workflow.identity import Run, subset_seed
 from workflow.planning.checks import settings_of_asked_for
 from workflow.settings import settings_file
 

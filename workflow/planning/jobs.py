@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow.config import Config, Run, judge_folder, metrics_file
+from workflow.config import Config
+from workflow.identity import Run, judge_folder, metrics_file
 from workflow.planning.expected import image_counts
 
 RESULTS = {

@@ -11,7 +11,8 @@ import pandas as pd
 
 from baselines.registry import SYSTEMS
 from ccvae.files import read_json
-from workflow.config import Run, judge_folder, metrics_file, seeds_at_most
+from workflow.config import seeds_at_most
+from workflow.identity import Run, judge_folder, metrics_file
 from workflow.reporting.judges import gate_metrics, information_metrics
 from workflow.reporting.names import dataset_name
 from workflow.reporting.readable import readable_means

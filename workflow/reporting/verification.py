@@ -15,7 +15,8 @@ import yaml
 
 from ccvae.errors import InputError
 from ccvae.files import read_json
-from workflow.config import Config, Run, settings_hash
+from workflow.config import Config
+from workflow.identity import Run, settings_hash
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.reference import DIGITS, LABEL_MARK, split_records
 

@@ -13,7 +13,8 @@ import yaml
 
 from ccvae.errors import InputError
 from ccvae.files import write_text
-from workflow.config import Config, Run
+from workflow.config import Config
+from workflow.identity import Run
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
 from workflow.reporting.records import Plan, collect

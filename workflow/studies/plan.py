@@ -7,7 +7,8 @@ from itertools import chain, product
 from typing import Any
 
 from ccvae.errors import InputError
-from workflow.config import Config, Run, seed_of
+from workflow.config import Config
+from workflow.identity import Run, seed_of
 
 WEIGHTS = {"mvae": "label_weight"}
 """System -> the option that weighs what is said of labels, where it is not `classifier_weight`."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ccvae.errors import InputError
 from ccvae.files import read_json, write_text
 from datasets.readers import READERS
-from workflow.config import Run
 from workflow.explorer.assemble import Part, assembled
+from workflow.identity import Run
 from workflow.reporting.judges import failed_judges, unreadable_labels
 from workflow.reporting.names import dataset_name, original_name, readable
 from workflow.reporting.records import judge_records

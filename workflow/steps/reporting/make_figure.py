@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ccvae.files import read_json, write_text
-from workflow.config import Run
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import stem
 from workflow.figures.style import save
+from workflow.identity import Run
 from workflow.reporting.judges import (
     failed_judges,
     information_gate,

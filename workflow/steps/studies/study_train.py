@@ -36,7 +36,7 @@ from evaluators.style import style
 from evaluators.swap import random_pairs, swap
 from evaluators.true_swap import TrueSwaps
 from evaluators.uncertainty import mutual_information
-from workflow.config import settings_hash
+from workflow.identity import settings_hash
 from workflow.load import load_gp, load_judge
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import LOG, add_settings_argument, run

@@ -82,7 +82,8 @@ def _budgets(
 ) -> list[str]:
     plan, trainings = given.settings, []
     for variant in variants:
-        with np.load(given.results / variant["folder"] / "influence.npz") as file:
+        path = given.results / variant["folder"] / "influence.npz"
+        with np.load(path, allow_pickle=False) as file:
             influence = {name: file[name] for name in file.files}
         scores = records[variant["folder"]]["validation"]
         trainings.append({**variant, "scores": scores, "influence": influence})

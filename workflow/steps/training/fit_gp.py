@@ -18,7 +18,7 @@ from evaluators.gaussian_process import (
 )
 from evaluators.images import ImageSet
 from evaluators.uncertainty import mutual_information
-from workflow.config import settings_hash
+from workflow.identity import settings_hash
 from workflow.load import load_judge
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import LOG, add_settings_argument, run

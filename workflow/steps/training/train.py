@@ -24,7 +24,7 @@ from ccvae.files import atomic_path, write_json
 from ccvae.labels import LABEL_SPACES
 from ccvae.training import Trainer, read_training
 from datasets.store import Store
-from workflow.config import settings_hash
+from workflow.identity import settings_hash
 from workflow.models import build_model
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import LOG, add_settings_argument, require_writable, run

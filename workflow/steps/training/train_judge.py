@@ -12,7 +12,7 @@ from ccvae.files import write_json
 from datasets.store import Store
 from evaluators.images import ImageSet
 from evaluators.learning import JudgeSettings, train_judge
-from workflow.config import settings_hash
+from workflow.identity import settings_hash
 from workflow.provenance import Stopwatch, provenance
 from workflow.steps.command import LOG, add_settings_argument, run
 from workflow.steps.computing import add_compute_arguments, start_computing
