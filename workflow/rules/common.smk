@@ -135,7 +135,11 @@ wildcard_constraints:
 
 
 def more(amount):
-    """A resource that a job asks more of each time it is tried again."""
+    """Memory: a job asks for more each time it is tried again.
+
+    Not time: a training that is tried again continues, and a function costs each job of a plan
+    a tenth of a millisecond.
+    """
     return lambda wildcards, attempt: amount * attempt
 
 

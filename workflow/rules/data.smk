@@ -17,7 +17,7 @@ rule store:
     threads: workflow.cores or 1
     resources:
         mem_mb=more(2000),
-        runtime=more(240),
+        runtime=480,
         gpu=0,
     params:
         python=python,

@@ -24,18 +24,16 @@ rule assess_judge:
     threads: 1
     resources:
         mem_mb=more(2000),
-        runtime=more(60),
+        runtime=120,
         gpu=GPU,
     params:
         python=python,
         code=digests.EVALUATORS,
         settings=SETTINGS.gate,
-        store=subpath(input.description, parent=True),
-        judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.measuring.assess_judge --settings {params.settings:q}"
-        " --store {params.store:q} --judge {params.judge:q} --device {params.device}"
+        " --store {input.description:q} --judge {input.judge:q} --device {params.device}"
         " --threads {threads} --out {output:q} --log {log:q}"
 
 
@@ -54,16 +52,15 @@ rule draw_answers:
     threads: 1
     resources:
         mem_mb=more(2000),
-        runtime=more(60),
+        runtime=120,
         gpu=0,
     params:
         python=python,
         code=digests.EVALUATORS,
         settings=SETTINGS.evaluation,
-        store=subpath(input.description, parent=True),
     shell:
         "{params.python} -m workflow.steps.measuring.draw_answers --settings {params.settings:q}"
-        " --store {params.store:q} --out {output:q} --log {log:q}"
+        " --store {input.description:q} --out {output:q} --log {log:q}"
 
 
 rule evaluate:
@@ -87,20 +84,17 @@ rule evaluate:
     threads: 1
     resources:
         mem_mb=more(3000),
-        runtime=more(60),
+        runtime=120,
         gpu=GPU,
     params:
         python=python,
         code=digests.EVALUATORS,
-        store=subpath(input.description, parent=True),
         settings=SETTINGS.evaluation,
-        run=subpath(input.model, parent=True),
-        judge=subpath(input.judge, parent=True),
         optional=optional_files,
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.measuring.evaluate --settings {params.settings:q}"
-        " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
+        " --run {input.model:q} --store {input.description:q} --judge {input.judge:q}"
         " {params.optional} --device {params.device} --threads {threads}"
         " --out {output:q} --log {log:q}"
 
@@ -124,19 +118,16 @@ rule evaluate_judge:
     threads: 1
     resources:
         mem_mb=more(3000),
-        runtime=more(60),
+        runtime=120,
         gpu=GPU,
     params:
         python=python,
         code=digests.EVALUATORS,
-        store=subpath(input.description, parent=True),
         settings=SETTINGS.evaluation,
-        run=subpath(input.model, parent=True),
-        judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.measuring.evaluate --settings {params.settings:q}"
-        " --run {params.run:q} --store {params.store:q} --judge {params.judge:q}"
+        " --run {input.model:q} --store {input.description:q} --judge {input.judge:q}"
         " --judged-only --device {params.device} --threads {threads}"
         " --out {output:q} --log {log:q}"
 
@@ -161,20 +152,18 @@ rule evaluate_references:
     threads: 1
     resources:
         mem_mb=more(3000),
-        runtime=more(60),
+        runtime=120,
         gpu=GPU,
     params:
         python=python,
         code=digests.EVALUATORS,
         settings=SETTINGS.evaluation,
-        store=subpath(input.description, parent=True),
-        judge=subpath(input.judge, parent=True),
         others=folders_of_others,
         optional=optional_files,
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.measuring.evaluate_references"
         " --settings {params.settings:q}"
-        " --store {params.store:q} --judge {params.judge:q} --others {params.others:q}"
+        " --store {input.description:q} --judge {input.judge:q} --others {params.others:q}"
         " {params.optional} --device {params.device} --threads {threads}"
         " --out {output:q} --log {log:q}"

@@ -42,7 +42,7 @@ rule explorer:
     threads: 1
     resources:
         mem_mb=more(2000),
-        runtime=more(20),
+        runtime=40,
         gpu=0,
     params:
         python=python,

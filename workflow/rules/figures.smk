@@ -27,7 +27,7 @@ for dataset in CONFIG.datasets:
             threads: 1
             resources:
                 mem_mb=more(2000),
-                runtime=more(60),
+                runtime=120,
                 gpu=0,
             params:
                 python=python,

@@ -2,7 +2,7 @@
 # entry of studies.variants.
 
 
-STUDY = {"mem_mb": more(3000), "runtime": more(240), "gpu": GPU}
+STUDY = {"mem_mb": more(3000), "runtime": 480, "gpu": GPU}
 
 
 rule study_alpha_train:
@@ -25,13 +25,11 @@ rule study_alpha_train:
     params:
         python=python,
         settings=STUDIES.training("alpha"),
-        store=subpath(input.description, parent=True),
-        out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
-        " --store {params.store:q} --labelled {input.labelled:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
+        " --store {input.description:q} --labelled {input.labelled:q}"
+        " --device {params.device} --threads {threads} --out {output.model:q} --log {log:q}"
 
 
 rule study_gradients_train:
@@ -55,14 +53,12 @@ rule study_gradients_train:
     params:
         python=python,
         settings=STUDIES.training("gradients"),
-        store=subpath(input.description, parent=True),
-        out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
-        " --store {params.store:q} --labelled {input.labelled:q}"
+        " --store {input.description:q} --labelled {input.labelled:q}"
         " --gradients {output.norms:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
+        " --device {params.device} --threads {threads} --out {output.model:q} --log {log:q}"
 
 
 rule study_draws:
@@ -82,12 +78,10 @@ rule study_draws:
     params:
         python=python,
         settings=STUDIES.draws,
-        store=subpath(input.description, parent=True),
-        run=subpath(input.model, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.studies.study_draws --settings {params.settings:q}"
-        " --store {params.store:q} --labelled {input.labelled:q} --run {params.run:q}"
+        " --store {input.description:q} --labelled {input.labelled:q} --run {input.model:q}"
         " --device {params.device} --threads {threads} --out {output:q} --log {log:q}"
 
 
@@ -173,16 +167,13 @@ rule study_variants_train:
         splits=STUDIES.splits,
         # As of `train`: what a training that was cut off continues from.
         state=f"results/{CONFIG.preset}/state",
-        store=subpath(input.description, parent=True),
-        judge=subpath(input.judge, parent=True),
-        out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.studies.study_train --settings {params.settings:q}"
-        " --store {params.store:q} --labelled {input.labelled:q}"
-        " --judge {params.judge:q} --evaluation {params.evaluation:q}"
+        " --store {input.description:q} --labelled {input.labelled:q}"
+        " --judge {input.judge:q} --evaluation {params.evaluation:q}"
         " --splits {params.splits} --state {params.state:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
+        " --device {params.device} --threads {threads} --out {output.model:q} --log {log:q}"
 
 
 for study, variants in STUDIES.named.items():

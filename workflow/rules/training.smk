@@ -20,21 +20,19 @@ rule train:
     threads: 1
     resources:
         mem_mb=more(3000),
-        runtime=more(480),
+        runtime=480,
         gpu=GPU,
     params:
         python=python,
         settings=SETTINGS.run,
-        store=subpath(input.description, parent=True),
-        out=subpath(output.model, parent=True),
         # Not an output: Snakemake deletes outputs before a job restarts, and this is what a
         # training that was cut off continues from.
         state=f"results/{CONFIG.preset}/state",
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.training.train --settings {params.settings:q}"
-        " --store {params.store:q} --labelled {input.labelled:q} --state {params.state:q}"
-        " --device {params.device} --threads {threads} --out {params.out:q} --log {log:q}"
+        " --store {input.description:q} --labelled {input.labelled:q} --state {params.state:q}"
+        " --device {params.device} --threads {threads} --out {output.model:q} --log {log:q}"
 
 
 rule train_judge:
@@ -54,18 +52,16 @@ rule train_judge:
     threads: 1
     resources:
         mem_mb=more(3000),
-        runtime=more(240),
+        runtime=480,
         gpu=GPU,
     params:
         python=python,
         settings=SETTINGS.judge,
-        store=subpath(input.description, parent=True),
-        out=subpath(output.model, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.training.train_judge --settings {params.settings:q}"
-        " --store {params.store:q} --device {params.device} --threads {threads}"
-        " --out {params.out:q} --log {log:q}"
+        " --store {input.description:q} --device {params.device} --threads {threads}"
+        " --out {output.model:q} --log {log:q}"
 
 
 rule fit_gp:
@@ -85,16 +81,14 @@ rule fit_gp:
     threads: 1
     resources:
         mem_mb=more(3000),
-        runtime=more(120),
+        runtime=240,
         gpu=GPU,
     params:
         python=python,
         code=digests.GAUSSIAN_PROCESS,
         settings=SETTINGS.gp,
-        store=subpath(input.description, parent=True),
-        judge=subpath(input.judge, parent=True),
         device=CONFIG.device,
     shell:
         "{params.python} -m workflow.steps.training.fit_gp --settings {params.settings:q}"
-        " --store {params.store:q} --judge {params.judge:q} --device {params.device}"
-        " --threads {threads} --out {params.judge:q} --log {log:q}"
+        " --store {input.description:q} --judge {input.judge:q} --device {params.device}"
+        " --threads {threads} --out {output.model:q} --log {log:q}"

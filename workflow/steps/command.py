@@ -108,6 +108,15 @@ def add_settings_argument(parser: argparse.ArgumentParser, name: str = "--settin
     parser.add_argument(name, required=name == "--settings", type=read_settings, help=text)
 
 
+def folder(given: str) -> Path:
+    """Read an argument that names a folder, or a file in it, as `model.pt` of a run.
+
+    Rules name files, because Snakemake is slow to take a folder out of them.
+    """
+    path = Path(given)
+    return path.parent if path.suffix and not path.is_dir() else path
+
+
 def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say which configuration; the first two are Snakemake's."""
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, help="overlays")

@@ -15,15 +15,15 @@ from evaluators.gates import LOSS, shortcomings, unreadable
 from evaluators.images import ImageSet
 from workflow.load import load_judge
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.command import LOG, add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
-    parser.add_argument("--judge", required=True, type=Path, help="the judge's folder")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
+    parser.add_argument("--judge", required=True, type=folder, help="the judge's folder")
     parser.add_argument("--out", required=True, type=Path, help="the record, as .json")
     add_compute_arguments(parser)
 

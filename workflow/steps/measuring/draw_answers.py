@@ -8,13 +8,13 @@ from pathlib import Path
 from datasets.store import Store
 from evaluators.answers import draw_answers, save_answers
 from evaluators.images import ImageSet
-from workflow.steps.command import add_settings_argument, run
+from workflow.steps.command import add_settings_argument, folder, run
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the stand-in's store")
+    parser.add_argument("--store", required=True, type=folder, help="the stand-in's store")
     parser.add_argument("--out", required=True, type=Path, help="the drawings, as .npz")
 
 

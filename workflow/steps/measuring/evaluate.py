@@ -14,16 +14,18 @@ from workflow.load import load_gp, load_judge, load_model
 from workflow.measures import Amounts, matrix_to_json, measure
 from workflow.provenance import Stopwatch, provenance
 from workflow.reporting.judges import rests_on_judge
-from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.command import LOG, add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--run", required=True, type=Path, help="the trained model's folder")
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
-    parser.add_argument("--judge", required=True, type=Path, help="folder of the judge and its GP")
+    parser.add_argument("--run", required=True, type=folder, help="the trained model's folder")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
+    parser.add_argument(
+        "--judge", required=True, type=folder, help="folder of the judge and its GP"
+    )
     parser.add_argument(
         "--judged-only", action="store_true", help="leave out what rests on no judge"
     )

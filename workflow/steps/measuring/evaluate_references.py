@@ -20,7 +20,7 @@ from evaluators.uncertainty import mutual_information
 from workflow.load import load_gp, load_judge
 from workflow.measures import Amounts, measure
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.command import LOG, add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 
 MOST_OTHER_IMAGES = 2000
@@ -29,8 +29,10 @@ MOST_OTHER_IMAGES = 2000
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
-    parser.add_argument("--judge", required=True, type=Path, help="folder of the judge and its GP")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
+    parser.add_argument(
+        "--judge", required=True, type=folder, help="folder of the judge and its GP"
+    )
     parser.add_argument(
         "--others",
         type=Path,

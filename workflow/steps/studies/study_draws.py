@@ -14,7 +14,7 @@ from ccvae.model import CCVAE
 from datasets.store import Store
 from evaluators.images import to_unit
 from workflow.load import load_model
-from workflow.steps.command import add_settings_argument, run
+from workflow.steps.command import add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.studies.gradients import gradients_of_draws
 
@@ -22,9 +22,9 @@ from workflow.studies.gradients import gradients_of_draws
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
     parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
-    parser.add_argument("--run", required=True, type=Path, help="folder of the trained model")
+    parser.add_argument("--run", required=True, type=folder, help="folder of the trained model")
     parser.add_argument("--out", required=True, type=Path, help="the gradients, as .csv")
     add_compute_arguments(parser)
 

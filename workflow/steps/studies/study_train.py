@@ -39,7 +39,7 @@ from evaluators.uncertainty import mutual_information
 from workflow.identity import settings_hash
 from workflow.load import load_gp, load_judge
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.command import LOG, add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.steps.training.train import ResumeState, make_trainer, train_to_the_end
 from workflow.studies.gradients import GradientRecorder
@@ -55,14 +55,14 @@ VALIDATION = "validation"
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
     parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
-    parser.add_argument("--judge", type=Path, help="folder of the judge; also score what it sees")
+    parser.add_argument("--judge", type=folder, help="folder of the judge; also score what it sees")
     add_settings_argument(parser, "--evaluation")
     parser.add_argument("--splits", nargs="+", default=[VALIDATION], help="images to score")
     parser.add_argument("--state", type=Path, help="folder of resume states")
     parser.add_argument("--gradients", type=Path, help="record gradient norms here, as .csv")
-    parser.add_argument("--out", required=True, type=Path, help="the variant's folder")
+    parser.add_argument("--out", required=True, type=folder, help="the variant's folder")
     add_compute_arguments(parser)
 
 

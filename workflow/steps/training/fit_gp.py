@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from evaluators.uncertainty import mutual_information
 from workflow.identity import settings_hash
 from workflow.load import load_judge
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.command import LOG, add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
@@ -31,9 +30,9 @@ NOISE_IMAGES = 2000
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
-    parser.add_argument("--judge", required=True, type=Path, help="the judge's folder")
-    parser.add_argument("--out", required=True, type=Path, help="folder for gp.pt and gp.json")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
+    parser.add_argument("--judge", required=True, type=folder, help="the judge's folder")
+    parser.add_argument("--out", required=True, type=folder, help="folder for gp.pt and gp.json")
     add_compute_arguments(parser)
 
 

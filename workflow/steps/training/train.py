@@ -27,7 +27,7 @@ from datasets.store import Store
 from workflow.identity import settings_hash
 from workflow.models import build_model
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import LOG, add_settings_argument, require_writable, run
+from workflow.steps.command import LOG, add_settings_argument, folder, require_writable, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
@@ -40,10 +40,10 @@ TERMINATED = 128 + signal.SIGTERM
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
     parser.add_argument("--labelled", required=True, type=Path, help="rows of labelled images")
     parser.add_argument("--state", required=True, type=Path, help="folder of resume states")
-    parser.add_argument("--out", required=True, type=Path, help="the run's folder")
+    parser.add_argument("--out", required=True, type=folder, help="the run's folder")
     add_compute_arguments(parser)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -14,7 +13,7 @@ from evaluators.images import ImageSet
 from evaluators.learning import JudgeSettings, train_judge
 from workflow.identity import settings_hash
 from workflow.provenance import Stopwatch, provenance
-from workflow.steps.command import LOG, add_settings_argument, run
+from workflow.steps.command import LOG, add_settings_argument, folder, run
 from workflow.steps.computing import add_compute_arguments, start_computing
 from workflow.tensors import save_tensors
 
@@ -24,8 +23,8 @@ NOT_OF_THE_TRAINING = ("recipe", "dataset")
 def arguments(parser: ArgumentParser) -> None:
     """Add the step's arguments."""
     add_settings_argument(parser)
-    parser.add_argument("--store", required=True, type=Path, help="the data set's store")
-    parser.add_argument("--out", required=True, type=Path, help="the judge's folder")
+    parser.add_argument("--store", required=True, type=folder, help="the data set's store")
+    parser.add_argument("--out", required=True, type=folder, help="the judge's folder")
     add_compute_arguments(parser)
 
 
