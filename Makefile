@@ -72,6 +72,7 @@ plan: .venv/ready
 
 benchmark: .venv/ready
 	$(BIN)/python -m benchmarks.step_cost --out docs/step_cost.md
+	$(BIN)/python -m benchmarks.layer_page --out docs/layers.md
 	$(BIN)/python -m benchmarks.run --results results/default --out docs/benchmarks.md
 
 # Minutes on a GPU; without one the page says that nothing was measured.

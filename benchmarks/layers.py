@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import Step, milliseconds, table
@@ -88,9 +89,15 @@ def convolution_peak(rounds: int = 5) -> float:
     return best
 
 
-def both_ways(layer: Layer, batch: int, first: bool) -> Step:
-    """Forward and backward of one layer on random input; the first needs no input gradient."""
+def both_ways(
+    layer: Layer, batch: int, first: bool, forward: Callable[[Tensor], Tensor] | None = None
+) -> Step:
+    """Forward and backward of one layer on random input; the first needs no input gradient.
+
+    `forward` is another way to compute it on the module's parameters.
+    """
     module = layer.module.to(memory_format=torch.channels_last)
+    compute = forward or module
     x = torch.rand(batch, *layer.shape)
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)
@@ -101,7 +108,7 @@ def both_ways(layer: Layer, batch: int, first: bool) -> Step:
     def step() -> None:
         module.zero_grad(set_to_none=True)
         x.grad = None
-        module(x).backward(gradient)
+        compute(x).backward(gradient)
 
     return step
 
