@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.released_recipe import share
+from ccvae.convolutions import PADDING, STRIDE, ConvPlusBias, UpConvPlusBias, UpConvToPixels
+
 Forward = Callable[[Tensor], Tensor]
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 Attempt = Callable[[Convolution, bool], Forward | None]
 """A layer, and whether a ReLU follows -> what computes both, or None where it cannot."""
 
-STRIDE, PADDING = 2, 1
-LANES = 8
-"""Channels that oneDNN fills up to, at least."""
 PART = 8
 """Images that `in_parts` computes at once."""
 
@@ -62,12 +62,8 @@ def present(layer: Convolution, relu: bool) -> Forward:
 
 def bias_added(layer: Convolution, relu: bool) -> Forward:
     """Leave the bias to torch, in place: its gradient is torch's sum, not oneDNN's."""
-
-    def forward(x: Tensor) -> Tensor:
-        y = convolved(layer, x, layer.weight, None)
-        return rectified(y.add_(_bias(layer)[:, None, None]), relu)
-
-    return forward
+    kind = ConvPlusBias if isinstance(layer, nn.Conv2d) else UpConvPlusBias
+    return _in_place_of(layer, kind, relu)
 
 
 class _Fused(torch.autograd.Function):
@@ -171,44 +167,11 @@ def one_product(layer: Convolution, relu: bool) -> Forward:
     return down if isinstance(layer, nn.Conv2d) else up
 
 
-class _InRows(torch.autograd.Function):
-    """A transposed convolution as one of 2x2 whose results are rows of pixels.
-
-    Channels of the 2x2 one are a place in a block of 2x2 pixels, row first: those of one row make
-    a row of the image, and are filled up to what oneDNN computes at once.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        b, inputs, h, w = x.shape
-        c = weight.shape[1]
-        spare = -2 * c % LANES
-        # (in, out, block, row, block, column) -> (row, column and out, in, block, block).
-        kernel = weight.view(inputs, c, 2, 2, 2, 2).flip(2, 4).permute(3, 5, 1, 0, 2, 4)
-        kernel = F.pad(kernel.flatten(1, 2), (0, 0) * 3 + (0, spare)).flatten(0, 1)
-        biases = F.pad(bias.repeat(2), (0, spare)).repeat(2)
-        y = F.conv2d(x, last(kernel), biases, padding=1)
-        blocks = y.permute(0, 2, 3, 1).unflatten(3, (2, -1))[..., : 2 * c]
-        # The blocks begin a pixel outside the image: its first row is the second of a block.
-        padded = x.new_empty(b, h, 2, w + 1, 2 * c)
-        padded[:, :, 0] = blocks[:, :-1, :, 1]
-        padded[:, :, 1] = blocks[:, 1:, :, 0]
-        image = padded.view(b, 2 * h, -1)[:, :, c:-c].contiguous()
-        return image.view(b, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, weight = ctx.saved_tensors
-        of_x, of_weight = _backward(gradient, x, weight, True, [True, True, False])
-        return of_x, of_weight, gradient.sum((0, 2, 3))
-
-
 def in_rows(layer: Convolution, relu: bool) -> Forward | None:
     """The last layer's rows of pixels, forward only; the bias's gradient is torch's sum."""
     if isinstance(layer, nn.Conv2d) or relu:
         return None
-    return lambda x: _InRows.apply(x, layer.weight, layer.bias)
+    return _in_place_of(layer, UpConvToPixels, relu)
 
 
 def blocked(layer: Convolution, relu: bool) -> Forward:
@@ -267,6 +230,10 @@ def rewrite(network: nn.Sequential, attempt: Attempt) -> nn.Sequential:
 
     network.forward = compute  # type: ignore[method-assign]
     return network
+
+
+def _in_place_of(layer: Convolution, kind: type[nn.Module], relu: bool) -> Forward:
+    return present(share(kind(layer.in_channels, layer.out_channels), layer), relu)  # type: ignore[arg-type]
 
 
 def _bias(layer: Convolution) -> Tensor:

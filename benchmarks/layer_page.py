@@ -18,8 +18,6 @@ import torch
 from benchmarks.common import Step, machine, milliseconds, table
 from benchmarks.layer_attempts import (
     ATTEMPTS,
-    PADDING,
-    STRIDE,
     Attempt,
     Convolution,
     Forward,
@@ -33,6 +31,7 @@ from benchmarks.layer_attempts import (
 from benchmarks.layers import Layer, both_ways, convolution_peak, layers
 from benchmarks.step_cost import CONTESTANTS, N_LABELS, build, one_step
 from ccvae.allocator import keep_freed_memory
+from ccvae.convolutions import PADDING, STRIDE
 from ccvae.files import write_text
 
 LABELLED = UNLABELLED = 16
@@ -168,7 +167,8 @@ def document(times: Times, bias: dict[str, float], peak: float, rounds: int) -> 
         f"one thread, ReLU included, batch {BATCH}, median of {rounds} alternating rounds in one "
         "process; ratios are to the present path. `whole step` is CCVAE's on "
         f"{LABELLED} labelled and {UNLABELLED} unlabelled images, with the attempt in those of the "
-        "three layers that it is for unless the line says otherwise.",
+        "three layers that it is for unless the line says otherwise. The last line is what the "
+        "option `fast` of table3 turns on.",
         "",
         machine(),
         "",

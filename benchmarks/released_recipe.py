@@ -27,16 +27,17 @@ def plain(network: nn.Sequential) -> nn.Sequential:
     for layer in network:
         if isinstance(layer, ConvToVector):
             same = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)
-            layers += [_share(same, layer), nn.Flatten()]
+            layers += [share(same, layer), nn.Flatten()]
         elif isinstance(layer, VectorToConv):
             upwards = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, layer.kernel_size)
-            layers += [nn.Unflatten(1, (layer.in_channels, 1, 1)), _share(upwards, layer)]
+            layers += [nn.Unflatten(1, (layer.in_channels, 1, 1)), share(upwards, layer)]
         else:
             layers.append(layer)
     return nn.Sequential(*layers)
 
 
-def _share(layer: nn.Module, source: nn.Module) -> nn.Module:
+def share(layer: nn.Module, source: nn.Module) -> nn.Module:
+    """Give a layer the parameters of another."""
     layer.weight, layer.bias = source.weight, source.bias
     return layer
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ccvae.convolutions import ConvPlusBias, UpConvPlusBias, UpConvToPixels
 from ccvae.distributions import Gaussian, normal_log_prob
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.shapes import Characteristics, LabelTable
@@ -116,20 +117,24 @@ class Table3(Architecture):
         Initialise convolutions and linear layers for ReLU.
     posterior_scale
         See `Architecture`.
+    fast
+        Compute the convolutions by `ccvae.convolutions`: the same networks, rounded otherwise.
     """
 
     features = 256
     image_shape = (3, 64, 64)
 
-    def __init__(self, kaiming: bool = False, posterior_scale: float | None = None) -> None:
+    def __init__(
+        self, kaiming: bool = False, posterior_scale: float | None = None, fast: bool = False
+    ) -> None:
         super().__init__(posterior_scale)
-        self.kaiming = kaiming
+        self.kaiming, self.fast = kaiming, fast
 
     def trunk(self) -> nn.Module:
         """See `Architecture.trunk`."""
         layers: list[nn.Module] = []
         for inputs, outputs in ((3, 32), (32, 32), (32, 64), (64, 128)):
-            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.ReLU(inplace=True)]
+            layers += [self._down(inputs, outputs), nn.ReLU(inplace=True)]
         layers += [ConvToVector(128, self.features, 4), nn.ReLU(inplace=True)]
         return channels_last(self._initialise(nn.Sequential(*layers)))
 
@@ -138,9 +143,19 @@ class Table3(Architecture):
         layers: list[nn.Module] = [nn.Linear(latents, 256), nn.ReLU(inplace=True)]
         layers += [VectorToConv(256, 128, 4), nn.ReLU(inplace=True)]
         for inputs, outputs in ((128, 64), (64, 32), (32, 32)):
-            layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(32, 3, 4, 2, 1)]
+            layers += [self._up(inputs, outputs), nn.ReLU(inplace=True)]
+        layers += [UpConvToPixels(32, 3) if self.fast else self._up(32, 3)]
         return channels_last(self._initialise(nn.Sequential(*layers)))
+
+    def _down(self, inputs: int, outputs: int) -> nn.Module:
+        if self.fast:
+            return ConvPlusBias(inputs, outputs)
+        return nn.Conv2d(inputs, outputs, 4, 2, 1)
+
+    def _up(self, inputs: int, outputs: int) -> nn.Module:
+        if self.fast:
+            return UpConvPlusBias(inputs, outputs)
+        return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)
 
     def _initialise(self, network: nn.Sequential) -> nn.Sequential:
         if not self.kaiming:

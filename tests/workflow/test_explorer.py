@@ -59,7 +59,7 @@ def test_arrays_come_back_as_they_were_rounded(rounding: str, error: float) -> N
     assert (np.abs(found - array) <= error * largest * (1 + 1e-6)).all()
 
 
-@pytest.mark.parametrize("architecture", [Table3(), Conv28(), Mlp28()])
+@pytest.mark.parametrize("architecture", [Table3(), Table3(fast=True), Conv28(), Mlp28()])
 def test_every_decoder_of_the_suite_can_be_computed_by_the_page(architecture) -> None:
     known = set(re.findall(r"^  (\w+)(?:\(|:)", (PAGE / "network.js").read_text(), re.M))
     layers = layers_of(architecture.decoder(20), Blob(), "int8")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ccvae.convolutions import ConvPlusBias, UpConvPlusBias, UpConvToPixels
 from ccvae.errors import InputError
 from ccvae.networks import ConvToVector, VectorToConv
 from evaluators.classifier import Judge
@@ -23,8 +24,11 @@ ACTIVATIONS: dict[type[nn.Module], str] = {
 CONVOLUTIONS: dict[type[nn.Module], str] = {
     nn.Conv2d: "convolution",
     ConvToVector: "convolution",
+    ConvPlusBias: "convolution",
     nn.ConvTranspose2d: "transposed",
     VectorToConv: "transposed",
+    UpConvPlusBias: "transposed",
+    UpConvToPixels: "transposed",
 }
 NOTHING = (nn.Identity, nn.Dropout)
 """Layers that do nothing once a network has been trained."""
