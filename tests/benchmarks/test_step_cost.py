@@ -57,14 +57,15 @@ def test_every_system_is_compared_on_both_kinds_of_labels() -> None:
 
 
 def test_operations_of_a_step_are_those_of_its_layers() -> None:
-    # The heads and the label networks come to it; the convolutions are nearly all.
-    assert counted("ccvae", 2, 0) == pytest.approx(step_gflop(2), rel=0.01)
+    # The heads and the label networks come to it, and channels that fill up the last layer's; the
+    # convolutions are nearly all.
+    assert counted("ccvae", 2, 0) == pytest.approx(step_gflop(2), rel=0.02)
 
 
 def test_a_labelled_step_of_mvae_decodes_once_more() -> None:
     decoder = sum(layer.mflop for layer in layers() if layer.title.startswith("decoder"))
     more = counted("mvae", 2, 0) - counted("ccvae", 2, 0)
-    assert more == pytest.approx(3 * 2 * decoder / 1000, rel=0.1)
+    assert more == pytest.approx(3 * 2 * decoder / 1000, rel=0.12)
     assert counted("mvae", 0, 2) == pytest.approx(counted("ccvae", 0, 2), rel=0.01)
 
 
