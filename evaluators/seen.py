@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from ccvae.feeding import as_floats
@@ -44,8 +44,8 @@ class Seen:
         return cls(judge, len(images), lambda rows: as_floats(images.images[rows], device))
 
     @classmethod
-    def of_floats(cls, judge: JudgeLike, images: Images) -> Seen:
-        """Images as a model draws them, (N, C, H, W)."""
+    def of_floats(cls, judge: JudgeLike, images: Float[Tensor, "N ..."]) -> Seen:
+        """Images as a model draws them, (N, C, H, W), or (N, 0) if it cannot and nobody asks."""
         device = device_of(judge)
         return cls(judge, len(images), lambda rows: images[rows].to(device))
 
