@@ -9,27 +9,24 @@ frechet-in-judge).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ccvae.errors import InputError
-from ccvae.shapes import Images, SomeImages
+from ccvae.shapes import SomeImages
 from evaluators import inception
-from evaluators.classifier import Judge
-from evaluators.measuring import device_of, measurement
 
 BATCH = 50
 """Images per pass through Inception. Fixed, because the features depend on it in the last bits."""
 
 FEATURE_LAYER = "2048"
 
-Batch = Shaped[Tensor, "_ ..."]
-Features = Callable[[Batch], Float[Tensor, "_ D"]]
+Features = Float[Tensor, "_ D"]
 
 
 def frechet_distance(
@@ -56,35 +53,30 @@ def frechet_distance(
     return float(shift @ shift + spread)
 
 
-@torch.no_grad()
-def feature_statistics(
-    features: Features, batches: Iterable[Batch]
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Mean, covariance and number of the features of all images.
+def feature_statistics(features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of features.
 
     Parameters
     ----------
     features
-        Maps a batch (B, ...) to (B, D).
-    batches
-        The images.
+        Of all images, (N, D).
 
     Returns
     -------
     tuple
-        Mean float64 (D,), unbiased covariance float64 (D, D), number of images.
+        Mean float64 (D,), unbiased covariance float64 (D, D).
 
     Raises
     ------
     InputError
         If there are fewer than two images.
     """
-    rows = [features(batch).cpu() for batch in batches]
-    count = sum(len(row) for row in rows)
-    if count < 2:
-        raise InputError(f"a Fréchet distance needs at least 2 images on either side, not {count}")
-    table = torch.cat(rows).double().numpy()
-    return table.mean(0), np.atleast_2d(np.cov(table, rowvar=False)), count
+    if len(features) < 2:
+        raise InputError(
+            f"a Fréchet distance needs at least 2 images on either side, not {len(features)}"
+        )
+    table = features.double().numpy()
+    return table.mean(0), np.atleast_2d(np.cov(table, rowvar=False))
 
 
 def to_inception_input(
@@ -105,33 +97,21 @@ def to_inception_input(
         yield waiting
 
 
-def distances(
-    features: Features,
-    sets: Mapping[str, Iterable[Batch]],
-    reference: Iterable[Batch],
-) -> tuple[dict[str, float], dict[str, int]]:
-    """Fréchet distances of several sets of images from one reference, which is passed over once.
+def distances(sets: Mapping[str, Features], reference: Features) -> dict[str, float]:
+    """Fréchet distances of several sets of images from one reference.
 
     Parameters
     ----------
-    features
-        Maps a batch (B, ...) to (B, D).
     sets
-        Batches of images by name.
+        Features on the CPU by name, (M, D) each.
     reference
-        Batches of images.
-
-    Returns
-    -------
-    tuple
-        Distances, and numbers of images, by name; the reference's number under `reference`.
+        Features on the CPU, (N, D).
     """
-    mean, covariance, count = feature_statistics(features, reference)
-    found, counts = {}, {"reference": count}
-    for name, batches in sets.items():
-        own_mean, own_covariance, counts[name] = feature_statistics(features, batches)
-        found[name] = frechet_distance(own_mean, own_covariance, mean, covariance)
-    return found, counts
+    mean, covariance = feature_statistics(reference)
+    return {
+        name: frechet_distance(*feature_statistics(features), mean, covariance)
+        for name, features in sets.items()
+    }
 
 
 def inception_fid(
@@ -165,29 +145,29 @@ def inception_fid(
     InputError
         If the weights are not InceptionV3's, or a side has fewer than two images.
     """
-    features = inception.load(weights, FEATURE_LAYER, device)
-    inputs = {name: to_inception_input(batches) for name, batches in sets.items()}
-    found, counts = distances(features, inputs, to_inception_input(reference))
+    network = inception.load(weights, FEATURE_LAYER, device)
+
+    @torch.no_grad()
+    def features(batches: Iterable[SomeImages]) -> Features:
+        found = [network(batch).cpu() for batch in to_inception_input(batches)]
+        return torch.cat(found) if found else torch.empty(0, int(FEATURE_LAYER))
+
+    tables, real = {name: features(batches) for name, batches in sets.items()}, features(reference)
     return {
-        **{f"fid{name}": value for name, value in found.items()},
-        **{f"fid_generated_images{name}": float(counts[name]) for name in sets},
-        "fid_reference_images": float(counts["reference"]),
+        **{f"fid{name}": value for name, value in distances(tables, real).items()},
+        **{f"fid_generated_images{name}": float(len(table)) for name, table in tables.items()},
+        "fid_reference_images": float(len(real)),
         "fid_batch_size": float(BATCH),
     }
 
 
-@measurement
-def judge_frechet_distance(
-    judge: Judge, sets: Mapping[str, Iterable[SomeImages]], reference: Iterable[SomeImages]
-) -> dict[str, float]:
+def judge_frechet_distance(sets: Mapping[str, Features], reference: Features) -> dict[str, float]:
     """Fréchet distance in the judge's features; not FID, and comparable only within one judge.
 
     Parameters
     ----------
-    judge
-        The classifier whose last hidden layer is used.
     sets, reference
-        Batches of images (B, C, H, W) in [0, 1], the sets by name.
+        The judge's features on the CPU, (M, D) by name and (N, D).
 
     Returns
     -------
@@ -199,9 +179,5 @@ def judge_frechet_distance(
     InputError
         If a side has fewer than two images.
     """
-
-    def features(batch: Images) -> Float[Tensor, "B D"]:
-        return judge.features(batch.to(device_of(judge)))
-
-    found, _ = distances(features, sets, reference)
+    found = distances(sets, reference)
     return {f"frechet_distance_judge{name}": value for name, value in found.items()}

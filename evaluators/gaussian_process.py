@@ -23,15 +23,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 
 from ccvae.errors import InputError
 from ccvae.labels import LabelSpace, MultiLabel
 from ccvae.shapes import Labels, LabelTable, Probabilities
 from evaluators.classifier import Judge
-from evaluators.images import ImageSet, collect
+from evaluators.images import BATCH, ImageSet, collect
 from evaluators.measuring import evaluating, measurement, seeded
+from evaluators.seen import Seen
 
 with warnings.catch_warnings():
     # It compiles a function as torch advises against by now, for whoever imports it to read.
@@ -287,6 +287,9 @@ def _initialise(head: GPHead, features: Features, settings: GPSettings) -> None:
     spread = features.std(0)
     # A unit that is silent on all training images must not be blown up where it does answer.
     head.scale.copy_(torch.where(spread > 1e-3 * spread.max(), spread, spread.max() + 1e-6))
+    # Imported here because sklearn takes a second, and nothing but fitting needs it.
+    from sklearn.cluster import MiniBatchKMeans
+
     chosen = torch.randperm(len(features))[:KMEANS_FEATURES]
     subset = (features[chosen] - head.location) / head.scale
     kmeans = MiniBatchKMeans(
@@ -326,16 +329,16 @@ def _fit(
 
 @measurement
 def assess_gp_head(
-    head: GPHead, judge: Judge, images: ImageSet, samples: int, seed: int
+    head: GPHead, seen: Seen, y: Labels, samples: int, seed: int
 ) -> dict[str, float]:
     """Compare the accuracy of the GP with that of the judge it was put into.
 
     Parameters
     ----------
-    head, judge
-        Both on one device.
-    images
-        Test images.
+    head
+        The Gaussian process.
+    seen, y
+        Test images as the judge sees them, and their labels (N, F).
     samples
         Draws for the GP's predictive distribution.
     seed
@@ -348,13 +351,11 @@ def assess_gp_head(
         `negative_log_likelihood_gp` in nats per label.
     """
     with seeded(seed, head.device):
-        predicted, y = collect(
-            lambda x: head.log_probs(judge.features(x), samples), images, head.device
-        )
-    judged, _ = collect(judge.log_probs, images, head.device)
+        parts = seen.features().split(BATCH)
+        predicted = torch.cat([head.log_probs(x.to(head.device), samples).cpu() for x in parts])
     return {
         "accuracy_gp": float((predicted.argmax(-1) == y).double().mean()),
-        "accuracy_judge": float((judged.argmax(-1) == y).double().mean()),
+        "accuracy_judge": float((seen.log_probs().argmax(-1) == y).double().mean()),
         "negative_log_likelihood_gp": -float(predicted.gather(-1, y.unsqueeze(-1)).mean()),
     }
 

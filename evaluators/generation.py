@@ -21,7 +21,8 @@ from ccvae.labels import LabelSpace
 from ccvae.shapes import Labels
 from evaluators.accuracy import label_scores
 from evaluators.images import BATCH, ImageSet
-from evaluators.measuring import JudgeLike, device_of, measurement, most_probable, seeded
+from evaluators.measuring import JudgeLike, measurement, most_probable, seeded
+from evaluators.seen import Seen
 
 
 def even_labels(space: LabelSpace, n: int, seed: int) -> Integer[Tensor, "{n} {space.n_factors}"]:
@@ -49,14 +50,9 @@ def generate_images(model: LabelledVAE, y: Labels, *, seed: int) -> ImageSet:
     return ImageSet(torch.cat(batches), y, model.labels)
 
 
-@measurement
-def agreement(judge: JudgeLike, images: ImageSet) -> dict[str, float]:
-    """How often the judge sees the labels that the images should show; see `label_scores`."""
-    seen = [
-        most_probable(judge.log_probs(x), images.space).cpu()
-        for x, _ in images.batches(device_of(judge))
-    ]
-    return label_scores(torch.cat(seen), images.labels, images.space)
+def agreement(seen: Seen, images: ImageSet) -> dict[str, float]:
+    """How often a judge sees the labels that the images should show; see `label_scores`."""
+    return label_scores(most_probable(seen.log_probs(), images.space), images.labels, images.space)
 
 
 def generation(
@@ -67,7 +63,8 @@ def generation(
     n: int,
     seed: int,
     perfect: UInt8[Tensor, "{n} C H W"] | None = None,
-) -> tuple[dict[str, float], ImageSet]:
+    real: Seen | None = None,
+) -> tuple[dict[str, float], ImageSet, Seen]:
     """Score conditional generation.
 
     Parameters
@@ -84,6 +81,8 @@ def generation(
         Of labels and latents.
     perfect
         Where the images are drawings: perfect ones of the `even_labels`, uint8 (n, C, H, W).
+    real
+        `images` as the judge sees them, if other measures ask as well.
 
     Returns
     -------
@@ -96,17 +95,22 @@ def generation(
         the judge on the real images.
     generated : ImageSet
         The images with even labels, for other measures on the same images.
+    seen : Seen
+        These images as the judge sees them.
     """
     y = even_labels(images.space, n, seed)
     generated = generate_images(model, y, seed=seed)
-    metrics = {f"generation_{key}": value for key, value in agreement(judge, generated).items()}
-    others = {"real": images}
+    seen = Seen.of_set(judge, generated)
+    metrics = {f"generation_{key}": value for key, value in agreement(seen, generated).items()}
+    others = {"real": (real or Seen.of_set(judge, images), images)}
     if images.space.kind == "multi_label":
-        others["data"] = generate_images(model, data_labels(images, n, seed), seed=seed)
+        drawn = generate_images(model, data_labels(images, n, seed), seed=seed)
+        others["data"] = (Seen.of_set(judge, drawn), drawn)
     if perfect is not None:
-        others["ceiling"] = ImageSet(perfect, y, images.space)
+        drawings = ImageSet(perfect, y, images.space)
+        others["ceiling"] = (Seen.of_set(judge, drawings), drawings)
     for name, other in others.items():
-        scores = agreement(judge, other)
+        scores = agreement(*other)
         for key in ("accuracy", "balanced_accuracy"):
             metrics[f"generation_{name}_{key}"] = scores[key]
-    return metrics, generated
+    return metrics, generated, seen

@@ -42,6 +42,7 @@ from evaluators.measuring import (
     ratios,
     seeded,
 )
+from evaluators.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def intervention(
     *,
     n_images: int,
     seed: int,
+    reconstructed: Seen | None = None,
 ) -> Interventions:
     """Intervene on every label of the first `n_images` images.
 
@@ -131,6 +133,8 @@ def intervention(
         How many of them to change, or all if there are fewer.
     seed
         Of the characteristics.
+    reconstructed
+        Reconstructions as the judge sees them, if other measures ask as well.
 
     Returns
     -------
@@ -147,11 +151,12 @@ def intervention(
     space = images.space
     changes: list[list[_Change]] = [[] for _ in space.names]
     predicted = space.predict(inferred.probabilities)
+    reconstructed = reconstructed or Seen.of_floats(judge, inferred.reconstruction)
     with seeded(seed, model.device):
         for rows in torch.arange(min(n_images, len(images))).split(BATCH):
             x = as_floats(images.images[rows], model.device)
             before = predicted[rows].to(model.device)
-            base = judge.log_probs(inferred.reconstruction[rows].to(model.device))
+            base = reconstructed.log_probs(rows).to(model.device)
             for row, so_far in enumerate(changes):
                 wanted = changed_labels(before, row, space)
                 differs = (wanted != before).any(1)

@@ -8,13 +8,17 @@ from functools import wraps
 from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from ccvae.labels import LabelSpace
 from ccvae.shapes import Images, Labels, LabelTable, Probabilities
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Features = Float[Tensor, "B *features"]
+"""What a judge reads labels off: of `Judge`, its last hidden layer."""
 
 NEGLIGIBLE = 1e-6
 """Mean differences (nats, pixel values) below this are rounding errors of single precision."""
@@ -34,8 +38,14 @@ class JudgeLike(Protocol):
 
     labels: LabelSpace
 
+    def features(self, x: Images) -> Features:
+        """What the judge needs to know of images in [0, 1], (B, C, H, W): (B, ...)."""
+
+    def read(self, features: Features) -> LabelTable:
+        """Calibrated log p(y_f = v | x) in nats, from features: (B, ...) -> (B, F, V)."""
+
     def log_probs(self, x: Images) -> LabelTable:
-        """Calibrated log p(y_f = v | x) in nats: images in [0, 1] (B, C, H, W) -> (B, F, V)."""
+        """`read` of the `features` of x: images (B, C, H, W) -> (B, F, V)."""
 
 
 @contextmanager

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer
-from scipy import ndimage
 from torch import Tensor
 
 from ccvae.feeding import as_floats
@@ -44,7 +43,6 @@ CROPPED = 0.02
 FINER = 2
 """Pixels that a pixel is divided into, along both axes, before its distance from an edge is taken.
 """
-FAR = 1e6
 DRAWS = 5
 r"""Draws of z_c for each class and each image that z_\c comes from."""
 
@@ -119,13 +117,34 @@ def _thickness(grey: Float[Tensor, "B H W"]) -> Float[Tensor, " B"]:
     """Four times the mean distance of a stroke's pixels from its edge, in pixels."""
     fine = F.interpolate(grey[:, None], scale_factor=FINER, mode="bilinear", align_corners=False)
     stroke = (fine[:, 0] > STROKE).numpy()
-    # One transform for all images, so far from each other that none is the nearest background.
-    distance = ndimage.distance_transform_edt(stroke, sampling=(FAR, 1, 1))
+    distance = distance_from_edge(stroke)
     # From a pixel's centre to the edge it is half a pixel less than to the next one's centre.
     inside = np.where(stroke, distance - 0.5, 0.0).sum((1, 2))
     mean = inside / np.maximum(stroke.sum((1, 2)), 1)
     mean[stroke.all((1, 2))] = np.nan
     return torch.from_numpy(4 * mean / FINER)
+
+
+def distance_from_edge(shape: Bool[np.ndarray, "B H W"]) -> Float[np.ndarray, "B H W"]:
+    """Distance of each pixel of a shape from the nearest pixel outside of it, centre to centre.
+
+    Exact and Euclidean: the nearest of its row first, then of all rows (Felzenszwalb and
+    Huttenlocher, doi:10.4086/toc.2012.v008a019). Where nothing lies outside it is infinite. The
+    same as scipy's, which takes several times as long for many small images.
+    """
+    _, height, width = shape.shape
+    x = np.arange(width, dtype=np.float32)
+    left = np.maximum.accumulate(np.where(shape, -np.inf, x), 2)
+    right = np.minimum.accumulate(np.where(shape, np.inf, x)[..., ::-1], 2)[..., ::-1]
+    in_row = np.minimum(x - left, right - x) ** 2
+    squared = in_row.copy()
+    for rows in range(1, height):
+        if rows**2 >= squared.max():
+            break
+        for to, of in ((slice(rows, None), slice(-rows)), (slice(-rows), slice(rows, None))):
+            np.minimum(squared[:, to], in_row[:, of] + rows**2, out=squared[:, to])
+    # Squares are whole numbers, which single precision holds exactly.
+    return np.sqrt(squared, dtype=np.float64)
 
 
 def kept_share(before: Numbers, after: Numbers, groups: Groups) -> float | None:

@@ -38,6 +38,7 @@ from evaluators.measuring import (
     ratios,
     seeded,
 )
+from evaluators.seen import Seen
 from evaluators.true_swap import TrueSwaps, pixel_distances, truth_scores
 
 
@@ -70,6 +71,8 @@ def swap(
     n_pairs: int,
     seed: int,
     truth: TrueSwaps | None = None,
+    real: Seen | None = None,
+    reconstructed: Seen | None = None,
 ) -> dict[str, float]:
     r"""Score characteristic swaps between random pairs of images.
 
@@ -89,6 +92,8 @@ def swap(
         Of the pairs, and of the models that draw when they swap.
     truth
         Where the images are drawings: what the `random_pairs` should become.
+    real, reconstructed
+        `images` and their reconstructions as the judge sees them, if other measures ask as well.
 
     Returns
     -------
@@ -139,6 +144,8 @@ def swap(
             images,
             pairs,
             inferred.reconstruction,
+            real or Seen.of_set(judge, images),
+            reconstructed or Seen.of_floats(judge, inferred.reconstruction),
             swapped=lambda x_a, x_b, _: model.swap(characteristics=x_a, background=x_b),
             reconstruct=model.reconstruct,
             truth=truth,
@@ -163,12 +170,14 @@ def true_swap(
     dict
         As from `swap`.
     """
-    device = device_of(judge)
+    device, real = device_of(judge), Seen.of_set(judge, images)
     return _score(
         judge,
         images,
         random_pairs(len(images), len(truth.images), seed),
         as_floats(images.images, torch.device("cpu")),
+        real,
+        real,
         swapped=lambda x_a, x_b, rows: as_floats(truth.images[rows], device),
         reconstruct=lambda x: x,
         truth=truth,
@@ -180,6 +189,8 @@ def _score(
     images: ImageSet,
     pairs: Integer[Tensor, "P 2"],
     reconstruction: Float[Tensor, "N C H W"],
+    real: Seen,
+    reconstructed: Seen,
     *,
     swapped: Callable[[Images, Images, Integer[Tensor, " B"]], Images],
     reconstruct: Callable[[Images], Images],
@@ -187,26 +198,29 @@ def _score(
 ) -> dict[str, float]:
     """Figures of `swap`, of whatever draws swaps of (images A, images B, numbers of pairs)."""
     a, b = pairs.unbind(1)
-    real, reconstructed = _judge_images(judge, images, pairs, reconstruction)
+    real_a, own_a, own_b = (
+        images_of.log_probs(rows).double()
+        for images_of, rows in ((real, a), (reconstructed, a), (reconstructed, b))
+    )
     seen = _judge_swaps(judge, images, pairs, reconstruction, swapped, reconstruct, truth)
 
     def scores(name: str, log_probs: LabelTable) -> dict[str, float]:
-        change = output_log_probs((log_probs - real[a]).abs(), images.space)
+        change = output_log_probs((log_probs - real_a).abs(), images.space)
         per_label = dict(zip(images.space.names, change.mean(0).tolist(), strict=True))
         return {name: change.mean().item()} | {f"{name}/{k}": v for k, v in per_label.items()}
 
-    loss = real[a] - seen["swap"]
+    loss = real_a - seen["swap"]
     change = loss.abs()
     own_value = images.space.one_hot(images.labels[a]).double()
     on = output_log_probs(own_value, images.space)
     metrics = (
         scores("swap", seen["swap"])
-        | scores("swap_self", reconstructed[a])
-        | scores("swap_no_transfer", reconstructed[b])
+        | scores("swap_self", own_a)
+        | scores("swap_no_transfer", own_b)
         | {
             "swap_true_label": (change * own_value).sum(-1).mean().item(),
             "swap_signed": (loss * own_value).sum(-1).mean().item(),
-            "swap_logit": _logit_change(real[a], seen["swap"], images.space).mean().item(),
+            "swap_logit": _logit_change(real_a, seen["swap"], images.space).mean().item(),
         }
     )
     positives = (output_log_probs(change, images.space) * on).mean().item()
@@ -225,30 +239,6 @@ def _score(
             off = metrics["swap_background_change"] - metrics["swap_truth_background_change"]
             metrics["swap_background_distance"] = abs(off)
     return metrics
-
-
-def _judge_images(
-    judge: JudgeLike,
-    images: ImageSet,
-    pairs: Integer[Tensor, "P 2"],
-    reconstruction: Float[Tensor, "N C H W"],
-) -> tuple[LabelTable, LabelTable]:
-    """Log-probabilities of the paired images and of their reconstructions, two (N, F, V).
-
-    Each image is asked about once: there are often more pairs than images, and the judge is the
-    slowest part. Rows of images in no pair, and of real images that are no donor, are NaN.
-    """
-    shape = (len(images), images.space.n_factors, images.space.n_values)
-    real = torch.full(shape, torch.nan, dtype=torch.float64)
-    reconstructed = real.clone()
-    device = device_of(judge)
-    for used in pairs.unique().split(BATCH):
-        x = as_floats(images.images[used], device)
-        reconstructed[used] = _ask(judge, reconstruction[used].to(device))
-        donors = torch.isin(used, pairs[:, 0])
-        if donors.any():
-            real[used[donors]] = _ask(judge, x[donors.to(x.device)])
-    return real, reconstructed
 
 
 def _judge_swaps(

@@ -8,17 +8,15 @@ little of it. \omega are draws of the GP head's functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ccvae.labels import MultiLabel
-from ccvae.shapes import PerImage, SomeImages
-from evaluators.classifier import Judge
+from ccvae.shapes import PerImage
 from evaluators.gaussian_process import GPHead
-from evaluators.images import ImageSet
+from evaluators.images import BATCH
 from evaluators.measuring import measurement, seeded
 
 Samples = Float[Tensor, "S B F V"]
@@ -57,20 +55,16 @@ def mutual_information_per_image(log_probs: Samples) -> PerImage:
 
 @measurement
 def mutual_information(
-    head: GPHead,
-    judge: Judge,
-    images: ImageSet | Iterable[SomeImages],
-    samples: int,
-    seed: int,
+    head: GPHead, features: Float[Tensor, "N D"], samples: int, seed: int
 ) -> dict[str, float]:
     """Average the mutual information over images.
 
     Parameters
     ----------
-    head, judge
-        Both on one device.
-    images
-        An image set, or batches of images (B, C, H, W) in [0, 1].
+    head
+        The Gaussian process.
+    features
+        The judge's, of the images, (N, D).
     samples
         Draws of the GP's functions per image, S.
     seed
@@ -86,12 +80,10 @@ def mutual_information(
     -----
     Draws are independent from image to image, which the average over images does not notice.
     """
-    batches = (x for x, _ in images.batches()) if isinstance(images, ImageSet) else images
     tables = []
     with seeded(seed, head.device):
-        for x in batches:
-            features = judge.features(x.to(head.device))
-            draws = head.sample_log_probs(features, samples)
+        for some in features.split(BATCH):
+            draws = head.sample_log_probs(some.to(head.device), samples)
             tables.append(information_per_label(draws).cpu())
     per_label = torch.cat(tables).mean(0)
     result = {"mutual_information": float(per_label.mean())}

@@ -24,6 +24,7 @@ from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
 from evaluators.learning import JudgeSettings, train_judge
 from evaluators.references import Constant, Copier
+from evaluators.seen import Seen
 from evaluators.style import PROPERTIES
 from evaluators.swap import swap
 from evaluators.true_swap import TrueSwaps
@@ -285,8 +286,10 @@ def test_judge_and_gaussian_process_are_trained_the_same_on_the_card(
             judge, _ = train_judge(SPACES[space](), images, images, settings, device)
             head = fit_gp_head(judge, images, gp, device)
             noise = torch.rand(16, *Small.image_shape, generator=torch.Generator().manual_seed(0))
-            scores = assess_gp_head(head, judge, images, samples=4, seed=1)
-            scores |= mutual_information(head, judge, noise.split(8), samples=4, seed=1)
+            seen = Seen.of_set(judge, images)
+            scores = assess_gp_head(head, seen, images.labels, samples=4, seed=1)
+            found = Seen.of_floats(judge, noise).features()
+            scores |= mutual_information(head, found, samples=4, seed=1)
         made.append((judge, head))
         scored.append(scores)
     assert all(isinstance(p, OnCard) for module in made[1] for p in module.parameters())

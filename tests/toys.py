@@ -27,8 +27,14 @@ class PixelJudge:
     def __init__(self, space: LabelSpace) -> None:
         self.labels = space
 
+    def features(self, x: Tensor) -> Tensor:
+        return x[:, 0, 0]
+
+    def read(self, features: Tensor) -> Tensor:
+        return self.labels.log_probs(SHARPNESS * (2 * features - 1))
+
     def log_probs(self, x: Tensor) -> Tensor:
-        return self.labels.log_probs(SHARPNESS * (2 * x[:, 0, 0] - 1))
+        return self.read(self.features(x))
 
 
 class PixelModel(LabelledVAE):

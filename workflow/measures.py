@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from baselines.vae_classifier import VAEClassifier
 from ccvae.characteristic import CharacteristicVAE
 from ccvae.interface import LabelledVAE
+from ccvae.shapes import Images
 from datasets.stand_ins.truth import Truth
 from evaluators.accuracy import accuracy
 from evaluators.answers import Answers
@@ -23,13 +23,12 @@ from evaluators.generation import generation
 from evaluators.images import BATCH, ImageSet
 from evaluators.inferring import infer_all, part_of
 from evaluators.intervention import Matrix, intervention
-from evaluators.leakage import leakage
 from evaluators.locality import variance_locality
-from evaluators.measuring import seeded
+from evaluators.measuring import measurement, seeded
 from evaluators.reconstruction import reconstruction
+from evaluators.seen import Seen
 from evaluators.style import style
 from evaluators.swap import swap
-from evaluators.truth import Drawings, characteristics_r2
 from evaluators.uncertainty import mutual_information
 from workflow.config import JUDGED
 
@@ -123,6 +122,8 @@ def measure(
     matrices: dict[str, Matrix] = {}
     progress("inference")
     inferred = infer_all(model, images)
+    real = Seen.of_set(judge, images)
+    reconstructed = Seen.of_floats(judge, inferred.reconstruction)
     if "classify" in can:
         progress("accuracy")
         metrics |= accuracy(inferred, images)
@@ -139,28 +140,45 @@ def measure(
             n_pairs=amounts.swap_pairs,
             seed=seed,
             truth=None if answers is None else answers.true_swaps,
+            real=real,
+            reconstructed=reconstructed,
         )
     if "generate" in can:
         progress("generation")
-        found, generated = generation(
+        found, _, generated = generation(
             model,
             judge,
             images,
             n=amounts.generated_images,
             seed=seed,
             perfect=None if answers is None else answers.generated,
+            real=real,
         )
         metrics |= found
         if head is not None:
-            metrics |= mutual_information(head, judge, generated, amounts.information_draws, seed)
+            draws = amounts.information_draws
+            metrics |= mutual_information(head, generated.features(), draws, seed)
     if "sample" in can:
         progress("Fréchet distances")
-        n, reconstructions = amounts.sampled_images, inferred.reconstruction
-        metrics |= _frechet(model, judge, images, reconstructions, n, seed, inception_weights)
+        samples = _samples(model, amounts.sampled_images, seed)
+        sampled = Seen.of_floats(judge, samples)
+        metrics |= judge_frechet_distance(
+            {"": sampled.features(), "_reconstruction": reconstructed.features()}, real.features()
+        )
+        if inception_weights is not None:
+            sets = {"": samples, "_reconstruction": inferred.reconstruction}
+            metrics |= inception_fid(
+                {name: drawn.split(BATCH) for name, drawn in sets.items()},
+                (x for x, _ in images.batches(model.device)),
+                inception_weights,
+                model.device,
+            )
     if "intervene" in can:
         progress("interventions")
         n = amounts.intervention_images
-        done = intervention(model, judge, images, inferred, n_images=n, seed=seed)
+        done = intervention(
+            model, judge, images, inferred, n_images=n, seed=seed, reconstructed=reconstructed
+        )
         metrics |= done.metrics
         matrices = done.matrices
         if isinstance(model, VAEClassifier):
@@ -180,12 +198,17 @@ def measure(
     has_latents = inferred.rest is not None and not judged_only
     if has_latents:
         progress("leakage")
+        # sklearn takes a second to import, and what another judge says again needs none of it.
+        from evaluators.leakage import leakage
+
         half = min(amounts.probe_images, len(images) // 2) // 8 * 8
         rows = torch.arange(2 * half)
         sides = part_of(inferred, 0, half), part_of(inferred, half, 2 * half)
         metrics |= leakage(images.take(rows[:half]), images.take(rows[half:]), sides)
         if truth is not None:
             progress("truth")
+            from evaluators.truth import Drawings, characteristics_r2
+
             fit, test = (
                 Drawings(
                     images.take(rows[start : start + half]), truth.factors(start, start + half)
@@ -200,27 +223,11 @@ def measure(
     return Measured(metrics, matrices)
 
 
-def _frechet(
-    model: LabelledVAE,
-    judge: Judge,
-    images: ImageSet,
-    reconstructions: Tensor,
-    n: int,
-    seed: int,
-    inception_weights: Path | None,
-) -> dict[str, float]:
-    """Distances of prior samples, and of reconstructions, from all test images (Table 4)."""
-
-    def real() -> Iterator[Tensor]:
-        return (x for x, _ in images.batches(model.device))
-
-    with torch.no_grad(), seeded(seed, model.device):
-        samples = [model.sample(min(BATCH, n - start)).cpu() for start in range(0, n, BATCH)]
-    sets = {"": samples, "_reconstruction": reconstructions.split(BATCH)}
-    found = judge_frechet_distance(judge, sets, real())
-    if inception_weights is not None:
-        found |= inception_fid(sets, real(), inception_weights, model.device)
-    return found
+@measurement
+def _samples(model: LabelledVAE, n: int, seed: int) -> Images:
+    """Samples of the prior on the CPU, (n, C, H, W)."""
+    with seeded(seed, model.device):
+        return torch.cat([model.sample(min(BATCH, n - k)).cpu() for k in range(0, n, BATCH)])
 
 
 def matrix_to_json(matrix: Matrix) -> dict[str, Any]:

@@ -20,8 +20,14 @@ class Reader:
     def __init__(self, labels: LabelSpace, table: Tensor) -> None:
         self.labels, self.table = labels, table
 
+    def features(self, x: Tensor) -> Tensor:
+        return x[:, 0, 0, 0]
+
+    def read(self, features: Tensor) -> Tensor:
+        return self.table[(features * 255).round().long()]
+
     def log_probs(self, x: Tensor) -> Tensor:
-        return self.table[(x[:, 0, 0, 0] * 255).round().long()]
+        return self.read(self.features(x))
 
 
 def numbered(y: Tensor, labels: LabelSpace) -> ImageSet:

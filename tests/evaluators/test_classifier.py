@@ -18,7 +18,7 @@ def test_shapes_and_normalisation(network, shape, labels):
     judge = Judge(labels, network, shape).eval()
     x = torch.rand(2, *shape)
     assert judge.features(x).shape == (2, judge.n_features)
-    assert judge.logits(x).shape == (2, labels.n_outputs)
+    assert judge.raw_logits(x).shape == (2, labels.n_outputs)
     log_probs = judge.log_probs(x)
     assert log_probs.shape == (2, labels.n_factors, labels.n_values)
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(2, labels.n_factors))
@@ -32,9 +32,10 @@ def test_unknown_network_is_refused():
 def test_temperature_divides_the_logits():
     judge = Judge(MultiLabel("ab"), "small_cnn", (1, 28, 28)).eval()
     x = torch.rand(3, 1, 28, 28)
-    before = judge.logits(x)
+    before = judge.raw_logits(x)
     judge.temperature.copy_(torch.tensor([1.0, 4.0]))
-    torch.testing.assert_close(judge.logits(x), before / torch.tensor([1.0, 4.0]))
+    off, on = judge.log_probs(x).unbind(-1)
+    torch.testing.assert_close(on - off, before / torch.tensor([1.0, 4.0]))
     torch.testing.assert_close(judge.last(judge.features(x)), before)
 
 

@@ -110,14 +110,15 @@ def test_the_model_of_equation_2_has_the_prices_of_its_classifier():
         model.labels,
     )
 
-    class Judge:
-        labels = model.labels
-
-        def log_probs(self, x: Tensor) -> Tensor:
-            return model.labels.log_probs(x[:, 0, 0] * 2 - 1)
+    class Judge(PixelJudge):
+        def read(self, features: Tensor) -> Tensor:
+            return model.labels.log_probs(features * 2 - 1)
 
     inferred = infer_all(model, images)
-    got = [confident_region(model, Judge(), images, inferred, n_images=n, seed=3) for n in (12, 99)]
+    got = [
+        confident_region(model, Judge(model.labels), images, inferred, n_images=n, seed=3)
+        for n in (12, 99)
+    ]
     assert got[0] == got[1]
     for confidence in CONFIDENCES:
         threshold = math.log(confidence / (1 - confidence)) / 2

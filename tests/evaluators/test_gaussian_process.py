@@ -20,6 +20,7 @@ from evaluators.gaussian_process import (
     gate_gp_head,
 )
 from evaluators.images import ImageSet
+from evaluators.seen import Seen
 
 SPACES = [MultiLabel(["bright", "right"]), MultiClass("abcd")]
 SETTINGS = GPSettings(inducing=12, steps=150, batch_size=100, learning_rate=5e-2)
@@ -37,8 +38,8 @@ class PixelJudge(Judge):
     def features(self, x: Tensor) -> Tensor:
         return x.flatten(1)
 
-    def log_probs(self, x: Tensor) -> Tensor:
-        return (0.98 * self.labels.one_hot(corner(x.flatten(1) > 0.5, self.labels)) + 0.005).log()
+    def read(self, features: Tensor) -> Tensor:
+        return (0.98 * self.labels.one_hot(corner(features > 0.5, self.labels)) + 0.005).log()
 
 
 def corner(on: Tensor, labels: LabelSpace) -> Tensor:
@@ -157,7 +158,8 @@ def test_predictive_probability_of_labels_has_the_probit_closed_form():
 
 def test_learns_as_well_as_the_judge_and_is_frozen(fitted):
     head, judge = fitted
-    record = assess_gp_head(head, judge, pixels(300, judge.labels, 1), samples=64, seed=0)
+    images = pixels(300, judge.labels, 1)
+    record = assess_gp_head(head, Seen.of_set(judge, images), images.labels, samples=64, seed=0)
     assert record["accuracy_judge"] == 1
     assert record["accuracy_gp"] > 0.98
     assert not head.training

@@ -8,6 +8,7 @@ from ccvae.labels import MultiClass, MultiLabel
 from evaluators.generation import agreement, data_labels, even_labels, generate_images, generation
 from evaluators.images import ImageSet
 from evaluators.references import Constant, Copier
+from evaluators.seen import Seen
 from tests.toys import OFF, ON, PixelJudge, PixelModel, toy_classes, toy_images
 
 N = 800
@@ -56,7 +57,7 @@ def test_generated_images_have_the_given_labels_and_leave_the_generator_alone():
 
 @pytest.mark.parametrize("images", [toy_images(spread=0), toy_classes()], ids=["labels", "classes"])
 def test_a_perfect_generator_is_always_recognised(images: ImageSet):
-    got, generated = generation(
+    got, generated, _ = generation(
         PixelModel(images.space), PixelJudge(images.space), images, n=N, seed=0
     )
     assert len(generated) == N
@@ -66,7 +67,7 @@ def test_a_perfect_generator_is_always_recognised(images: ImageSet):
 
 def test_a_constant_generator_guesses():
     images = toy_images()
-    got, _ = generation(Constant(images), PixelJudge(images.space), images, n=N, seed=0)
+    got, *_ = generation(Constant(images), PixelJudge(images.space), images, n=N, seed=0)
     y = even_labels(images.space, N, seed=0)
     answer = images.space.predict(images.images.double().mean(0)[0, 0] / 255)
     assert got["generation_accuracy"] == pytest.approx((y == answer).double().mean().item())
@@ -77,7 +78,7 @@ def test_a_constant_generator_guesses():
 def test_permuted_labels_agree_by_chance():
     images = toy_images()
     model = PixelModel(images.space, order=[1, 0, 2, 3])
-    got, _ = generation(model, PixelJudge(images.space), images, n=N, seed=0)
+    got, *_ = generation(model, PixelJudge(images.space), images, n=N, seed=0)
     y = even_labels(images.space, N, seed=0)
     same = (y[:, 0] == y[:, 1]).double().mean().item()
     assert got["generation_accuracy/a"] == pytest.approx(same)
@@ -98,7 +99,7 @@ def test_ceilings_come_from_real_images_and_from_perfect_drawings():
         return drawn(shown)
 
     y = even_labels(images.space, N, seed=0)
-    got, _ = generation(model, judge, mislabelled, n=N, seed=0, perfect=draw(y))
+    got, *_ = generation(model, judge, mislabelled, n=N, seed=0, perfect=draw(y))
     both = (y[:, :2] == 1).all(1).double().mean().item()
     assert got["generation_real_accuracy"] == pytest.approx(share)
     assert got["generation_ceiling_accuracy"] == pytest.approx(1 - both / 4)
@@ -109,7 +110,7 @@ def test_a_copier_generates_the_nearest_real_image():
     model = Copier(PixelJudge(images.space), images, images)
     y = images.labels.unique(dim=0)
     generated = generate_images(model, y, seed=0)
-    assert agreement(PixelJudge(images.space), generated)["accuracy"] == 1
+    assert agreement(Seen.of_set(PixelJudge(images.space), generated), generated)["accuracy"] == 1
 
 
 def test_labels_of_the_data_are_scored_apart_from_even_ones():
@@ -118,6 +119,6 @@ def test_labels_of_the_data_are_scored_apart_from_even_ones():
     y[:, 1] = y[:, 0]
     tied = ImageSet(drawn(y), y, images.space)
     model = PixelModel(images.space, order=[1, 0, 2, 3])
-    got, _ = generation(model, PixelJudge(images.space), tied, n=N, seed=0)
+    got, *_ = generation(model, PixelJudge(images.space), tied, n=N, seed=0)
     assert got["generation_data_accuracy"] == 1
     assert got["generation_accuracy"] == pytest.approx(0.75, abs=0.05)

@@ -86,7 +86,7 @@ def pieces(model: PixelModel, images: ImageSet) -> dict[str, torch.Tensor]:
     a, b = random_pairs(len(images), 200, seed=1).unbind(1)
     drawn = torch.cat([images.images[a][:, :, :1], images.images[b][:, :, 1:]], 2)
     truth = TrueSwaps(drawn, (drawn != images.images[b]).any(1))
-    _, generated = generation(model, judge, images, n=100, seed=1)
+    _, generated, _ = generation(model, judge, images, n=100, seed=1)
     asked = {"judge": judge, "generated": generated, "truth": truth, "seed": 1}
     found = influences(model, images, inferred, **asked)
     scores = swap(model, judge, images, inferred, n_pairs=200, seed=1, truth=truth)

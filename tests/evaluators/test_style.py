@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from ccvae.labels import MultiClass
@@ -17,12 +18,13 @@ from evaluators.measuring import NEGLIGIBLE
 from evaluators.style import (
     BACKGROUND,
     PROPERTIES,
+    distance_from_edge,
     intraclass_correlation,
     kept_share,
     shape_properties,
     style,
 )
-from tests.toys import PixelModel
+from tests.toys import PixelJudge, PixelModel
 
 SIDE, FINE = 28, 8
 CLASSES = 3
@@ -84,6 +86,18 @@ def test_faint_backgrounds_and_blank_images() -> None:
     assert shape_properties(torch.zeros(0, 1, SIDE, SIDE))["slant"].shape == (0,)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+def test_distances_from_an_edge_are_those_of_scipy(share: float) -> None:
+    shapes = np.random.default_rng(0).random((6, 17, 23)) < share
+    # A single pixel outside, and a shape that is everywhere.
+    shapes[4], shapes[5] = True, True
+    shapes[4, 2, 20] = False
+    found = distance_from_edge(shapes)
+    for own, shape in zip(found[:5], shapes, strict=False):
+        assert np.array_equal(own, ndimage.distance_transform_edt(shape))
+    assert np.isinf(found[5]).all()
+
+
 def test_kept_share_is_a_correlation_within_groups() -> None:
     generator = np.random.default_rng(0)
     groups = np.arange(600) % 4
@@ -116,14 +130,11 @@ def test_intraclass_correlation_is_the_share_of_the_variance_between_groups() ->
     assert intraclass_correlation(np.full((3, 4, 5), np.nan)) is None
 
 
-class MarkJudge:
+class MarkJudge(PixelJudge):
     """Reads the class off the first row."""
 
-    def __init__(self, space: MultiClass) -> None:
-        self.labels = space
-
-    def log_probs(self, x: Tensor) -> Tensor:
-        return self.labels.log_probs(500 * x[:, 0, 0, :CLASSES])
+    def read(self, features: Tensor) -> Tensor:
+        return self.labels.log_probs(500 * features[:, :CLASSES])
 
 
 class Strokes(PixelModel):

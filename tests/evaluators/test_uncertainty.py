@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ccvae.labels import LabelSpace, MultiClass, MultiLabel
-from evaluators.classifier import Judge
 from evaluators.gaussian_process import GPHead
-from evaluators.images import ImageSet
 from evaluators.uncertainty import (
     entropy,
     information_per_label,
@@ -85,38 +83,21 @@ class Undecided(GPHead):
         return self.labels.one_hot(y).log()
 
 
-class Flat(Judge):
-    """Features are pixels."""
-
-    def __init__(self) -> None:
-        nn.Module.__init__(self)
-
-    def features(self, x: Tensor) -> Tensor:
-        return x.flatten(1)
-
-
-JUDGE = Flat()
-
-
 def test_average_over_images_and_labels():
     labels = MultiLabel(["a", "b"])
-    images = ImageSet(
-        torch.tensor([0, 255, 255, 255], dtype=torch.uint8).view(4, 1, 1, 1),
-        torch.zeros(4, 2, dtype=torch.long),
-        labels,
-    )
-    result = mutual_information(Undecided(labels), JUDGE, images, samples=4000, seed=0)
+    features = torch.tensor([[0.0], [1.0], [1.0], [1.0]])
+    result = mutual_information(Undecided(labels), features, samples=4000, seed=0)
     assert result["mutual_information/a"] == pytest.approx(0.75 * math.log(2), abs=1e-3)
     assert result["mutual_information/b"] == 0
     assert result["mutual_information"] == pytest.approx(result["mutual_information/a"] / 2)
 
 
-def test_batches_seed_and_the_global_generator():
+def test_seed_and_the_global_generator():
     head = Undecided(MultiClass("ab"))
-    batches = [torch.ones(3, 1, 1, 1), torch.ones(2, 1, 1, 1)]
+    features = torch.ones(5, 1)
     before = torch.get_rng_state()
-    first = mutual_information(head, JUDGE, batches, samples=5, seed=1)
+    first = mutual_information(head, features, samples=5, seed=1)
     assert torch.equal(torch.get_rng_state(), before)
     assert list(first) == ["mutual_information"]
-    assert mutual_information(head, JUDGE, batches, samples=5, seed=1) == first
-    assert mutual_information(head, JUDGE, batches, samples=5, seed=2) != first
+    assert mutual_information(head, features, samples=5, seed=1) == first
+    assert mutual_information(head, features, samples=5, seed=2) != first

@@ -15,6 +15,7 @@ from evaluators.images import ImageSet
 from evaluators.inception import is_published
 from evaluators.intervention import true_redrawing
 from evaluators.references import Constant, Copier
+from evaluators.seen import Seen
 from evaluators.swap import true_swap
 from evaluators.uncertainty import mutual_information
 from workflow.load import load_gp, load_judge
@@ -83,7 +84,9 @@ def work(given: Namespace) -> None:
     draws = settings["amounts"]["information_draws"]
     found = {"real": images, **{Store.open(path).name: other_images(path) for path in given.others}}
     information = {
-        name: mutual_information(head, judge, shown, draws, settings["seed"])["mutual_information"]
+        name: mutual_information(
+            head, Seen.of_set(judge, shown).features(), draws, settings["seed"]
+        )["mutual_information"]
         for name, shown in found.items()
     }
     metrics["test_images"] = {"mutual_information": information.pop("real")}

@@ -164,8 +164,8 @@ def judged(
         scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed, truth=truth)
     if "generate" in model.supports:
         n, draws = amounts["generated_images"], amounts["information_draws"]
-        found, generated = generation(model, judge, images, n=n, seed=seed)
-        scores |= found | mutual_information(head, judge, generated, draws, seed)
+        found, generated, seen = generation(model, judge, images, n=n, seed=seed)
+        scores |= found | mutual_information(head, seen.features(), draws, seed)
     if inferred.rest is not None:
         half = min(amounts["probe_images"], len(images) // 2) // 8 * 8
         sides = part_of(inferred, 0, half), part_of(inferred, half, 2 * half)

@@ -16,6 +16,7 @@ from evaluators.gaussian_process import (
     gate_gp_head,
 )
 from evaluators.images import ImageSet
+from evaluators.seen import Seen
 from evaluators.uncertainty import mutual_information
 from workflow.identity import settings_hash
 from workflow.load import load_judge
@@ -54,11 +55,12 @@ def work(given: Namespace) -> None:
 
         head = fit_gp_head(judge, train, options, device, progress)
     draws = settings["information_draws"]
-    metrics = assess_gp_head(head, judge, test, draws, settings["seed"])
+    seen = Seen.of_set(judge, test)
+    metrics = assess_gp_head(head, seen, test.labels, draws, settings["seed"])
     generator = torch.Generator().manual_seed(settings["seed"])
-    noise = torch.rand(NOISE_IMAGES, *store.image_shape, generator=generator).split(500)
-    for name, images in (("test", test), ("noise", noise)):
-        found = mutual_information(head, judge, images, draws, settings["seed"])
+    noise = torch.rand(NOISE_IMAGES, *store.image_shape, generator=generator)
+    for name, shown in (("test", seen), ("noise", Seen.of_floats(judge, noise))):
+        found = mutual_information(head, shown.features(), draws, settings["seed"])
         metrics[f"mutual_information_{name}"] = found["mutual_information"]
     warnings = gate_gp_head(metrics)
     if metrics["mutual_information_test"] >= metrics["mutual_information_noise"]:
