@@ -77,6 +77,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["settings={classes: {architecture: {kaiming: true}}}"],
         "settings.classes.architecture 'conv28' has no option 'kaiming'",
     ),
+    "an option of a network of one model": (
+        ["model_settings={m2: {classes: {architecture: {kaiming: true}}}}"],
+        "model_settings.m2.classes has the architecture 'conv28', which has no option 'kaiming'",
+    ),
     "a network for other images": (
         ["settings={classes: {architecture: {name: table3}}}"],
         "'table3' is for images (3, 64, 64), but mnist has (1, 28, 28)",
@@ -106,6 +110,18 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a study's deviation": (
         ["studies={variants: {choices: {deviations: [prior_rate]}}}"],
         "there is no deviation 'prior_rate'; did you mean 'prior-rate'?",
+    ),
+    "a network of a study's variant": (
+        ["studies={variants: {style: {variants: {wide: {architecture: {name: table3}}}}}}"],
+        "style, wide of ccvae_ten has the architecture 'table3', which is for images (3, 64, 64)",
+    ),
+    "a variant beside the paper": (
+        ["studies={variants: {protocol: {beside_paper: [ccva]}}}"],
+        "protocol.beside_paper: there is no variant 'ccva'; did you mean 'ccvae'?",
+    ),
+    "a variant beside the paper that is no model": (
+        ["studies={variants: {protocol: {beside_paper: [ccvae_high_rate]}}}"],
+        "'ccvae_high_rate', which is a variant of ccvae; the paper's numbers are those of models",
     ),
     "a study's model": (["studies={gradients: {model: m2}}"], "only a model of the system ccvae"),
     "too few labelled images": (
@@ -169,6 +185,14 @@ def test_a_folder_matters_only_where_it_is_asked_for(setting, sentence):
     with pytest.raises(InputError) as caught:
         settings_of_asked_for(config, "celeba")
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["table2", "figure3"])
+def test_who_asks_for_what_is_not_run_is_told_so(target):
+    command = [sys.executable, "-m", "snakemake", "-n", target, "--config", "datasets=[mnist]"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"there is nothing to show in {target}, which takes" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("target", "code"), [("table6", 0), ("table1", 1)])

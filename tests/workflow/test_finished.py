@@ -16,8 +16,10 @@ from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.figures.gallery import Gallery
 from workflow.planning.finished import finished
+from workflow.planning.job_settings import JobSettings
 from workflow.planning.order import AHEAD, priority
 from workflow.planning.overlay import merged_config
+from workflow.planning.studies import Studies
 from workflow.reporting.records import Plan
 from workflow.steps import finished as step
 
@@ -95,12 +97,28 @@ def test_no_study_is_trained_to_be_gathered(tmp_path: Path) -> None:
     config = asked()
     folder = there(tmp_path, config)
     left = laid_over(tmp_path, finished(config, folder))
-    studies = left.values["studies"]
-    assert all(s["on_request"] for s in (studies["alpha"], *studies["variants"].values()))
+    assert Studies(left, JobSettings(left, lambda: False)).wanted() == []
     assert not any("figure8" in name for name in left.values["reference"]["figures"])
     (folder / "studies").mkdir()
     (folder / "studies" / "gradients_summary.csv").touch()
     assert "figure8/*" in finished(config, folder)["reference"]["figures"]
+
+
+def test_judges_that_have_not_seen_all_are_not_asked_for(tmp_path: Path) -> None:
+    config = asked("judges=2")
+    folder = there(tmp_path, config)
+    other = [f"judges/{d}/seed=1/{name}.json" for d in config.datasets for name in ("judge", "gp")]
+    other += [f"{run.folder}/judge={judge}.json" for run, judge in config.judged_again()]
+    for path in other:
+        write_json(folder / path, {})
+    overlay = finished(config, folder)
+    assert overlay["reference"]["not_run"] == []
+    assert list(laid_over(tmp_path, overlay).judged_again()) == list(config.judged_again())
+    (folder / "runs/mnist/m2/f=0.06/seed=0/judge=1.json").unlink()
+    overlay = finished(config, folder)
+    assert overlay["reference"]["not_run"] == ["on MNIST 1 of 2 judges"]
+    left = laid_over(tmp_path, overlay)
+    assert {run.dataset for run, _ in left.judged_again()} == {"synthetic_faces"}
 
 
 def test_where_nothing_was_run_nothing_can_be_gathered(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_what_computes_on_a_gpu_asks_for_one_and_is_not_local(usual):
     on_a_gpu = {name for name, rule in usual["rules"].items() if rule["gpu"] == [1, 1]}
     trainings = {name for name in usual["rules"] if name.endswith("_train")}
     assert on_a_gpu == HEAVY | trainings
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^    (\w+): [&*]card", page, re.MULTILINE)) == on_a_gpu
 
 
 def test_without_a_card_nothing_is_limited(usual):

@@ -68,6 +68,15 @@ def test_variants_that_count_steps_are_left_out_where_epochs_count() -> None:
     assert "twice_as_long" in {v.value for v in named_variants(config, "m2_generation")}
 
 
+def test_variants_that_change_nothing_under_a_configuration_are_left_out() -> None:
+    config = Config(merged_config([ROOT / "config" / "paper.yaml"], []))
+    assert config.values["settings"]["classes"]["architecture"]["posterior_scale"] is None
+    assert "wide_posterior" not in {v.value for v in named_variants(config, "choices")}
+    found = {v.value for v in named_variants(config, "recipe")}
+    assert not {"wide_posterior", "m2_wide_posterior"} & found
+    assert "wider_posterior" in found
+
+
 def test_a_budget_is_the_same_training_for_longer() -> None:
     config = Config(merged_config([], ["studies={variants: {budget: {budgets: [1, 2]}}}"]))
     found = {v.folder: v for v in named_variants(config, "budget")}

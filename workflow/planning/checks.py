@@ -7,7 +7,7 @@ source of what takes them, labels from the register of readers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import filter as filter_names
 from itertools import chain
 from pathlib import Path
@@ -237,10 +237,21 @@ def _studies(config: Config) -> Iterator[str]:
         for name in entry.get("deviations", []):
             if name not in known:
                 yield f"studies.variants.{study}.deviations: {_unknown(name, known, 'deviation')}"
+        for name in entry.get("beside_paper", []):
+            where, variants = f"studies.variants.{study}.beside_paper", entry["variants"]
+            if name not in variants:
+                yield f"{where}: {_unknown(name, variants, 'variant')}"
+            elif (model := variants[name].get("model", entry["model"])) != name:
+                yield (
+                    f"{where} names '{name}', which is a variant of {model}; the paper's numbers "
+                    "are those of models, so call it like the model that it is of"
+                )
 
 
 def _models(config: Config) -> Iterator[str]:
     """Options of models and networks, and schedules, of all runs and of all studies."""
+    for kind in dict.fromkeys(map(config.kind_of, config.datasets)):
+        yield from _architecture(config, kind)
     trainings = [
         (f"model_settings.{run.model}.{config.kind_of(run.dataset)}", config.run_settings(run))
         for run in config.runs()
@@ -259,8 +270,6 @@ def _models(config: Config) -> Iterator[str]:
             if (settings["model"], mistake) not in said:
                 said.add((settings["model"], mistake))
                 yield f"{where} {mistake}"
-    for kind in dict.fromkeys(map(config.kind_of, config.datasets)):
-        yield from _architecture(config, kind)
 
 
 def _settings(config: Config, settings: Mapping[str, Any]) -> Iterator[str]:
@@ -272,21 +281,33 @@ def _settings(config: Config, settings: Mapping[str, Any]) -> Iterator[str]:
     for key in NEEDED.get(training.get("kind"), ("kind",)):
         if key not in training:
             yield f"needs training.{key}; set it there or in settings"
+    dataset, networks = settings["dataset"], settings["architecture"]
+    shared = config.values["settings"][config.kind_of(dataset)]["architecture"]
+    # What `settings` says is looked at by itself.
+    if not networks.items() <= shared.items():
+        for mistake in _networks(config, [dataset], networks):
+            yield f"has the architecture '{networks['name']}', which {mistake}"
 
 
 def _architecture(config: Config, kind: str) -> Iterator[str]:
-    given = dict(config.values["settings"][kind]["architecture"])
-    place = members_of(ARCHITECTURES)[name := given.pop("name")]
-    where = f"settings.{kind}.architecture '{name}'"
-    yield from (f"{where} {mistake}" for mistake in _options(options_of(place), given))
+    given = config.values["settings"][kind]["architecture"]
+    datasets = [name for name in config.datasets if config.kind_of(name) == kind]
+    for mistake in _networks(config, datasets, given):
+        yield f"settings.{kind}.architecture '{given['name']}' {mistake}"
+
+
+def _networks(
+    config: Config, datasets: Iterable[str], architecture: Mapping[str, Any]
+) -> Iterator[str]:
+    """Mistakes in an architecture for data sets, to be read after its name."""
+    given = dict(architecture)
+    place = members_of(ARCHITECTURES)[given.pop("name")]
+    yield from _options(options_of(place), given)
     shape = constant_of(place, "image_shape")
-    for dataset in config.datasets:
+    for dataset in datasets:
         spec = spec_of(config, dataset)
-        if config.kind_of(dataset) == kind and spec and shape not in (None, spec.image_shape):
-            yield (
-                f"{where} is for images {shape}, but {dataset} has {spec.image_shape}; "
-                "choose another"
-            )
+        if spec and shape not in (None, spec.image_shape):
+            yield f"is for images {shape}, but {dataset} has {spec.image_shape}; choose another"
 
 
 def _options(known: Mapping[str, Option] | None, given: Mapping[str, Any]) -> Iterator[str]:

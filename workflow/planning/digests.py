@@ -7,14 +7,26 @@ measurement or a table makes them again, and trains nothing.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from workflow.interpreter import SUITE
 
 
 def digest(*patterns: str) -> str:
-    """Digest of source files, by their patterns in the suite."""
+    """Digest of source files, by their patterns in the suite.
+
+    Raises
+    ------
+    LookupError
+        If a pattern matches no file, as after a module has got another name.
+    """
+    paths: list[Path] = []
+    for pattern in patterns:
+        if not (matching := list(SUITE.glob(pattern))):
+            raise LookupError(f"the suite has no file {pattern}, whose changes shall be noticed")
+        paths += matching
     found = hashlib.sha256()
-    for path in sorted(path for pattern in patterns for path in SUITE.glob(pattern)):
+    for path in sorted(paths):
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
 
@@ -25,12 +37,16 @@ def _reporting(*names: str) -> list[str]:
 
 EVALUATORS = digest("evaluators/*.py")
 GAUSSIAN_PROCESS = digest("evaluators/gaussian_process.py")
+RECORDS = digest(*_reporting("judges", "readable", "records"))
 TABLES = digest(
-    *_reporting("judges", "paper", "records", "render", "statistics", "tables", "terms"),
+    *_reporting("judges", "paper", "readable", "records", "render", "statistics", "tables"),
+    *_reporting("terms"),
     "evaluators/gates.py",
     "workflow/resources/deviations.yaml",
 )
-CAPABILITIES = digest("evaluators/gates.py", *_reporting("capabilities", "judges"))
+CAPABILITIES = digest(
+    *_reporting("capabilities", "capabilities_markdown", "judges"), "evaluators/gates.py"
+)
 CLAIMS = digest(
     *_reporting("claims", "claims_markdown", "comparison", "court"),
     *_reporting("judges", "statistics", "verdicts"),
@@ -38,11 +54,13 @@ CLAIMS = digest(
     "workflow/resources/claims.yaml",
 )
 JUDGE_SEEDS = digest(
-    *_reporting("judge_seeds", "judge_seeds_pages", "judges", "records"),
+    *_reporting("judge_seeds", "judge_seeds_pages", "judges", "readable", "records"),
     "evaluators/gates.py",
     "workflow/resources/claims.yaml",
 )
-STUDIES = digest("workflow/studies/*.py")
+STUDIES = digest(
+    "workflow/studies/*.py", "workflow/figures/budget.py", *_reporting("judges", "paper", "tables")
+)
 FIGURES = digest("workflow/figures/*.py")
 EXPLORER = digest(
     "workflow/explorer/*.py",

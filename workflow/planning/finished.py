@@ -6,13 +6,13 @@ same tables, verdicts and pictures of fewer seeds, models or data sets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from ccvae.errors import InputError
 from workflow.config import Config
-from workflow.identity import Run
+from workflow.identity import Run, judge_folder, metrics_file
 from workflow.reporting.names import dataset_name
 
 JUDGED = ("judge.json", "references.json")
@@ -22,6 +22,8 @@ STUDIES = {"gradients": "gradients_summary", "alpha": "alpha"}
 
 def finished(config: Config, results: Path) -> dict[str, Any]:
     """Ask for the leading seeds of every model that are there at every f, and for nothing else.
+
+    Of judges for the leading ones that have looked at all that is gathered of the first seed.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
             "run `make reference` for longer"
         )
     models = [name for name in config.models if any(name in found for found in seeds.values())]
-    missing = list(_not_run(config, seeds))
+    judges = {name: _judges(config, results, name, found) for name, found in seeds.items()}
+    missing = list(_not_run(config, seeds, judges))
     figures = config.values["reference"]["figures"]
     studies = config.values["studies"]
     if not (results / "studies" / f"{STUDIES['gradients']}.csv").exists():
@@ -60,7 +63,10 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
     return {
         "datasets": list(seeds),
         "models": models,
-        "data": {dataset: {"seeds": max(found.values())} for dataset, found in seeds.items()},
+        "data": {
+            dataset: {"seeds": max(found.values()), "judges": judges[dataset]}
+            for dataset, found in seeds.items()
+        },
         "model_settings": {
             model: {
                 "datasets": [dataset for dataset, found in seeds.items() if model in found],
@@ -89,7 +95,25 @@ def _seeds(config: Config, results: Path, dataset: str) -> Iterator[tuple[str, i
             yield model, there
 
 
-def _not_run(config: Config, seeds: dict[str, dict[str, int]]) -> Iterator[str]:
+def _judges(config: Config, results: Path, dataset: str, models: Collection[str]) -> int:
+    """Leading judges of a data set that have looked at the first seed of all these models."""
+    there = 1
+    while there < config.judges_of(dataset):
+        folder = results / judge_folder(dataset, there)
+        said = [
+            results / run.folder / metrics_file(judge)
+            for run, judge in config.judged_again()
+            if run.dataset == dataset and run.model in models and judge == there
+        ]
+        if not all(path.exists() for path in (folder / "judge.json", folder / "gp.json", *said)):
+            break
+        there += 1
+    return there
+
+
+def _not_run(
+    config: Config, seeds: dict[str, dict[str, int]], judges: dict[str, int]
+) -> Iterator[str]:
     """One phrase for each data set of which something is missing."""
     for dataset in config.datasets:
         lacking: dict[str, list[str]] = {}
@@ -97,9 +121,13 @@ def _not_run(config: Config, seeds: dict[str, dict[str, int]]) -> Iterator[str]:
             there = seeds.get(dataset, {}).get(model, 0)
             if there < wanted:
                 title = config.values["model_settings"][model]["title"]
-                lacking.setdefault(f"{wanted - there} of {wanted} seeds", []).append(title)
+                missing = "the one seed" if wanted == 1 else f"{wanted - there} of {wanted} seeds"
+                lacking.setdefault(missing, []).append(title)
         # Titles have commas of their own.
         words = [f"{missing} of {' and '.join(titles)}" for missing, titles in lacking.items()]
+        wanted = config.judges_of(dataset)
+        if absent := wanted - judges.get(dataset, wanted):
+            words.append(f"{absent} of {wanted} judges")
         if words:
             yield f"on {dataset_name(dataset)} {', '.join(words)}"
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from snakemake.exceptions import WorkflowError
 
 from datasets.readers import READERS
 from workflow.config import Config
@@ -110,6 +112,14 @@ class Inputs:
             return []
         return [f"<results>/judges/{dataset}/{name}.json" for name in ("judge", "references")]
 
+    def of_table(self, name: str) -> list[str] | Callable[[Any], list[str]]:
+        """What the target of a table asks for."""
+        if name in self.tables:
+            return [f"<results>/tables/{name}.md"]
+        kind = TABLES[name].kind
+        fitting = [d for d in self._config.values["data"] if self._config.kind_of(d) == kind]
+        return nothing_in(name, f"a model that can do what it measures, on {' or '.join(fitting)}")
+
     def _has_row(self, table: Table, run: Run) -> bool:
         lacks = self._config.lacking(run.model, run.dataset)
         return table.shows(self._config.system_of(run.model), lacks)
@@ -117,6 +127,18 @@ class Inputs:
 
 def _metrics(runs: Iterable[Run]) -> list[str]:
     return [f"<results>/{run.folder}/metrics.json" for run in runs]
+
+
+def nothing_in(target: str, wanted: str) -> Callable[[Any], list[str]]:
+    """Input function of a target for which nothing is run; asking for it is refused."""
+
+    def refuse(wildcards: Any) -> list[str]:
+        raise WorkflowError(
+            f"there is nothing to show in {target}, which takes {wanted}; choose what is run with "
+            '--config "datasets=[...]" "models=[...]"'
+        )
+
+    return refuse
 
 
 def optional_files(wildcards: Any, input: Any) -> str:

@@ -139,14 +139,18 @@ class Studies:
         Only of those on the data sets that are run: whoever asks for other data does not want to
         train on theirs. Studies on request are there if they were run.
         """
-        tables = {"gradients_summary": self.gradients, "alpha": self.alpha, **self.named}
+        studies = self._config.values["studies"]
+        tables = {
+            "gradients_summary": (studies["gradients"], self.gradients),
+            "alpha": (studies["alpha"], self.alpha),
+            **{name: (study, self.named[name]) for name, study in self._entries.items()},
+        }
         files: list[str] = []
-        for name, variants in tables.items():
-            study = self._entries.get(name, {})
+        for name, (study, variants) in tables.items():
             strange = {variant.run.dataset for variant in variants} - set(self._config.datasets)
             if strange or (study.get("on_request") and not self._is_there(name)):
                 continue
-            further = self.further_outputs(name) if study else {}
+            further = self.further_outputs(name) if name in self.named else {}
             files += [f"studies/{name}.{form}" for form in ("md", "csv")]
             files += [
                 path.removeprefix("<results>/") for key, path in further.items() if key != "figure"

@@ -70,7 +70,12 @@ from workflow.interpreter import name_the_user, python_command
 from workflow.planning import digests
 from workflow.planning.checks import check
 from workflow.planning.drawing import Drawing
-from workflow.planning.inputs import Inputs, folders_of_others, optional_files
+from workflow.planning.inputs import (
+    Inputs,
+    folders_of_others,
+    nothing_in,
+    optional_files,
+)
 from workflow.planning.job_settings import JobSettings
 from workflow.planning.order import priority
 from workflow.planning.overlay import with_defaults, with_preset_as_written

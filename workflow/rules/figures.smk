@@ -121,16 +121,18 @@ rule draw_study:
         DRAW
 
 
-# A target per figure, where the data sets and models have something to draw in it.
+# A target per figure.
 DRAWN = {figure: GALLERY.stems(figure) for figure in FIGURES.values()}
 for figure, stems in DRAWN.items():
-    if stems:
 
-        rule:
-            name:
-                figure.name
-            input:
-                [f"<results>/{path}.png" for path in stems],
+    rule:
+        name:
+            figure.name
+        input:
+            (
+                [f"<results>/{path}.png" for path in stems]
+                or nothing_in(figure.name, "other data sets or models")
+            ),
 
 
 rule figures:

@@ -21,6 +21,7 @@ rule records:
         **LIGHT,
     params:
         python=python,
+        code=digests.RECORDS,
         settings=SETTINGS.plan,
         results=subpath(output[0], parent=True),
     shell:
@@ -173,12 +174,12 @@ rule tables:
         collect("<results>/tables/{table}.md", table=INPUTS.tables),
 
 
-# A target for each of the paper's tables that the data sets have something to say about.
-for name in INPUTS.tables:
-    if TABLES[name].number is not None:
+# A target for each of the paper's tables.
+for name, table in TABLES.items():
+    if table.number is not None:
 
         rule:
             name:
                 name
             input:
-                f"<results>/tables/{name}.md",
+                INPUTS.of_table(name),

@@ -7,7 +7,7 @@ from itertools import chain, product
 from typing import Any
 
 from ccvae.errors import InputError
-from workflow.config import Config
+from workflow.config import PLAIN, Config
 from workflow.identity import Run, seed_of
 
 WEIGHTS = {"mvae": "label_weight"}
@@ -235,4 +235,6 @@ def _effective(settings: dict[str, Any]) -> dict[str, Any]:
     training = settings["training"]
     ignored = NOT_FOR[training["kind"]]
     read = {key: value for key, value in training.items() if key not in ignored}
-    return {**settings, "training": read, "model": None}
+    # As `Config.run_settings` leaves out what is as it would be anyway.
+    networks = {k: v for k, v in settings["architecture"].items() if (k, v) not in PLAIN.items()}
+    return {**settings, "architecture": networks, "training": read, "model": None}

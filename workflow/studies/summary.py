@@ -15,7 +15,6 @@ LATE_SHARE = 0.25
 """Share of a training's steps, the last ones, that counts as late."""
 
 SCORES = ("accuracy", "balanced_accuracy")
-MAJORITY = "majority"
 FIGURE_8 = ("eq4", "paper_eq8")
 """The two curves of the paper's Figure 8: z_c reparameterised, and not."""
 
