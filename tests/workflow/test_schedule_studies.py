@@ -190,6 +190,14 @@ def test_numbers_are_set_beside_the_papers_and_the_presets_own_runs() -> None:
     ]
 
 
+def test_only_accuracies_are_said_to_be_reached() -> None:
+    columns = ["dataset", "supervision_rate", "value", "metric", "score"]
+    measured = [("celeba", "1.0", "ccvae", name, 0.9) for name in ("accuracy", "swap", "fid")]
+    runs = pd.DataFrame(columns=["dataset", "supervision_rate", "model", "metric", "value"])
+    found = beside_paper(pd.DataFrame(measured, columns=columns), runs)
+    assert found["metric"].tolist() == ["accuracy"]
+
+
 def test_a_study_of_which_nothing_was_run_says_so(tmp_path: Path) -> None:
     variant = {"folder": "studies/s/x", "value": "x", "dataset": "mnist"}
     plan = json.dumps({"name": "s", "title": "S", "variants": [variant]})

@@ -43,8 +43,8 @@ def beside_paper(test: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns `COLUMNS`, of the measures whose size depends on nothing fitted here; NaN
-        where something was not run or is not in the paper.
+        With the columns `COLUMNS`, of the shares of right answers, which depend on no scale of a
+        judge or a network here; NaN where something was not run.
     """
     paper = paper_values().set_index(["table", "metric", "dataset", "model", "supervision_rate"])
     said = paper["value"].to_dict()
@@ -64,9 +64,10 @@ def beside_paper(test: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measures() -> Iterator[tuple[int, Metric]]:
+    """Accuracies of the paper's tables, and numbers of these."""
     for table in TABLES.values():
         for metric in table.metrics:
-            if table.number is not None and metric.paper and not metric.own_scale:
+            if table.number is not None and metric.paper and metric.lower_is_better is False:
                 yield table.number, metric
 
 
