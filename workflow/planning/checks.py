@@ -285,8 +285,10 @@ def _settings(config: Config, settings: Mapping[str, Any]) -> Iterator[str]:
     shared = config.values["settings"][config.kind_of(dataset)]["architecture"]
     # What `settings` says is looked at by itself.
     if not networks.items() <= shared.items():
+        there = set(_networks(config, [dataset], shared))
         for mistake in _networks(config, [dataset], networks):
-            yield f"has the architecture '{networks['name']}', which {mistake}"
+            if mistake not in there:
+                yield f"has the architecture '{networks['name']}', which {mistake}"
 
 
 def _architecture(config: Config, kind: str) -> Iterator[str]:
