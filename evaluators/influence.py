@@ -22,7 +22,8 @@ from ccvae.interface import Inferred, LabelledVAE
 from ccvae.labels import LabelSpace
 from ccvae.shapes import Labels, PerImage
 from evaluators.images import BATCH, ImageSet
-from evaluators.measuring import JudgeLike, device_of, measurement, most_probable, seeded
+from evaluators.measuring import measurement, most_probable, seeded
+from evaluators.seen import Seen
 from evaluators.swap import random_pairs
 from evaluators.true_swap import TrueSwaps, pixel_distances
 
@@ -71,8 +72,7 @@ def influences(
     images: ImageSet,
     inferred: Inferred,
     *,
-    judge: JudgeLike,
-    generated: ImageSet | None,
+    generated: tuple[ImageSet, Seen] | None,
     truth: TrueSwaps | None,
     seed: int,
 ) -> dict[str, PerImage]:
@@ -84,10 +84,9 @@ def influences(
         The model.
     images, inferred
         The images, and what it infers from them.
-    judge
-        The independent classifier.
     generated
-        From `evaluators.generation.generation`, None where the model does not generate.
+        Images, and what the judge sees in them, from `evaluators.generation.generation`; None where
+        the model does not generate.
     truth
         Where images are drawings and the model swaps: what the `random_pairs` should become.
     seed
@@ -104,12 +103,9 @@ def influences(
     if truth is not None:
         found["swap_truth_normalised"] = _of_swaps(model, images, inferred, truth, seed)
     if generated is not None:
-        seen = [
-            most_probable(judge.log_probs(x), generated.space).cpu()
-            for x, _ in generated.batches(device_of(judge))
-        ]
-        agrees = (torch.cat(seen) == generated.labels).double().mean(-1)
-        found["generation_accuracy"] = of_mean(agrees)
+        asked, seen = generated
+        agrees = most_probable(seen.log_probs(), asked.space) == asked.labels
+        found["generation_accuracy"] = of_mean(agrees.double().mean(-1))
     return found
 
 

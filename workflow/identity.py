@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -41,6 +42,15 @@ def judge_folder(dataset: str, judge: int = 0) -> str:
 def metrics_file(judge: int = 0) -> str:
     """File in a run's folder with what is measured by the first judge, or what another says."""
     return f"judge={judge}.json" if judge else "metrics.json"
+
+
+def measured_runs(results: Path, dataset: str, model: str) -> list[Run]:
+    """Runs of a model that were measured, at any f and of any seed, in the order of their paths."""
+    found = []
+    for path in sorted(results.glob(f"runs/{dataset}/{model}/f=*/seed=*/{metrics_file()}")):
+        rate, seed = (part.partition("=")[2] for part in path.parts[-3:-1])
+        found.append(Run(dataset, model, rate, int(seed)))
+    return found
 
 
 def seed_of(*identity: object) -> int:

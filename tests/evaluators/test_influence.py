@@ -86,8 +86,8 @@ def pieces(model: PixelModel, images: ImageSet) -> dict[str, torch.Tensor]:
     a, b = random_pairs(len(images), 200, seed=1).unbind(1)
     drawn = torch.cat([images.images[a][:, :, :1], images.images[b][:, :, 1:]], 2)
     truth = TrueSwaps(drawn, (drawn != images.images[b]).any(1))
-    _, generated, _ = generation(model, judge, images, n=100, seed=1)
-    asked = {"judge": judge, "generated": generated, "truth": truth, "seed": 1}
+    _, *generated = generation(model, judge, images, n=100, seed=1)
+    asked = {"generated": tuple(generated), "truth": truth, "seed": 1}
     found = influences(model, images, inferred, **asked)
     scores = swap(model, judge, images, inferred, n_pairs=200, seed=1, truth=truth)
     assert scores["swap_truth_normalised"] == (0 if model.swaps == "both" else 1)
@@ -112,7 +112,7 @@ def test_every_measure_has_as_many_influences_as_it_looked_at():
 def test_a_model_that_neither_swaps_nor_generates_has_only_the_first():
     images = toy_images(50)
     model = PixelModel(images.space)
-    asked = {"judge": PixelJudge(images.space), "generated": None, "truth": None, "seed": 0}
+    asked = {"generated": None, "truth": None, "seed": 0}
     assert set(influences(model, images, infer_all(model, images), **asked)) == {
         "balanced_accuracy"
     }

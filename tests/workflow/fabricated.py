@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from benchmarks.scale import invent_records
 from ccvae.files import write_json
 from workflow.config import Config
 from workflow.identity import Run
@@ -49,6 +50,15 @@ def configuration(**changes: Any) -> dict[str, Any]:
     values["data"]["mnist"]["seeds"] = 3
     del values["model_settings"]["ccvae_detached"]["datasets"]
     return copy.deepcopy({**values, **changes})
+
+
+def records_without(config: Config, folder: Path, *words: str) -> Path:
+    """Invented records of every run and judge but those whose path has one of these words."""
+    invent_records(config, folder)
+    for path in [*folder.rglob("metrics.json"), *folder.rglob("judge.json")]:
+        if any(word in str(path) for word in words):
+            path.unlink()
+    return folder
 
 
 def even(run: Run, metric: str) -> float:

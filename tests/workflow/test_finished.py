@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.scale import invent_records
 from ccvae.errors import InputError
 from ccvae.files import write_json
 from tests.workflow import fabricated
@@ -39,12 +38,7 @@ def asked(*more: str) -> Config:
 
 def there(tmp_path: Path, config: Config, *missing: str) -> Path:
     """Invented records of every run and judge but those whose path has one of these words."""
-    folder = tmp_path / config.preset
-    invent_records(config, folder)
-    for path in [*folder.rglob("metrics.json"), *folder.rglob("judge.json")]:
-        if any(word in str(path) for word in missing):
-            path.unlink()
-    return folder
+    return fabricated.records_without(config, tmp_path / config.preset, *missing)
 
 
 def laid_over(tmp_path: Path, overlay: dict[str, Any]) -> Config:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.scale import invent_records
 from ccvae.errors import InputError
+from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.planning.overlay import merged_config
 from workflow.steps.peek import work
@@ -32,12 +32,7 @@ def peek(results: Path, config: Config, *datasets: str, out: Path | None = None)
 
 def records_of(config: Config, results: Path, but: tuple[str, ...] = ()) -> Path:
     """Invented records of every run and judge but those whose path has one of these words."""
-    folder = results / config.preset
-    invent_records(config, folder)
-    for path in [*folder.rglob("metrics.json"), *folder.rglob("judge.json")]:
-        if any(word in str(path) for word in but):
-            path.unlink()
-    return folder
+    return fabricated.records_without(config, results / config.preset, *but)
 
 
 def test_what_is_missing_is_marked_and_nothing_is_judged(

@@ -14,10 +14,9 @@ from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.identity import Run, judge_folder, metrics_file
 from workflow.reporting.names import dataset_name
+from workflow.studies.plan import OTHERS
 
 JUDGED = ("judge.json", "references.json")
-STUDIES = {"gradients": "gradients_summary", "alpha": "alpha"}
-"""Tables of the studies that are no studies of variants."""
 
 
 def finished(config: Config, results: Path) -> dict[str, Any]:
@@ -58,7 +57,7 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
     missing = list(_not_run(config, seeds, judges))
     figures = config.values["reference"]["figures"]
     studies = config.values["studies"]
-    if not (results / "studies" / f"{STUDIES['gradients']}.csv").exists():
+    if not (results / "studies" / f"{OTHERS['gradients']}.csv").exists():
         figures = [name for name in figures if not name.startswith("figure8/")]
     return {
         "datasets": list(seeds),
@@ -76,7 +75,7 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
         },
         "reference": {"figures": figures, "not_run": missing},
         "studies": {
-            **{name: {"on_request": True} for name in STUDIES},
+            **{name: {"on_request": True} for name in OTHERS},
             "variants": {name: {"on_request": True} for name in studies["variants"]},
         },
     }

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow.config import Config
+from workflow.identity import measured_runs, metrics_file
 from workflow.planning.job_settings import JobSettings
 from workflow.studies.plan import (
+    OTHERS,
     Variant,
     alpha_variants,
     gradient_variants,
@@ -89,9 +91,9 @@ class Studies:
 
         def files(wildcards: Any) -> list[str]:
             return sorted(
-                str(Path("<results>", path.relative_to(results)))
+                f"<results>/{run.folder}/{metrics_file()}"
                 for dataset, model in of
-                for path in results.glob(f"runs/{dataset}/{model}/f=*/seed=*/metrics.json")
+                for run in measured_runs(results, dataset, model)
             )
 
         return files
@@ -130,7 +132,7 @@ class Studies:
 
     def there(self, wildcards: Any) -> list[str]:
         """Input function: tables of the studies that were run; no claim is worth running one."""
-        names = ("gradients_summary", "alpha", *self.named)
+        names = (*OTHERS.values(), *self.named)
         return [f"<results>/studies/{name}.csv" for name in names if self._is_there(name)]
 
     def wanted(self) -> list[str]:
@@ -139,10 +141,12 @@ class Studies:
         Only of those on the data sets that are run: whoever asks for other data does not want to
         train on theirs. Studies on request are there if they were run.
         """
-        studies = self._config.values["studies"]
+        others = {"gradients": self.gradients, "alpha": self.alpha}
         tables = {
-            "gradients_summary": (studies["gradients"], self.gradients),
-            "alpha": (studies["alpha"], self.alpha),
+            **{
+                OTHERS[name]: (self._config.values["studies"][name], variants)
+                for name, variants in others.items()
+            },
             **{name: (study, self.named[name]) for name, study in self._entries.items()},
         }
         files: list[str] = []

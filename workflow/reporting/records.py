@@ -12,7 +12,7 @@ import pandas as pd
 from baselines.registry import SYSTEMS
 from ccvae.files import read_json
 from workflow.config import seeds_at_most
-from workflow.identity import Run, judge_folder, metrics_file
+from workflow.identity import Run, judge_folder, measured_runs, metrics_file
 from workflow.reporting.judges import gate_metrics, information_metrics
 from workflow.reporting.names import dataset_name
 from workflow.reporting.readable import readable_means
@@ -261,9 +261,8 @@ def run_records(results: Path, models: Iterable[tuple[str, str]]) -> pd.DataFram
     """Read the records of all runs that are there of some (data set, model), as `collect` does."""
     rows: list[dict[str, Any]] = []
     for dataset, model in models:
-        for path in sorted(results.glob(f"runs/{dataset}/{model}/f=*/seed=*/metrics.json")):
-            rate, seed = (part.partition("=")[2] for part in path.parts[-3:-1])
-            rows += _run_rows(Run(dataset, model, rate, int(seed)), read_json(path))
+        for run in measured_runs(results, dataset, model):
+            rows += _run_rows(run, read_json(results / run.folder / metrics_file()))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -24,6 +24,9 @@ NOT_FOR = {
 """Keys of a schedule that schedules of the other kind do not read."""
 
 
+OTHERS = {"gradients": "gradients_summary", "alpha": "alpha"}
+"""Studies that are no studies of variants, and what their tables are called."""
+
 PLACES = ("model", "training", "architecture", "supervision_rates")
 """Keys of a variant that are no options of its model."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from workflow.studies.plan import OTHERS
+
 ALPHA, GRADIENTS = "alpha", "gradients"
-SUMMARIES = {GRADIENTS: "gradients_summary.csv"}
 GRADIENT_METRICS = ("late_std", "fixed_std")
 IMAGES = "images_seen"
 COLUMNS = ["study", "dataset", "model", "supervision_rate", "seed", "metric", "value", IMAGES]
@@ -39,7 +40,7 @@ def read_studies(folder: Path) -> pd.DataFrame:
     for path in sorted(folder.glob("*.csv")):
         text = {"supervision_rate": str, "alpha": str, "values": str, "late_std_values": str}
         frame = pd.read_csv(path, dtype=text)
-        if path.name == SUMMARIES[GRADIENTS]:
+        if path.stem == OTHERS[GRADIENTS]:
             rows += _gradients(frame)
         elif {"metric", "values"} <= set(frame.columns):
             rows += _variants(path.stem, frame)

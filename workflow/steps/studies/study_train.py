@@ -6,7 +6,6 @@ bears on the scores.
 
 from __future__ import annotations
 
-import hashlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +31,7 @@ from evaluators.influence import influences
 from evaluators.leakage import leakage
 from evaluators.measuring import evaluating
 from evaluators.reconstruction import reconstruction
+from evaluators.seen import Seen
 from evaluators.style import style
 from evaluators.swap import random_pairs, swap
 from evaluators.true_swap import TrueSwaps
@@ -76,7 +76,7 @@ def work(given: Namespace) -> None:
     model = trainer.model
     recorder = GradientRecorder(model) if given.gradients and isinstance(model, CCVAE) else None
     trainer.after_backward = recorder
-    state = resume_state(given, labelled, store)
+    state = given.state and ResumeState.of(given.state, settings, store, labelled)
     if state is None:
         while not trainer.finished:
             trainer.run_interval()
@@ -125,15 +125,6 @@ def work(given: Namespace) -> None:
     LOG.info("validation: accuracy %.4f", scores[VALIDATION]["accuracy"])
 
 
-def resume_state(given: Namespace, labelled: np.ndarray, store: Store) -> ResumeState | None:
-    """Where an interrupted training continues from, None without a folder of such states."""
-    if given.state is None:
-        return None
-    digest = hashlib.sha256(labelled.tobytes()).hexdigest()
-    key = settings_hash({**given.settings, "data": store.checksum, "labelled": digest})
-    return ResumeState(given.state / f"{key}.pt")
-
-
 def true_swaps(
     store: Store, split: str, images: ImageSet, evaluation: Mapping[str, Any]
 ) -> TrueSwaps | None:
@@ -157,14 +148,16 @@ def judged(
 
     Also the influence of each image, see `evaluators.influence`.
     """
-    amounts, seed, generated = evaluation["amounts"], evaluation["seed"], None
+    amounts, seed = evaluation["amounts"], evaluation["seed"]
     n_pairs = amounts["swap_pairs"]
     scores: dict[str, float] = {}
+    generated: tuple[ImageSet, Seen] | None = None
     if "swap" in model.supports:
         scores |= swap(model, judge, images, inferred, n_pairs=n_pairs, seed=seed, truth=truth)
     if "generate" in model.supports:
         n, draws = amounts["generated_images"], amounts["information_draws"]
-        found, generated, seen = generation(model, judge, images, n=n, seed=seed)
+        found, drawn, seen = generation(model, judge, images, n=n, seed=seed)
+        generated = drawn, seen
         scores |= found | mutual_information(head, seen.features(), draws, seed)
     if inferred.rest is not None:
         half = min(amounts["probe_images"], len(images) // 2) // 8 * 8
@@ -179,7 +172,6 @@ def judged(
         model,
         images,
         inferred,
-        judge=judge,
         generated=generated,
         truth=truth if "swap" in model.supports else None,
         seed=seed,

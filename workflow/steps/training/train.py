@@ -56,9 +56,7 @@ def work(given: Namespace) -> None:
     labelled = np.load(given.labelled, allow_pickle=False)
     trainer = make_trainer(settings, store, labelled, device)
 
-    labelled_digest = hashlib.sha256(labelled.tobytes()).hexdigest()
-    key = settings_hash({**settings, "data": store.checksum, "labelled": labelled_digest})
-    state = ResumeState(given.state / f"{key}.pt")
+    state = ResumeState.of(given.state, settings, store, labelled)
     resumed_at = state.restore(trainer, device)
     train_to_the_end(trainer, state, lambda: stopwatch.sample(device))
 
@@ -70,8 +68,8 @@ def work(given: Namespace) -> None:
         "data_checksum": store.checksum,
         "stand_in": store.stand_in,
         "labelled_images": len(labelled),
-        "labelled_checksum": labelled_digest,
-        "state_key": key,
+        "labelled_checksum": checksum(labelled),
+        "state_key": state.key,
         "steps": trainer.total,
         "resumed_at_step": resumed_at,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
@@ -84,6 +82,11 @@ def work(given: Namespace) -> None:
     }
     write_json(given.out / "run.json", record)
     state.drop()
+
+
+def checksum(labelled: np.ndarray) -> str:
+    """SHA-256 of the rows of labelled images."""
+    return hashlib.sha256(labelled.tobytes()).hexdigest()
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -189,6 +192,19 @@ class ResumeState:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def of(
+        cls, folder: Path, settings: dict[str, Any], store: Store, labelled: np.ndarray
+    ) -> ResumeState:
+        """State of the training of these settings on these data, in a folder of states."""
+        depends = {**settings, "data": store.checksum, "labelled": checksum(labelled)}
+        return cls(folder / f"{settings_hash(depends)}.pt")
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that the training depends on."""
+        return self._path.stem
 
     def save(self, trainer: Trainer) -> None:
         """Write the state; the previous one stays whole until the new one is."""
