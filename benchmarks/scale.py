@@ -97,15 +97,16 @@ def planning_the_default() -> dict[str, Cost]:
     return {name: min(costs, key=lambda cost: cost.seconds) for name, costs in found.items()}
 
 
-def planning(config: Config, seeds: int) -> Cost:
-    """Cost of a dry run of the paper's preset with so many seeds."""
-    settings = [FOLDERS, "preset=scale", f"seeds={seeds}", f"models={json.dumps(config.models)}"]
+def planning(config: Config) -> Cost:
+    """Cost of a dry run of the paper's preset with the models and seeds of a configuration."""
+    more = [f"seeds={config.values['seeds']}", f"models={json.dumps(config.models)}"]
+    settings = [FOLDERS, "preset=scale", *more]
     overlay = ["--configfile", str(PAPER), "--config", *settings]
     return cost_of(["snakemake", "-n", "--quiet", "rules", *overlay])
 
 
-def paper_config(seeds: int) -> Config:
-    """The paper's preset with all models and so many seeds."""
+def large_config(seeds: int) -> Config:
+    """The paper's preset with every known model and so many seeds."""
     every = merged_config([PAPER], [FOLDERS])["model_settings"]
     models = f"models={json.dumps(list(every))}"
     return Config(merged_config([PAPER], [FOLDERS, f"seeds={seeds}", models]))
@@ -196,7 +197,7 @@ def page(
         "so few jobs draw the figures of a data set, and one writes the tables of a kind of data. "
         "Functions of the rules are in modules, which Python need not compile anew each time.",
         "",
-        "`snakemake -n` on config/paper.yaml with all models:",
+        "`snakemake -n` on config/paper.yaml, and on the same with every known model and more seeds:",
         "",
         "| runs | processor | passed | limit | peak memory |",
         "|---|---|---|---|---|",
@@ -226,14 +227,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", required=True, type=Path, help="the page, as Markdown")
     out = parser.parse_args().out
-    small = paper_config(Config(merged_config([PAPER], [FOLDERS])).values["seeds"])
-    per_seed = len(list(paper_config(1).runs()))
-    large = paper_config(-(-RUNS // per_seed))
+    small = Config(merged_config([PAPER], [FOLDERS]))
+    per_seed = len(list(large_config(1).runs()))
+    large = large_config(-(-RUNS // per_seed))
     default = planning_the_default()
-    plans = {
-        len(list(config.runs())): planning(config, config.values["seeds"])
-        for config in (small, large)
-    }
+    plans = {len(list(config.runs())): planning(config) for config in (small, large)}
     with tempfile.TemporaryDirectory() as folder:
         invent_records(large, Path(folder))
         costs = reporting(large, Path(folder))
