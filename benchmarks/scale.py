@@ -197,7 +197,7 @@ def page(
         "so few jobs draw the figures of a data set, and one writes the tables of a kind of data. "
         "Functions of the rules are in modules, which Python need not compile anew each time.",
         "",
-        "`snakemake -n` on config/paper.yaml, and on the same with every known model and more seeds:",
+        "`snakemake -n` on config/paper.yaml, and with every known model and more seeds:",
         "",
         "| runs | processor | passed | limit | peak memory |",
         "|---|---|---|---|---|",

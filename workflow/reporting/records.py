@@ -149,11 +149,13 @@ Cell = tuple[str, str, str, str]
 def by_cell(records: pd.DataFrame) -> dict[Cell, dict[int, float]]:
     """Values of `collect` by cell and seed; a reference row has the seed 0."""
     cells: dict[Cell, dict[int, float]] = {}
-    columns = ["metric", "dataset", "model", "supervision_rate", "seed", "value"]
-    for metric, dataset, model, rate, seed, value in records[columns].itertuples(index=False):
-        key = (metric, dataset, model, "" if pd.isna(rate) else str(rate))
-        if not pd.isna(value):
-            cells.setdefault(key, {})[0 if pd.isna(seed) else int(seed)] = float(value)
+    there = records[records["value"].notna()]
+    names = [there[name].tolist() for name in ("metric", "dataset", "model")]
+    rates = there["supervision_rate"].astype(object).fillna("").astype(str).tolist()
+    seeds = there["seed"].fillna(0).astype(int).tolist()
+    values = there["value"].astype(float).tolist()
+    for key, seed, value in zip(zip(*names, rates, strict=True), seeds, values, strict=True):
+        cells.setdefault(key, {})[seed] = value
     return cells
 
 

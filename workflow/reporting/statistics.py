@@ -277,14 +277,13 @@ def seeds_needed(distance: float, spread: float, per_seed: float, level: float =
     """
     if not spread > 0:
         return math.nan
-    for seeds in range(ENOUGH, MOST_SEEDS + 1):
-        cells = seeds * per_seed
-        if cells < LEAST or 2 / 2**cells > level:
-            continue
-        border = stats.t.ppf(1 - level / 2, cells - 1)
-        if stats.nct.sf(border, cells - 1, abs(distance) / spread * math.sqrt(cells)) >= POWER:
-            return seeds
-    return math.inf
+    seeds = np.arange(ENOUGH, MOST_SEEDS + 1)
+    seeds = seeds[(seeds * per_seed >= LEAST) & (2 * 0.5 ** (seeds * per_seed) <= level)]
+    cells = seeds * per_seed
+    border = stats.t.ppf(1 - level / 2, cells - 1)
+    power = stats.nct.sf(border, cells - 1, abs(distance) / spread * np.sqrt(cells))
+    enough = seeds[power >= POWER]
+    return float(enough[0]) if len(enough) else math.inf
 
 
 def leader(values: Sequence[Values], lower_is_better: bool) -> tuple[int, float]:
