@@ -67,6 +67,11 @@ class Gathered:
         return read_records(self.folder)
 
     @cached_property
+    def per_label(self) -> pd.DataFrame:
+        """What was measured of each label: `run`, `model`, `metric` and `value`."""
+        return pd.read_csv(self.folder / "records_per_label.csv")
+
+    @cached_property
     def failed(self) -> Mapping[str, str]:
         """See `workflow.reporting.judges.failed_judges`."""
         return failed_judges(self.records)

@@ -11,8 +11,11 @@ import pandas as pd
 from ccvae.errors import InputError
 from ccvae.files import write_text
 from workflow.figures.catalogue import FIGURES
+from workflow.figures.gallery import Gallery
+from workflow.identity import Run
 from workflow.reporting.gathered import TEXT, Gathered
 from workflow.reporting.judges import first_lines
+from workflow.reporting.legible import legibility
 from workflow.reporting.paper import TABLES
 from workflow.reporting.paper_layout import in_paper_layout
 from workflow.reporting.terms import terms
@@ -22,10 +25,11 @@ BEGIN, END = "<!-- BEGIN generated: {}, make readme -->", "<!-- END generated --
 BLOCKS = ("answer", "results")
 FINDINGS = "docs/findings.md"
 SHOWN = ("table6", "table7")
+DRAWN, MODEL = "synthetic_faces", "ccvae"
 PICTURES = {
-    "figure3/synthetic_faces_ccvae": "Traversals of pairs of characteristics (the paper's Figure "
+    f"figure3/{DRAWN}_{MODEL}": "Traversals of pairs of characteristics (the paper's Figure "
     "3): one label's z_c changes across, another's up, everything else is kept.",
-    "figure7/synthetic_faces": "Swaps (Figure 7): the characteristics of one image on the "
+    f"figure7/{DRAWN}": "Swaps (Figure 7): the characteristics of one image on the "
     "background of another; MVAE is said to ignore them, M2 to transfer the label alone.",
 }
 """Pictures in a gathered folder, and what they are of."""
@@ -63,7 +67,8 @@ def _results(found: Gathered, home: Path) -> list[str]:
         f"![{caption}]({link}/figures/{name}.png)\n\n*{caption}*"
         for name, words in PICTURES.items()
         if (found.folder / "figures" / f"{name}.png").exists()
-        for caption in [" ".join([*_reservations(name, found.failed), words])]
+        for more in [_legible(found) if name.endswith(MODEL) else ""]
+        for caption in [" ".join([*_reservations(name, found.failed), words, more]).strip()]
     ]
     for name in SHOWN:
         path = found.folder / "tables" / f"{name}.csv"
@@ -83,6 +88,14 @@ def _results(found: Gathered, home: Path) -> list[str]:
         f"Everything: [{link}]({link}/README.md); of drawn stand-ins: {others}."
     )
     return list(filter(None, parts))
+
+
+def _legible(found: Gathered) -> str:
+    """What can be seen of the labels of a traversal."""
+    gallery, figures = Gallery(found.config), found.config.values["figures"]
+    labels = dict.fromkeys(name for pair in figures["traversals"].get(DRAWN, ()) for name in pair)
+    run = Run(DRAWN, MODEL, gallery.rate, gallery.seed)
+    return legibility(found.per_label, run, list(labels))
 
 
 def _reservations(picture: str, failed: Mapping[str, str]) -> list[str]:
