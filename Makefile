@@ -14,7 +14,7 @@ VERIFY_ARGS ?=
 BIN := .venv/bin
 LOCKED := .venv-locked
 
-.PHONY: results reference reference-so-far verify smoke readme findings summary config-docs counts \
+.PHONY: results reference reference-so-far pages verify smoke explorer-picture readme findings summary config-docs counts \
 	doctor plan peek benchmark gpu-ladder time-to-number export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
@@ -30,7 +30,7 @@ smoke: .venv/ready
 reference: .venv/ready
 	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
 	  --configfile config/reference.yaml -- reference
-	$(MAKE) readme findings summary
+	$(MAKE) pages
 
 # What is not there is left out, and the pages say so; no training is started.
 reference-so-far: .venv/ready
@@ -38,7 +38,15 @@ reference-so-far: .venv/ready
 	  --out results/evidence/finished.yaml
 	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
 	  --configfile config/reference.yaml results/evidence/finished.yaml -- reference
+	$(MAKE) pages
+
+# The picture of the explorer stays as it was where there is no Chromium.
+pages: .venv/ready
+	-$(MAKE) explorer-picture
 	$(MAKE) readme findings summary
+
+explorer-picture: .venv/browser
+	$(BIN)/python -m workflow.steps.reporting.picture_explorer
 
 verify: $(LOCKED)/ready
 	$(LOCKED)/bin/python -m workflow.steps.verify $(VERIFY_ARGS)

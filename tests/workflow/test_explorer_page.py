@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
@@ -22,7 +25,7 @@ from evaluators.measuring import seeded
 from tests.workflow.explored import DIGITS, FACES, MODELS, results
 from workflow.figures.characteristics import prior_moments
 from workflow.load import load_judge, load_model
-from workflow.steps.reporting import make_explorer
+from workflow.steps.reporting import make_explorer, picture_explorer
 
 pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
@@ -73,6 +76,21 @@ def browser() -> Iterator[Any]:
         browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_picture_of_the_page_shows_its_models(page_file, tmp_path):
+    pictures = []
+    for view in ("", urlencode({"data": DIGITS})):
+        out = tmp_path / "explorer.png"
+        # In a process of its own: playwright is started once in each.
+        step = [sys.executable, "-m", "workflow.steps.reporting.picture_explorer"]
+        told = ["--page", str(page_file), "--view", view, "--out", str(out)]
+        subprocess.run([*step, *told], check=True)
+        with Image.open(out) as opened:
+            pictures.append(np.asarray(opened.convert("RGB")))
+    assert pictures[0].shape == (picture_explorer.HEIGHT, picture_explorer.WIDTH, 3)
+    assert (pictures[0] != pictures[1]).any()
 
 
 class Reader:

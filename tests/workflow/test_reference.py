@@ -23,7 +23,7 @@ from workflow.reporting.gathered import Gathered
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
-from workflow.steps.reporting import update_readme
+from workflow.steps.reporting import picture_explorer, update_readme
 from workflow.steps.reporting.make_reference import replaced_folder
 
 ROOT = Path(__file__).parents[2]
@@ -242,6 +242,29 @@ def test_readme_shows_a_gathered_folder(reference):
         readme.write_text(text.replace(begin, ""))
         with pytest.raises(InputError, match=f"has no marks {begin}"):
             update_readme.work(Namespace(reference=reference, readme=readme))
+
+
+def test_readme_leads_to_the_explorer_where_page_and_picture_are(reference, tmp_path):
+    found = Gathered(reference)
+    page, picture = reference / "explorer.html", tmp_path / update_readme.EXPLORER
+    picture.parent.mkdir()
+    there = page.exists()
+    page.touch()
+    try:
+        assert update_readme.EXPLORER not in update_readme.blocks(found, tmp_path)["results"]
+        picture.touch()
+        text = update_readme.blocks(found, tmp_path)["results"]
+    finally:
+        if not there:
+            page.unlink()
+    target = f"{found.link_from(tmp_path)}/explorer.html"
+    assert f"]({update_readme.EXPLORER})]({target})" in text
+
+
+def test_a_picture_of_no_explorer_is_refused(tmp_path):
+    given = Namespace(page=tmp_path / "explorer.html", view="", out=tmp_path / "picture.png")
+    with pytest.raises(InputError, match=r"there is no page .*; run `snakemake explorer`"):
+        picture_explorer.work(given)
 
 
 def test_readme_is_of_a_gathered_folder(preset):

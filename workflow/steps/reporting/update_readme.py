@@ -33,6 +33,8 @@ PICTURES = {
     "background of another; MVAE is said to ignore them, M2 to transfer the label alone.",
 }
 """Pictures in a gathered folder, and what they are of."""
+EXPLORER = "docs/explorer.png"
+"""A picture of the page to move characteristics by hand, from `make explorer-picture`."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -70,6 +72,7 @@ def _results(found: Gathered, home: Path) -> list[str]:
         for more in [_legible(found) if name.endswith(MODEL) else ""]
         for caption in [" ".join([*_reservations(name, found.failed), words, more]).strip()]
     ]
+    parts.append(_explorer(found, home))
     for name in SHOWN:
         path = found.folder / "tables" / f"{name}.csv"
         if path.exists():
@@ -88,6 +91,19 @@ def _results(found: Gathered, home: Path) -> list[str]:
         f"Everything: [{link}]({link}/README.md); of drawn stand-ins: {others}."
     )
     return list(filter(None, parts))
+
+
+def _explorer(found: Gathered, home: Path) -> str:
+    """The page to move characteristics by hand, as a picture that leads to it."""
+    page = "explorer.html"
+    if not ((found.folder / page).exists() and (home / EXPLORER).exists()):
+        return ""
+    target = f"{found.link_from(home)}/{page}"
+    return (
+        f"[![The explorer: a slider per label, and what each model makes of it]({EXPLORER})]"
+        f"({target})\n\n*The [explorer]({target}): move a characteristic by hand, in every model "
+        "beside each other. Save the file and open it, it needs no network.*"
+    )
 
 
 def _legible(found: Gathered) -> str:
