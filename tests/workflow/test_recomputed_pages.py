@@ -357,7 +357,7 @@ def test_what_can_be_seen_of_labels(config) -> None:
     """Every label of the first picture, with the judge's agreement on what was generated for it."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     told = re.findall(r"^\*.*\(balanced accuracy, 50% is chance\): (.*)\.\*$", text, re.MULTILINE)
-    frame = pd.read_csv(REFERENCE / "records_per_label.csv")
+    frame = pd.read_csv(REFERENCE / "records_per_label.csv.gz")
     rate = max(config["supervision_rates"], key=float)
     own = frame[frame["run"] == f"runs/synthetic_faces/ccvae/f={rate}/seed=0"]
     values = dict(zip(own["metric"], own["value"], strict=True))

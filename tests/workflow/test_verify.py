@@ -20,7 +20,7 @@ from workflow.identity import Run, settings_hash
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
 from workflow.reporting.records import COLUMNS, Plan, collect
-from workflow.reporting.reference import DIGITS, split_records
+from workflow.reporting.reference import write_parts
 from workflow.reporting.verification import (
     CLOSE,
     DIFFERENT,
@@ -70,8 +70,7 @@ def records(metrics: dict[str, float] = METRICS, **origin: Any) -> pd.DataFrame:
 def gathered(folder: Path, found: pd.DataFrame, computer: Any, values: dict[str, Any]) -> Path:
     """Write what verifying reads of a gathered folder."""
     folder.mkdir(parents=True)
-    for name, part in split_records(found).items():
-        part.to_csv(folder / f"{name}.csv", index=False, float_format=DIGITS)
+    write_parts(found, folder)
     write_json(folder / "provenance.json", {"machine": computer})
     (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     return folder

@@ -21,7 +21,7 @@ from workflow.reporting.court import decide
 from workflow.reporting.judge_seeds import NAME as JUDGE_SEEDS
 from workflow.reporting.judges import failed_judges
 from workflow.reporting.records import Plan, read_records
-from workflow.reporting.reference import took
+from workflow.reporting.reference import PACKED, file_of, took
 from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import Verdict
 from workflow.studies.seeds import read_studies
@@ -69,7 +69,7 @@ class Gathered:
     @cached_property
     def per_label(self) -> pd.DataFrame:
         """What was measured of each label: `run`, `model`, `metric` and `value`."""
-        return pd.read_csv(self.folder / "records_per_label.csv")
+        return pd.read_csv(self.folder / file_of(PACKED))
 
     @cached_property
     def failed(self) -> Mapping[str, str]:

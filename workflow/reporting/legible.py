@@ -17,7 +17,7 @@ def legibility(per_label: pd.DataFrame, run: Run, labels: Sequence[str]) -> str:
     Parameters
     ----------
     per_label
-        records_per_label.csv of a gathered folder.
+        records_per_label of a gathered folder.
     run
         The trained model.
     labels

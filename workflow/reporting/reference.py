@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,11 +22,13 @@ PER_LABEL = ["run", "model", "metric", "value"]
 MEASURED = COLUMNS[: COLUMNS.index("value") + 1]
 ORIGIN = ["run", "model", *COLUMNS[len(MEASURED) :]]
 """What was measured, and where it came from: the columns of records.csv and of runs.csv."""
+PACKED = "records_per_label"
+"""The part of the records that is as long as all the others together."""
 
 FILES = {
     "records": "one row per run and metric",
     "runs": "where each run came from: settings, data, commits, versions, time and memory",
-    "records_per_label": "the metrics of single labels and classes",
+    PACKED: "the metrics of single labels and classes; packed, pandas reads it as it is",
     "index": "the tables, with their titles",
     "claims": "a verdict on each of the paper's claims",
     "comparison": "CCVAE against the best baseline",
@@ -55,9 +58,24 @@ def split_records(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
     of_label = records["metric"].str.contains(LABEL_MARK, regex=False)
     return {
         "records": records.loc[~of_label, MEASURED],
-        "records_per_label": records.loc[of_label, PER_LABEL],
+        PACKED: records.loc[of_label, PER_LABEL],
         "runs": records[ORIGIN].drop_duplicates(["run", "model"]),
     }
+
+
+def file_of(part: str) -> str:
+    """Name of a part of `split_records`; that of single labels is packed."""
+    return f"{part}.csv.gz" if part == PACKED else f"{part}.csv"
+
+
+def write_parts(records: pd.DataFrame, folder: Path) -> list[str]:
+    """Write the parts of records into a folder; the names of the files. No clock is in them."""
+    parts = split_records(records)
+    for name, part in parts.items():
+        packing: Any = {"method": "gzip", "mtime": 0} if name == PACKED else None
+        path = folder / file_of(name)
+        part.to_csv(path, index=False, float_format=DIGITS, compression=packing)
+    return [file_of(name) for name in parts]
 
 
 def origin(records: pd.DataFrame, times: pd.DataFrame, elapsed: float) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from ccvae.files import read_json
 from workflow.config import Config
 from workflow.identity import Run, settings_hash
 from workflow.reporting.names import STAND_INS
-from workflow.reporting.reference import DIGITS, LABEL_MARK, split_records
+from workflow.reporting.reference import DIGITS, LABEL_MARK, PACKED, file_of, split_records
 
 SAME, CLOSE, DIFFERENT = "same", "within tolerance", "differs"
 LABEL, GONE, NEW = "differs for one label", "not measured here", "not in the reference"
-PARTS = ("records", "records_per_label", "runs")
+PARTS = ("records", PACKED, "runs")
 JUDGES = ("judge", "majority")
 """Rows of records that the making of a judge leaves, beside those of runs."""
 
@@ -85,9 +85,9 @@ class Gathered:
             If it is none.
         """
         try:
-            parts = {name: (folder / f"{name}.csv").read_text(encoding="utf-8") for name in PARTS}
+            parts = {name: _read(folder / file_of(name)) for name in PARTS}
             return cls._of(parts, read_json(folder / "provenance.json")["machine"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError) as error:
             raise InputError(
                 f"{folder} is no gathered reference ({error}); `make reference` makes one"
             ) from error
@@ -95,18 +95,16 @@ class Gathered:
     @classmethod
     def of(cls, records: pd.DataFrame, machine: Mapping[str, Any]) -> Gathered:
         """What would be gathered of these records, from `workflow.reporting.records.collect`."""
-        parts = split_records(records).items()
-        texts = {name: part.to_csv(index=False, float_format=DIGITS) for name, part in parts}
-        return cls._of(texts, machine)
+        parts = {
+            name: _read(io.StringIO(part.to_csv(index=False, float_format=DIGITS)))
+            for name, part in split_records(records).items()
+        }
+        return cls._of(parts, machine)
 
     @classmethod
-    def _of(cls, parts: Mapping[str, str], machine: Mapping[str, Any]) -> Gathered:
-        frames = {
-            name: pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-            for name, text in parts.items()
-        }
+    def _of(cls, frames: Mapping[str, pd.DataFrame], machine: Mapping[str, Any]) -> Gathered:
         values: dict[tuple[str, str], dict[str, str]] = {}
-        for frame in (frames["records"], frames["records_per_label"]):
+        for frame in (frames["records"], frames[PACKED]):
             rows = zip(frame["run"], frame["model"], frame["metric"], frame["value"], strict=True)
             for run, model, metric, value in rows:
                 values.setdefault((run, model), {})[metric] = value
@@ -115,6 +113,11 @@ class Gathered:
             for row in frames["runs"].to_dict("records")
         }
         return cls(values, origins, machine)
+
+
+def _read(source: Path | io.StringIO) -> pd.DataFrame:
+    """Records with every value as the text that it is."""
+    return pd.read_csv(source, dtype=str, keep_default_na=False)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from workflow.provenance import machine
 from workflow.reporting.judges import failed_judges
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
-from workflow.reporting.reference import DIGITS, index_markdown, origin, split_records
+from workflow.reporting.reference import index_markdown, origin, write_parts
 from workflow.reporting.timing import elapsed_seconds, job_times
 from workflow.steps.command import LOG, add_settings_argument, run
 from workflow.steps.reporting import check_claims
@@ -50,9 +50,7 @@ def work(given: Namespace) -> None:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(given.results / name, target)
-        parts = split_records(records)
-        for name, part in parts.items():
-            part.to_csv(folder / f"{name}.csv", index=False, float_format=DIGITS)
+        parts = write_parts(records, folder)
         plan = Plan(**config.plan())
         # Verdicts rest on studies, too, which were perhaps not there when they were last made.
         places = (folder / CLAIMS, folder / COMPARISON)
@@ -72,7 +70,7 @@ def work(given: Namespace) -> None:
             "not_run": not_run(config),
         }
         write_json(folder / "provenance.json", provenance)
-        split = [f"{name}.csv" for name in parts if f"{name}.csv" not in names]
+        split = [name for name in parts if name not in names]
         files = [*names, *split, "config.yaml", "provenance.json"]
         failed = failed_judges(records).values()
         text = index_markdown(plan, provenance, files, captions, failed)

@@ -54,7 +54,7 @@ def work(given: Namespace) -> None:
         page.wait_for_selector("html[data-idle=true]", timeout=PATIENCE_MS)
         page.screenshot(path=given.out)
         browser.close()
-    shrink(given.out, given.out)
+    shrink(given.out, given.out, WIDTH)
     LOG.info("%s shows %s", given.out, given.page)
 
 
