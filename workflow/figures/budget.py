@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workflow.figures.style import COLOURS, MARKERS, WIDTH, headline, new_figure
+from workflow.figures.style import WIDTH, headline, line, new_figure
 from workflow.reporting.names import dataset_name
 from workflow.studies.budget import MEASURES
 from workflow.studies.seeds import IMAGES
@@ -43,9 +43,8 @@ def draw_budget(summary: pd.DataFrame, titles: Mapping[str, str], title: str) ->
             for index, (model, name) in enumerate(titles.items()):
                 own = here[(here["value"] == model) & (here["metric"] == metric)]
                 own = own.sort_values(IMAGES)
-                style = {"color": COLOURS[index % len(COLOURS)], "lw": 0.8, "markersize": 3}
-                marker = MARKERS[index % len(MARKERS)]
-                axes.plot(own[IMAGES], own["mean"], marker=marker, label=name, **style)
+                looks = {**line(index), "lw": 0.8, "markersize": 3}
+                axes.plot(own[IMAGES], own["mean"], label=name, **looks)
             axes.set_xscale("log")
             seen = sorted(here[IMAGES].unique())
             axes.set_xticks(seen, [f"{n / 1000:,.0f}k" for n in seen])

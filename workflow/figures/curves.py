@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow.figures.style import COLOURS, MARKERS, WIDTH, headline, new_figure
+from workflow.figures.style import WIDTH, headline, line, new_figure
 from workflow.reporting.paper import TABLES
 from workflow.reporting.records import REFERENCES, Plan
 from workflow.reporting.tables import tidy
@@ -126,13 +126,12 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
         # A model looks the same on every data set.
         index = list(plan.models).index(model)
         x = [rate * shift for rate in rates]
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        looks = line(index)
         axes.errorbar(
             x,
             own["mean"],
             yerr=own["std"].fillna(0.0),
-            color=colour,
-            marker=marker,
+            **looks,
             markersize=3,
             lw=0.7,
             capsize=1.5,
@@ -146,11 +145,9 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
             axes.plot(
                 rates,
                 own["paper"],
-                color=colour,
-                marker=marker,
+                **looks | {"ls": ":"},
                 markersize=5,
                 mfc="none",
-                ls=":",
                 lw=0.6,
                 zorder=3,
             )

@@ -37,7 +37,8 @@ STYLE: dict[Any, Any] = {
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color)."""
 
-MARKERS = "osD^vP*"
+MARKERS = "osD^vP*X<>hpd"
+DASHES = ("-", "--", "-.")
 
 ARROW = " →"
 """Behind the name of a label that changes along an axis."""
@@ -53,6 +54,13 @@ def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of a size in inches, without a window system."""
     matplotlib.rcParams.update(STYLE)
     return Figure(figsize=(width, height))
+
+
+def line(index: int) -> dict[str, str]:
+    """How the line of the model of this number is drawn; behind the last colour others dash."""
+    turns, colour = divmod(index, len(COLOURS))
+    marker = MARKERS[index % len(MARKERS)]
+    return {"color": COLOURS[colour], "marker": marker, "ls": DASHES[turns % len(DASHES)]}
 
 
 def name_colour(name: str, unreadable: Collection[str]) -> str:
