@@ -56,7 +56,7 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
-def line(index: int) -> dict[str, str]:
+def line(index: int) -> dict[str, Any]:
     """How the line of the model of this number is drawn; behind the last colour others dash."""
     turns, colour = divmod(index, len(COLOURS))
     marker = MARKERS[index % len(MARKERS)]
