@@ -61,6 +61,8 @@ def test_the_bound_of_images_without_labels_is_reconstruction_minus_divergence(
     model = build(name, dataset)
     if "reconstruct" not in model.supports:
         pytest.skip("it has no decoder")
+    if getattr(model, "characteristic_beta", 1) != 1:
+        pytest.skip("its objective weighs a part of the divergence more, and is no bound as it is")
     x, _ = inputs(model, random_images(READERS[dataset].spec.image_shape))
     model.set_progress(1.0)
     terms = model.bound(x).terms

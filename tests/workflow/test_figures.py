@@ -140,15 +140,6 @@ def test_blocks_stay_on_the_page_and_do_not_overlap(per_line):
     assert len(sizes) == 1
 
 
-def test_no_two_models_that_are_known_have_lines_alike():
-    text = Path("config", "config.yaml").read_text(encoding="utf-8")
-    known = yaml.safe_load(text)["model_settings"]
-    looks = [tuple(style.line(index).values()) for index in range(len(known))]
-    assert len(set(looks)) == len(known)
-    without_markers = {(colour, ls) for colour, _, ls in looks}
-    assert len(without_markers) == len(known)
-
-
 def test_pictures_are_written_as_png_and_pdf_and_show_something(tmp_path):
     block = grids.Block(torch.zeros(2, 2, 1, 4, 4))
     style.save(grids.draw_blocks([block], title="black"), tmp_path / "a.b" / "name=0.06")

@@ -232,7 +232,8 @@ def test_a_sample_is_made_and_compared(reference, monkeypatch, capsys):
     monkeypatch.setattr(verify, "machine", lambda: MACHINE)
     monkeypatch.setattr(verify, "collect", lambda *_: records())
     verify.work(given(reference))
-    assert wanted == [Path("results/again") / RUN.folder / "metrics.json"]
+    home = Path("results/again")
+    assert wanted == [home / "judges/mnist/references.json", home / RUN.folder / "metrics.json"]
     shown = capsys.readouterr().out
     assert "  accuracy                                        0.6666667    0.6666667  same" in shown
     assert "accuracy/8" not in shown

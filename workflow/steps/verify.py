@@ -14,7 +14,7 @@ import yaml
 from ccvae.errors import InputError
 from ccvae.files import write_text
 from workflow.config import Config
-from workflow.identity import Run
+from workflow.identity import Run, judge_folder
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
 from workflow.reporting.records import Plan, collect
@@ -48,7 +48,10 @@ def work(given: Namespace) -> None:
     write_text(path, yaml.safe_dump(overlay, sort_keys=False, allow_unicode=True))
     config = Config(merged_config([path], []))
     LOG.info("training %s, and the judges of their data", " and ".join(r.folder for r in runs))
-    make([path.parent / r.folder / "metrics.json" for r in runs], path, given.cores)
+    # Which labels can be read, and so the means over them, is told by rows that are no model.
+    wanted = [f"{judge_folder(name)}/references.json" for name in config.datasets]
+    wanted += [f"{r.folder}/metrics.json" for r in runs]
+    make([path.parent / name for name in wanted], path, given.cores)
     obtained = Gathered.of(collect(path.parent, Plan(**config.plan())), machine())
     checked = list(check(committed, obtained, runs, config, load_tolerances()))
     print("\n".join(line for found in checked for line in report(found)))
