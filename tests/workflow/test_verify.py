@@ -233,7 +233,8 @@ def test_a_sample_is_made_and_compared(reference, monkeypatch, capsys):
     monkeypatch.setattr(verify, "collect", lambda *_: records())
     verify.work(given(reference))
     home = Path("results/again")
-    assert wanted == [home / "judges/mnist/references.json", home / RUN.folder / "metrics.json"]
+    about = [home / "judges/mnist" / name for name in ("judge.json", "references.json")]
+    assert wanted == [*about, home / RUN.folder / "metrics.json"]
     shown = capsys.readouterr().out
     assert "  accuracy                                        0.6666667    0.6666667  same" in shown
     assert "accuracy/8" not in shown

@@ -49,7 +49,8 @@ def work(given: Namespace) -> None:
     config = Config(merged_config([path], []))
     LOG.info("training %s, and the judges of their data", " and ".join(r.folder for r in runs))
     # Which labels can be read, and so the means over them, is told by rows that are no model.
-    wanted = [f"{judge_folder(name)}/references.json" for name in config.datasets]
+    told = ("judge.json", "references.json")
+    wanted = [f"{judge_folder(name)}/{file}" for name in config.datasets for file in told]
     wanted += [f"{r.folder}/metrics.json" for r in runs]
     make([path.parent / name for name in wanted], path, given.cores)
     obtained = Gathered.of(collect(path.parent, Plan(**config.plan())), machine())
