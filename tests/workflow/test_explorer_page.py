@@ -68,8 +68,7 @@ def page_file(folder) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install -e .[browser]")
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
+    found = next(filter(None, map(shutil.which, picture_explorer.BROWSERS)), None)
     if found is None:
         pytest.skip("there is no Chromium on the PATH; install your system's package of it")
     with playwright.sync_playwright() as started:

@@ -17,6 +17,7 @@ from workflow.reporting.names import dataset_name
 from workflow.studies.plan import OTHERS
 
 JUDGED = ("judge.json", "references.json")
+"""What is told of a judge, and of what needs no training: records are whole with both."""
 
 
 def finished(config: Config, results: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ccvae.errors import InputError
 from ccvae.files import write_text
 from workflow.config import Config
 from workflow.identity import Run, judge_folder
+from workflow.planning.finished import JUDGED
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
 from workflow.reporting.records import Plan, collect
@@ -49,8 +50,7 @@ def work(given: Namespace) -> None:
     config = Config(merged_config([path], []))
     LOG.info("training %s, and the judges of their data", " and ".join(r.folder for r in runs))
     # Which labels can be read, and so the means over them, is told by rows that are no model.
-    told = ("judge.json", "references.json")
-    wanted = [f"{judge_folder(name)}/{file}" for name in config.datasets for file in told]
+    wanted = [f"{judge_folder(name)}/{file}" for name in config.datasets for file in JUDGED]
     wanted += [f"{r.folder}/metrics.json" for r in runs]
     make([path.parent / name for name in wanted], path, given.cores)
     obtained = Gathered.of(collect(path.parent, Plan(**config.plan())), machine())

@@ -69,8 +69,9 @@ def _results(found: Gathered, home: Path) -> list[str]:
         f"![{caption}]({link}/figures/{name}.png)\n\n*{caption}*"
         for name, words in PICTURES.items()
         if (found.folder / "figures" / f"{name}.png").exists()
-        for more in [_legible(found) if name.endswith(MODEL) else ""]
-        for caption in [" ".join([*_reservations(name, found.failed), words, more]).strip()]
+        for caption in [
+            " ".join([*_reservations(name, found.failed), words, *_legible(name, found)])
+        ]
     ]
     parts.append(_explorer(found, home))
     for name in SHOWN:
@@ -106,12 +107,14 @@ def _explorer(found: Gathered, home: Path) -> str:
     )
 
 
-def _legible(found: Gathered) -> str:
+def _legible(picture: str, found: Gathered) -> list[str]:
     """What can be seen of the labels of a traversal."""
+    if not picture.endswith(MODEL):
+        return []
     gallery, figures = Gallery(found.config), found.config.values["figures"]
     labels = dict.fromkeys(name for pair in figures["traversals"].get(DRAWN, ()) for name in pair)
     run = Run(DRAWN, MODEL, gallery.rate, gallery.seed)
-    return legibility(found.per_label, run, list(labels))
+    return list(filter(None, [legibility(found.per_label, run, list(labels))]))
 
 
 def _reservations(picture: str, failed: Mapping[str, str]) -> list[str]:
