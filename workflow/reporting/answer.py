@@ -16,7 +16,6 @@ from workflow.reporting.claims import Claim
 from workflow.reporting.claims_markdown import (
     grouped,
     needed_in_words,
-    p_in_words,
     share,
     title_of,
 )
@@ -46,8 +45,7 @@ LEADS = {
     DISAGREES: ("**Too few seeds to decide, against**", "that"),
 }
 
-VERBS = (HOLDS, FAILS, AGREES, DISAGREES)
-"""Outcomes that are verbs."""
+DECIDED = (HOLDS, FAILS)
 
 Case = list[Verdict]
 """Verdicts on one claim and data set, for each reading of CCVAE and scope; what the claim says of
@@ -133,7 +131,12 @@ def grouped_cases(cases: Iterable[Case]) -> list[list[Case]]:
 
 
 def in_numbers(case: Case, plan: Plan) -> str:
-    """Numbers of one claim on one data set: "MNIST 0.96 against 0.91, better in ..."."""
+    """Numbers of one claim on one data set, and how strongly they speak.
+
+    That is the share of trainings where a verdict is decided, the seeds that it would take where it
+    is not, and other scopes and readings only where they decide something else: p-values, intervals
+    and everything that is left open elsewhere stand with the claim itself.
+    """
     first, others = case[0], case[1:]
     c, name = first.decisive, _names([first.dataset])
     if c is None:
@@ -142,22 +145,18 @@ def in_numbers(case: Case, plan: Plan) -> str:
     words = [f"{name} {_digits(c.subject_mean)} against {whom}{_digits(c.opponent_mean)}"]
     if c.supervision_rate != ALL_RATES:
         words[0] += f" at f = {c.supervision_rate}"
-    if c.improvement is not None and first.claim.test != "similar":
+    if first.outcome in DECIDED and c.improvement is not None and first.claim.test != "similar":
         words.append(f"better in {share(c)} of trainings")
-    if first.p is not None and not first.undecidable:
-        words.append(f"p = {p_in_words(first.p)}")
-    words += filter(None, [first.undecidable, needed_in_words(first)])
-    for other in filter(lambda other: other.run, others):
-        if other.subject == first.subject and other.outcome != first.outcome:
-            words.append(f"over all f together it {_verb(other)}")
-        elif other.main and other.outcome != first.outcome:
-            words.append(f'in the reading "{title_of(other.subject, plan)}" it {_verb(other)}')
+    if first.outcome == UNDECIDED:
+        words += filter(None, [first.undecidable or needed_in_words(first)])
+    for other in others:
+        if other.outcome == first.outcome or other.outcome not in DECIDED:
+            continue
+        if other.subject == first.subject:
+            words.append(f"over all f together it {other.outcome}")
+        elif other.main:
+            words.append(f'in the reading "{title_of(other.subject, plan)}" it {other.outcome}')
     return ", ".join(words)
-
-
-def _verb(verdict: Verdict) -> str:
-    """What a claim does: "holds", "is undecided"."""
-    return verdict.outcome if verdict.outcome in VERBS else f"is {verdict.outcome}"
 
 
 def _digits(value: float | None) -> str:
