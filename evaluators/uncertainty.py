@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ccvae.labels import MultiLabel
-from ccvae.shapes import PerImage
 from evaluators.gaussian_process import GPHead
 from evaluators.images import BATCH
 from evaluators.measuring import measurement, seeded
@@ -46,11 +45,6 @@ def information_per_label(log_probs: Samples) -> Float[Tensor, "B F"]:
     log_probs = log_probs.double()
     average = log_probs.logsumexp(0) - math.log(len(log_probs))
     return (entropy(average) - entropy(log_probs).mean(0)).clamp_min(0)
-
-
-def mutual_information_per_image(log_probs: Samples) -> PerImage:
-    """Mean over labels of `information_per_label`: (S, B, F, V) -> (B,), in nats."""
-    return information_per_label(log_probs).mean(-1)
 
 
 @measurement

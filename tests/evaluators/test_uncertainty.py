@@ -8,12 +8,7 @@ from torch import Tensor, nn
 
 from ccvae.labels import LabelSpace, MultiClass, MultiLabel
 from evaluators.gaussian_process import GPHead
-from evaluators.uncertainty import (
-    entropy,
-    information_per_label,
-    mutual_information,
-    mutual_information_per_image,
-)
+from evaluators.uncertainty import entropy, information_per_label, mutual_information
 
 
 def random_log_probs(*shape: int) -> Tensor:
@@ -30,13 +25,13 @@ def test_entropy_of_uniform_and_of_certain():
 def test_samples_that_are_certain_of_different_values(values):
     """Every draw knows the answer, and each gives another: H[mean] = log V, mean H = 0."""
     log_probs = torch.eye(values).log().view(values, 1, 1, values)
-    assert mutual_information_per_image(log_probs).item() == pytest.approx(math.log(values))
+    assert information_per_label(log_probs).item() == pytest.approx(math.log(values))
 
 
 def test_identical_samples_inform_nothing():
     log_probs = random_log_probs(1, 4, 3, 5).expand(7, -1, -1, -1)
     torch.testing.assert_close(
-        mutual_information_per_image(log_probs), torch.zeros(4, dtype=torch.float64)
+        information_per_label(log_probs), torch.zeros(4, 3, dtype=torch.float64)
     )
 
 
@@ -45,7 +40,7 @@ def test_two_bernoullis():
     p = 0.9
     log_probs = torch.tensor([[1 - p, p], [p, 1 - p]]).log().view(2, 1, 1, 2)
     expected = math.log(2) + p * math.log(p) + (1 - p) * math.log(1 - p)
-    assert mutual_information_per_image(log_probs).item() == pytest.approx(expected, abs=1e-6)
+    assert information_per_label(log_probs).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_order_of_samples_does_not_matter_and_bounds_hold():
@@ -54,14 +49,13 @@ def test_order_of_samples_does_not_matter_and_bounds_hold():
     assert found.shape == (4, 3)
     assert ((found > 0) & (found < math.log(5))).all()
     torch.testing.assert_close(information_per_label(log_probs.flip(0)), found)
-    torch.testing.assert_close(mutual_information_per_image(log_probs), found.mean(1))
 
 
 def test_duplicated_samples_change_nothing():
     log_probs = random_log_probs(6, 4, 3, 5)
     torch.testing.assert_close(
-        mutual_information_per_image(log_probs.repeat(2, 1, 1, 1)),
-        mutual_information_per_image(log_probs),
+        information_per_label(log_probs.repeat(2, 1, 1, 1)),
+        information_per_label(log_probs),
     )
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,13 +12,7 @@ import yaml
 from baselines.registry import SYSTEMS
 from workflow.planning.overlay import merged_config
 from workflow.reporting.paper import TABLES
-from workflow.reporting.register import (
-    DEVIATIONS,
-    deviations_of,
-    name_of,
-    names_of_settings,
-    touched,
-)
+from workflow.reporting.register import DEVIATIONS, SHARED, deviations_of, name_of, touched
 
 ROOT = Path(__file__).parents[2]
 CITATION = re.compile(r"\(deviations?: *([a-z0-9-]+(?:, *[a-z0-9-]+)*)")
@@ -79,6 +75,23 @@ def test_tables_that_an_entry_names_are_there():
     known = {name_of(table) for table in TABLES.values()}
     for entry in register():
         assert set(entry.get("tables", [])) <= known, entry["id"]
+
+
+def names_of_settings(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every setting by the name that entries give it, `<model or all>.<kind>.<key>`."""
+    sections = {SHARED: values["settings"], **values["model_settings"]}
+    for name, section in sections.items():
+        for kind in ("attributes", "classes"):
+            for key, value in leaves(section.get(kind, {})):
+                yield f"{name}.{kind}.{key}", value
+
+
+def leaves(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def configured() -> dict[str, object]:

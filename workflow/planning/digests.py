@@ -35,7 +35,7 @@ def _reporting(*names: str) -> list[str]:
     return [f"workflow/reporting/{name}.py" for name in names]
 
 
-EVALUATORS = digest("evaluators/*.py")
+EVALUATORS = digest("evaluators/*.py", "workflow/measures.py")
 GAUSSIAN_PROCESS = digest("evaluators/gaussian_process.py")
 RECORDS = digest(*_reporting("judges", "readable", "records"))
 TABLES = digest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
 SHARED = "all"
 """Stands for the model in the name of a setting that all models share."""
 
-KINDS = ("attributes", "classes")
 OF_MEASURES = ("judge", "gaussian_process", "evaluation")
 """Settings of what measures; an entry about them says what it measures."""
 
@@ -73,23 +72,3 @@ def deviations_of(
         and not set(entry.get("data", datasets)).isdisjoint(datasets)
         and ("systems" not in entry or not set(entry["systems"]).isdisjoint(systems))
     ]
-
-
-def names_of_settings(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Name of every setting of a configuration as entries name it, and its value.
-
-    `all.<kind>.<key>` is in the section `settings`, `<model>.<kind>.<key>` in `model_settings`.
-    """
-    sections = {SHARED: values["settings"], **values["model_settings"]}
-    for name, section in sections.items():
-        for kind in KINDS:
-            for key, value in _leaves(section.get(kind, {})):
-                yield f"{name}.{kind}.{key}", value
-
-
-def _leaves(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
