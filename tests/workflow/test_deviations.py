@@ -12,7 +12,7 @@ import yaml
 from baselines.registry import SYSTEMS
 from workflow.planning.overlay import merged_config
 from workflow.reporting.paper import TABLES
-from workflow.reporting.register import DEVIATIONS, SHARED, deviations_of, name_of, touched
+from workflow.reporting.register import DEVIATIONS, KINDS, SHARED, deviations_of, name_of, touched
 
 ROOT = Path(__file__).parents[2]
 CITATION = re.compile(r"\(deviations?: *([a-z0-9-]+(?:, *[a-z0-9-]+)*)")
@@ -81,7 +81,7 @@ def names_of_settings(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every setting by the name that entries give it, `<model or all>.<kind>.<key>`."""
     sections = {SHARED: values["settings"], **values["model_settings"]}
     for name, section in sections.items():
-        for kind in ("attributes", "classes"):
+        for kind in KINDS:
             for key, value in leaves(section.get(kind, {})):
                 yield f"{name}.{kind}.{key}", value
 

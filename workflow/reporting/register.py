@@ -17,6 +17,7 @@ DEVIATIONS = Path(__file__).parents[1] / "resources" / "deviations.yaml"
 SHARED = "all"
 """Stands for the model in the name of a setting that all models share."""
 
+KINDS = ("attributes", "classes")
 OF_MEASURES = ("judge", "gaussian_process", "evaluation")
 """Settings of what measures; an entry about them says what it measures."""
 
