@@ -1,1 +1,4 @@
-"""The systems that the paper compares CCVAE with, one file each, built from `ccvae`."""
+"""What CCVAE is compared with: the paper's baselines, a classifier alone, and later relatives.
+
+One file each, built from `ccvae`.
+"""

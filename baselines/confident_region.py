@@ -103,6 +103,8 @@ class ConfidentRegion:
                 f"the classifier's confidence is {confidence}, but it is a probability; "
                 "use a number between 0 and 1, such as 0.9"
             )
+        if max_tries < 1:
+            raise InputError(f"max_tries is {max_tries}, and nothing would be drawn; use 1 or more")
         self.labels, self.classifier = labels, classifier
         self.confidence, self.max_tries = confidence, max_tries
         self._logit = math.log(confidence) - math.log1p(-confidence)

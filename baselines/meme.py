@@ -29,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ccvae.distributions import Gaussian, normal_log_prob
+from ccvae.errors import InputError
 from ccvae.interface import Bound
 from ccvae.labels import LabelSpace
 from ccvae.model import CCVAE, SupervisedGradient
@@ -83,6 +84,11 @@ class MEME(CCVAE):
             prior_spread=prior_spread,
             prior_rate=prior_rate,
         )
+        if pseudo_samples < 1:
+            raise InputError(
+                f"pseudo_samples is {pseudo_samples}, but what is missing is averaged over them; "
+                "use 1 or more"
+            )
         self.gradient = SupervisedGradient("detached", "attached")
         self.image_samples = image_samples
         self.generator_weight = generator_weight

@@ -19,8 +19,8 @@ from ccvae.shapes import Images, Labels, Probabilities
 class SupervisedClassifier(LabelledVAE):
     """A classifier behind the interface of the labelled VAEs.
 
-    Its logits are linear in the trunk's features, as are those that the other models take from
-    posterior means.
+    Its logits are linear in the trunk's features, as are those that CCVAE takes from posterior
+    means.
 
     Parameters
     ----------

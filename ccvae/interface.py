@@ -134,7 +134,9 @@ class LabelledVAE(nn.Module, ABC):
     def intervene(self, x: Images, y_new: Labels) -> Images:
         """Change the labels of `x` to `y_new` (B, F) and keep the rest.
 
-        Labels on which `y_new` agrees with the model's own prediction stay as they are.
+        Labels on which `y_new` agrees with the model's own prediction stay as they are. Models that
+        fuse labels into z (MVAE, MoPoE) move a little even where all agree, since labels that are
+        given weigh more than such as are inferred from the image.
         """
 
     @abstractmethod

@@ -127,7 +127,7 @@ class CCVAE(ConditionalPriorVAE):
     Raises
     ------
     InputError
-        If an option has an unknown value.
+        If an option has an unknown value, or options exclude each other.
     """
 
     def __init__(
@@ -163,6 +163,20 @@ class CCVAE(ConditionalPriorVAE):
         ):
             if value not in known:
                 raise InputError(f"CCVAE knows no {option} '{value}'; use one of {list(known)}")
+        if label_samples < 1:
+            raise InputError(
+                f"label_samples is {label_samples}, but q(y|x) is an average over draws; use 1 or "
+                "more"
+            )
+        if characteristic_beta != 1 and (
+            unsupervised != "enum" or SUPERVISED_GRADIENTS[supervised].analytic_kl
+        ):
+            # Elsewhere the part that is added would not be the part that it is added to.
+            raise InputError(
+                f"characteristic_beta is {characteristic_beta:g}, which weighs the bounds of "
+                "equations (4) and (5) as they stand; leave it at 1 with unsupervised "
+                f"'{unsupervised}' and supervised '{supervised}'"
+            )
         self.gradient = SUPERVISED_GRADIENTS[supervised]
         self.unsupervised = unsupervised
         self.label_estimator = label_estimator

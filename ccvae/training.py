@@ -2,10 +2,11 @@
 
 Equation (6) sums the bounds over all images, so its mean is f mean_S + (1 - f) mean_U, with f the
 share of images that have labels, and mean_S, mean_U the mean bounds of images with and without.
-The schedule `interleaved` sees every image once an epoch and maximises that. The schedule `mixed`
-maximises rho mean_S + (1 - rho) mean_U, with rho the share of labelled images in a step, whatever
-f is: a labelled image counts rho (1 - f) / (f (1 - rho)) times as much as an unlabelled one
-(deviation: objective-weights). Its weights `equation6`, f / rho and (1 - f) / (1 - rho), undo that.
+The schedule `interleaved` sees every image once an epoch and maximises that, up to the last,
+smaller batch of each kind, whose images count for more. The schedule `mixed` maximises
+rho mean_S + (1 - rho) mean_U, with rho the share of labelled images in a step, whatever f is: a
+labelled image counts rho (1 - f) / (f (1 - rho)) times as much as an unlabelled one (deviation:
+objective-weights). Its weights `equation6`, f / rho and (1 - f) / (1 - rho), undo that.
 
 One step is a pure function of the settings, the seed, and how many steps went before, so a
 training that was cut off and resumed equals one that never stopped, bit for bit on a CPU.

@@ -103,7 +103,8 @@ def confident_region(
             That a draw of all labels at once is, for the model's lambda: mean over the images'
             predicted labels.
         `region_redraw_success`, `region_closest_success`
-            Share of images and labels in which the judge sees the changed label.
+            Share of images and labels in which the judge sees the changed label, among those in
+            which it does not see it in the reconstruction.
         `region_within_success`
             In which it sees the same label as in the reconstruction.
         `region_redraw_change`, `region_closest_change`, `region_within_change`
@@ -128,8 +129,9 @@ def confident_region(
             x = as_floats(images.images[rows], model.device)
             before = predicted[rows].to(model.device)
             base = inferred.reconstruction[rows].to(model.device)
+            was = read(base)
             varied = model.within_class(x)
-            note("within", varied, base, read(varied) == read(base))
+            note("within", varied, base, read(varied) == was)
             for output in range(space.n_outputs):
                 factor = output if space.kind == "multi_label" else 0
                 wanted = changed_labels(before, output, space)
@@ -140,9 +142,11 @@ def confident_region(
                         ("redraw", model.intervene(one, value)),
                         ("closest", model.closest_flip(one, output)),
                     ):
-                        as_wanted = read(image)[:, factor] == value[:, factor]
+                        new = value[:, factor]
+                        as_wanted = (read(image)[:, factor] == new)[was[differs, factor] != new]
                         note(kind, image, base[differs], as_wanted)
-    return metrics | {name: torch.cat(values).mean().item() for name, values in found.items()}
+    measured = {name: torch.cat(values) for name, values in found.items()}
+    return metrics | {name: x.mean().item() for name, x in measured.items() if len(x)}
 
 
 def _acceptance(region: Region, one_hot: LabelTable) -> dict[str, float]:

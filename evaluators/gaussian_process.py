@@ -40,7 +40,7 @@ with warnings.catch_warnings():
     from linear_operator.utils.errors import NanError, NotPSDError
 
 JITTER = 1e-4
-"""Added to the diagonal of the inducing points' covariance, a share of the prior variance."""
+"""A variance that gpytorch adds to the inducing points' covariance and to the predictive one."""
 
 KMEANS_FEATURES = 5000
 ACCURACY_TOLERANCE = 0.005

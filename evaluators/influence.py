@@ -8,7 +8,8 @@ doi:10.1080/01621459.1974.10482962): influences have the mean 0, and the measure
 
 Two models that were asked about the same images have their influences subtracted image by image
 first, so that what is hard for both counts for neither. Only the images are drawn anew in thought:
-what another seed of the training would change is not in it.
+what another seed of the training would change is not in it. Pairs of images that are swapped count
+as drawn one by one, though two of them may share an image.
 """
 
 from __future__ import annotations

@@ -3,7 +3,11 @@
 One label of an image is changed and the change in the log-probabilities of an independent
 classifier is noted. An intervention that moves nothing but its own label gives a diagonal matrix:
 
-    C[i, j] = mean over x of log p(y_j = 1 | do(y_i)) - log p(y_j = 1 | reconstruction of x)
+    C[i, j] = mean over x of log p(y_j = 1 | do(y_i)) - log p(y_j = 1 | do(nothing))
+
+To do nothing is to intervene with the model's own prediction. For all models but those that fuse
+labels into z (MVAE, MoPoE) that is the reconstruction; theirs moves as soon as any label is given,
+and what it moves is no effect of the change.
 
 The paper does not say which way labels are changed; its captions speak of "switching on". Two
 matrices answer both readings (deviation: intervention-matrix): `flip` changes every image's label
@@ -42,7 +46,6 @@ from evaluators.measuring import (
     ratios,
     seeded,
 )
-from evaluators.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,16 @@ class _Change:
     ----------
     log_probs
         Differences of the judge's log-probabilities, (B, n_outputs).
-    on, success
-        Whether the label was switched on, and whether the judge sees its new value, (B,).
+    on
+        Whether the label was switched on, (B,).
+    unseen, seen
+        Whether the judge does not see the new value before, and whether it does after, (B,).
     """
 
     log_probs: Probabilities
     on: Bool[Tensor, " B"]
-    success: Bool[Tensor, " B"]
+    unseen: Bool[Tensor, " B"]
+    seen: Bool[Tensor, " B"]
 
     @classmethod
     def join(cls, parts: list[_Change]) -> _Change | None:
@@ -102,7 +108,8 @@ class _Change:
         return cls(
             torch.cat([part.log_probs for part in parts]),
             torch.cat([part.on for part in parts]),
-            torch.cat([part.success for part in parts]),
+            torch.cat([part.unseen for part in parts]),
+            torch.cat([part.seen for part in parts]),
         )
 
 
@@ -115,7 +122,6 @@ def intervention(
     *,
     n_images: int,
     seed: int,
-    reconstructed: Seen | None = None,
 ) -> Interventions:
     """Intervene on every label of the first `n_images` images.
 
@@ -133,8 +139,6 @@ def intervention(
         How many of them to change, or all if there are fewer.
     seed
         Of the characteristics.
-    reconstructed
-        Reconstructions as the judge sees them, if other measures ask as well.
 
     Returns
     -------
@@ -145,18 +149,19 @@ def intervention(
         base 10, which may be averaged over trainings; `dominance`, the sum of the
         absolute diagonal over that of all entries; `diagonal`, its mean, also per label;
         `off_diagonal`, the mean absolute entry off it. `intervention_success`, also per label,
-        is the share of changed images in which the judge sees the new value. Figures that are
-        undefined, because a row has no images or the matrix is singular, are left out.
+        is the share of images in which the judge sees the new value, among those in which it did
+        not see it before: who changes nothing scores 0, however badly the judge and the model
+        agree. Figures that are undefined, because a row has no images or the matrix is singular,
+        are left out.
     """
     space = images.space
     changes: list[list[_Change]] = [[] for _ in space.names]
     predicted = space.predict(inferred.probabilities)
-    reconstructed = reconstructed or Seen.of_floats(judge, inferred.reconstruction)
     with seeded(seed, model.device):
         for rows in torch.arange(min(n_images, len(images))).split(BATCH):
             x = as_floats(images.images[rows], model.device)
             before = predicted[rows].to(model.device)
-            base = reconstructed.log_probs(rows).to(model.device)
+            base = judge.log_probs(model.intervene(x, before))
             for row, so_far in enumerate(changes):
                 wanted = changed_labels(before, row, space)
                 differs = (wanted != before).any(1)
@@ -248,13 +253,13 @@ def changed_labels(before: Labels, row: int, space: LabelSpace) -> Labels:
 def _change(
     seen: LabelTable, base: LabelTable, wanted: Labels, row: int, space: LabelSpace
 ) -> _Change:
-    found = most_probable(seen, space)
-    if space.kind == "multi_class":
-        # A class that was not there before has been switched on.
-        on, success = torch.ones(len(wanted), dtype=torch.bool), found[:, 0] == wanted[:, 0]
-    else:
-        on, success = wanted[:, row].bool().cpu(), found[:, row] == wanted[:, row]
-    return _Change(output_log_probs(seen - base, space).double().cpu(), on, success.cpu())
+    factor = row if space.kind == "multi_label" else 0
+    new = wanted[:, factor]
+    # A class that was not there before has been switched on.
+    on = new.bool() if space.kind == "multi_label" else torch.ones_like(new, dtype=torch.bool)
+    before, after = (most_probable(table, space)[:, factor] == new for table in (base, seen))
+    moved = output_log_probs(seen - base, space).double()
+    return _Change(moved.cpu(), on.cpu(), ~before.cpu(), after.cpu())
 
 
 def _matrix(rows: Sequence[_Change | None], space: LabelSpace, *, switched_on: bool) -> Matrix:
@@ -271,9 +276,9 @@ def _matrix(rows: Sequence[_Change | None], space: LabelSpace, *, switched_on: b
 def _success(rows: Sequence[_Change | None], space: LabelSpace) -> dict[str, float]:
     """Share of interventions that the judge sees, per label and their mean."""
     shares = {
-        f"intervention_success/{name}": row.success.double().mean().item()
+        f"intervention_success/{name}": row.seen[row.unseen].double().mean().item()
         for name, row in zip(space.names, rows, strict=True)
-        if row is not None
+        if row is not None and row.unseen.any()
     }
     if len(shares) < len(rows):
         return shares

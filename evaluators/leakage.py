@@ -48,7 +48,9 @@ def leakage(fit: ImageSet, test: ImageSet, inferred: Sequence[Inferred]) -> dict
         `leakage_other_reference`
             The same from label i in place of z_c^i.
         `leakage_rest`
-            From z_\c, or from all latents of a model without characteristics.
+            From z_\c, or from all latents of a model without characteristics. A z_\c that holds
+            nothing at all scores 0, too; whether it does is told by what swaps keep of the
+            background, and on drawings by `truth_nuisance_r2_rest`.
 
         The first two are left out for models without characteristics, the two about other labels
         for a single label, the last for a model without z_\c, and labels that have only one value

@@ -11,8 +11,9 @@ of them stays is a number between 0, nothing, and 1, all of it (deviation: style
   of a property's variance lies between images z_\c and not between draws.
 
 An intervention or a swap that changes nothing keeps everything; so only images count in which the
-judge sees the new class. A model with an empty z_\c, or one that draws all its latents anew (M2 in
-Figure 23), keeps nothing of style in the last of these, by construction.
+judge sees the new class, and did not see it in the reconstruction before. A model with an empty
+z_\c, or one that draws all its latents anew (M2 in Figure 23), keeps nothing of style in the last
+of these, by construction.
 """
 
 from __future__ import annotations
@@ -263,7 +264,7 @@ def style(
                 )
         if "swap" in can:
             parts["kept_swaps"], parts["taken_swaps"] = _swaps(
-                model, judge, images, random_pairs(len(images), n_pairs, seed)
+                model, judge, images, inferred, random_pairs(len(images), n_pairs, seed)
             )
         metrics = {}
         if "generate" in can:
@@ -297,9 +298,14 @@ def _kept(before: Shapes, after: Shapes, groups: Groups) -> dict[str, float | No
     return {name: kept_share(before[name], after[name], groups) for name in PROPERTIES}
 
 
-def _sees(judge: JudgeLike, x: Images, y: Integer[Tensor, "B F"]) -> Bool[Tensor, " B"]:
-    """Whether the judge sees these classes, on the CPU."""
-    return (most_probable(judge.log_probs(x), judge.labels) == y).all(1).cpu()
+def _appeared(
+    judge: JudgeLike, before: Images, after: Images, y: Integer[Tensor, "B F"]
+) -> Bool[Tensor, " B"]:
+    """Whether the judge sees these classes after and not before, on the CPU."""
+    unseen, seen = (
+        (most_probable(judge.log_probs(x), judge.labels) == y).all(1) for x in (before, after)
+    )
+    return (seen & ~unseen).cpu()
 
 
 def _interventions(
@@ -317,8 +323,9 @@ def _interventions(
         for rows in others.split(BATCH):
             x = as_floats(images.images[rows], model.device)
             wanted = torch.full((len(rows), 1), target, device=model.device)
+            unchanged = model.intervene(x, predicted[rows].to(model.device))
             changed = model.intervene(x, wanted)
-            done = _sees(judge, changed, wanted)
+            done = _appeared(judge, unchanged, changed, wanted)
             after.append(shape_properties(changed[done.to(changed.device)]))
             sources.append(rows[done])
             groups.append(images.labels[rows[done], 0] * n_classes + target)
@@ -328,7 +335,11 @@ def _interventions(
 
 
 def _swaps(
-    model: LabelledVAE, judge: JudgeLike, images: ImageSet, pairs: Integer[Tensor, "P 2"]
+    model: LabelledVAE,
+    judge: JudgeLike,
+    images: ImageSet,
+    inferred: Inferred,
+    pairs: Integer[Tensor, "P 2"],
 ) -> tuple[dict[str, float | None], dict[str, float | None]]:
     """What swaps between images of different classes have of the background, and of the donor."""
     labels = images.labels[:, 0]
@@ -337,7 +348,8 @@ def _swaps(
     for some in pairs.split(BATCH):
         a, b = (as_floats(images.images[rows], model.device) for rows in some.unbind(1))
         x = model.swap(characteristics=a, background=b)
-        done = _sees(judge, x, images.labels[some[:, 0]].to(model.device))
+        unchanged = inferred.reconstruction[some[:, 1]].to(model.device)
+        done = _appeared(judge, unchanged, x, images.labels[some[:, 0]].to(model.device))
         swapped.append(shape_properties(x[done.to(x.device)]))
         used.append(some[done])
     donors, backgrounds = torch.cat(used).unbind(1)

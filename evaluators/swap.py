@@ -17,6 +17,7 @@ Where the images are drawings, swaps are compared with the true ones: `evaluator
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -287,9 +288,13 @@ def _logit_change(before: LabelTable, after: LabelTable, space: LabelSpace) -> P
     """Absolute change of log p - log(1 - p): log-probabilities (P, F, V) -> (P, n_outputs)."""
 
     def logits(log_probs: LabelTable) -> Probabilities:
-        log_p = output_log_probs(log_probs, space)
-        # Certainties of double precision would be infinite.
-        return log_p - torch.log(-torch.expm1(log_p.clamp(max=-torch.finfo(log_p.dtype).eps)))
+        if space.kind == "multi_label":
+            return log_probs[..., 1] - log_probs[..., 0]
+        # 1 - p from the other classes, since p of a confident judge is 1 in single precision.
+        log_p = log_probs[:, 0]
+        own = torch.eye(log_p.shape[-1], dtype=torch.bool, device=log_p.device)
+        others = log_p.unsqueeze(1).masked_fill(own, -math.inf)
+        return log_p - others.logsumexp(-1)
 
     return (logits(before) - logits(after)).abs()
 

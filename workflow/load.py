@@ -10,6 +10,7 @@ In a notebook, or at a prompt in the clone::
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -140,5 +141,13 @@ def load_gp(folder: Path, judge: Judge, device: torch.device) -> GPHead:
 
 
 def _loaded(module: M, path: Path, device: torch.device) -> M:
-    module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not there; run again what writes it") from error
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path} does not hold what its record says ({why}); remove it and run again"
+        ) from error
     return module.to(device).eval().requires_grad_(False)

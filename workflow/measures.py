@@ -176,9 +176,7 @@ def measure(
     if "intervene" in can:
         progress("interventions")
         n = amounts.intervention_images
-        done = intervention(
-            model, judge, images, inferred, n_images=n, seed=seed, reconstructed=reconstructed
-        )
+        done = intervention(model, judge, images, inferred, n_images=n, seed=seed)
         metrics |= done.metrics
         matrices = done.matrices
         if isinstance(model, VAEClassifier):

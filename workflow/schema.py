@@ -68,7 +68,10 @@ def _as_types(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
         return [_as_types(item, schema.get("items", {}), root) for item in items]
     if kind in ("integer", "number", "boolean") and isinstance(value, str):
         # YAML reads on and off as truth values, but 1e-2 as a word.
-        return _plain(yaml.safe_load(value))
+        try:
+            return _plain(yaml.safe_load(value))
+        except yaml.YAMLError:
+            return value
     if kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if kind == "string" and value is None:

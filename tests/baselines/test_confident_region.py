@@ -238,6 +238,12 @@ def test_confidence_is_a_probability(confidence: float) -> None:
         two_labels(confidence)
 
 
+def test_drawing_takes_a_try() -> None:
+    one = triangle()
+    with pytest.raises(InputError, match="max_tries is 0"):
+        ConfidentRegion(one.labels, one.classifier, 0.9, 0)
+
+
 def test_classes_have_no_half_spaces() -> None:
     with pytest.raises(InputError, match="rejection_sample"):
         triangle().half_spaces(torch.zeros(1, 1, dtype=torch.long))

@@ -371,11 +371,25 @@ def test_conditional_prior_has_its_own_learning_rate() -> None:
         {"supervised": "eq9"},
         {"unsupervised": "guess"},
         {"label_estimator": "none"},
+        {"label_samples": 0},
     ],
 )
 def test_unknown_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(InputError, match="use "):
         CASES["two binary labels"].model(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"unsupervised": "exact"}, {"unsupervised": "sampled"}, {"supervised": "released_torch"}],
+)
+def test_a_weight_of_the_characteristics_divergence_is_refused_where_it_means_another(
+    options: dict[str, str],
+) -> None:
+    CASES["two binary labels"].model(characteristic_beta=2, supervised="paper_eq8")
+    CASES["two binary labels"].model(**options)
+    with pytest.raises(InputError, match="characteristic_beta is 2"):
+        CASES["two binary labels"].model(characteristic_beta=2, **options)
 
 
 def test_posterior_of_the_model_is_the_reference(case: Case) -> None:

@@ -243,6 +243,30 @@ def test_changing_nothing_is_no_way_to_keep_style() -> None:
     assert "style_kept_swaps" not in got
 
 
+class Confused(MarkJudge):
+    """Sees another class wherever the picture's lower half is bright, whatever the model does."""
+
+    def features(self, x: Tensor) -> Tensor:
+        marks, bright = x[:, 0, 0], x[:, 0, SIDE // 2 :].mean((1, 2))
+        return marks.where((bright < bright.median()).unsqueeze(1), marks.roll(1, 1))
+
+
+def test_what_a_judge_sees_wrongly_is_no_change_either() -> None:
+    model = Idle(IMAGES.space, swaps="background")
+    got = style(
+        model,
+        Confused(IMAGES.space),
+        IMAGES,
+        infer_all(model, IMAGES),
+        counted=("slant", "thickness"),
+        n_images=60,
+        n_pairs=100,
+        seed=0,
+    )
+    assert "style_kept_reconstruction" in got
+    assert not {"style_kept_interventions", "style_kept_swaps"} & got.keys()
+
+
 def test_a_swap_that_is_the_donor_takes_its_style() -> None:
     got = ask(Strokes(IMAGES.space, swaps="characteristics"))
     assert got["style_taken_swaps"] == pytest.approx(1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from evaluators.images import ImageSet
 from evaluators.inferring import infer_all
 from evaluators.references import Constant, Copier
 from evaluators.regions import changed
-from evaluators.swap import random_pairs, swap, true_swap
+from evaluators.swap import _logit_change, random_pairs, swap, true_swap
 from evaluators.true_swap import TrueSwaps
 from tests.toys import PixelJudge, PixelModel, toy_classes, toy_images
 
@@ -92,6 +94,19 @@ def test_other_definitions_of_the_difference():
     assert 0 < got["swap_signed"] < got["swap_true_label"]
     logits = log_p[..., 1] - log_p[..., 0]
     assert got["swap_logit"] == pytest.approx((logits[a] - logits[b]).abs().mean().item(), rel=1e-5)
+
+
+def test_log_odds_of_a_certain_judge_are_not_those_of_rounding():
+    space = toy_classes().space
+    logits = torch.zeros(2, 1, space.n_values)
+    logits[0, 0, 1] = 20
+    sure, unsure = logits.log_softmax(-1)
+    assert sure.exp().max() == 1, "in single precision"
+    found = _logit_change(unsure[None], sure[None], space)[0]
+    others = space.n_values - 1
+    assert found[1].item() == pytest.approx(20, rel=1e-6)
+    odds = -math.log(math.exp(20) + others - 1) + math.log(others)
+    assert found[0].item() == pytest.approx(abs(odds), rel=1e-6)
 
 
 def test_a_certain_judge_leaves_log_odds_finite():

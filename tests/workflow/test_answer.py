@@ -9,7 +9,7 @@ import pytest
 
 from tests.workflow.judging import BETTER, FAILED_JUDGE, claim, plan, records, swaps
 from workflow.reporting.answer import LEADS, MOST, NAMED, answer
-from workflow.reporting.claims import EVERY
+from workflow.reporting.claims import EVERY, Claim
 from workflow.reporting.court import decide
 from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import AGREES, DISAGREES
@@ -85,19 +85,23 @@ def test_what_is_not_decidable_says_why() -> None:
     assert "verdicts whose judge failed its gate (synthetic_faces (drawn))" in last
 
 
-def test_there_are_never_more_than_ten_and_others_are_linked() -> None:
+KINDS_OF = {
+    "holds": ([1.0, 1.1, 1.2], [2.0, 2.1, 2.2]),
+    "fails": ([2.0, 2.1, 2.2], [1.0, 1.1, 1.2]),
+    "open": ([1.0, 2.0, 3.0], [2.0, 1.0, 4.0]),
+    "for": ([1.0], [2.0]),
+    "against": ([2.0], [1.0]),
+}
+"""Scores of CCVAE and of M2, by the outcome that they lead to, in the order of `LEADS`."""
+
+
+def every_outcome(number: int) -> tuple[pd.DataFrame, list[Claim]]:
+    """So many claims of each outcome, on digits and on drawn faces, and their records."""
     values: dict[tuple[str, str, str], list[float]] = {}
-    kinds = {
-        "holds": ([1.0, 1.1, 1.2], [2.0, 2.1, 2.2]),
-        "fails": ([2.0, 2.1, 2.2], [1.0, 1.1, 1.2]),
-        "open": ([1.0, 2.0, 3.0], [2.0, 1.0, 4.0]),
-        "for": ([1.0], [2.0]),
-        "against": ([2.0], [1.0]),
-    }
     claims = []
-    for number in range(NAMED + 2):
-        for name, scores in kinds.items():
-            metric = type(claim().metric)(f"{name}{number}", "nats", lower_is_better=True)
+    for one in range(number):
+        for name, scores in KINDS_OF.items():
+            metric = type(claim().metric)(f"{name}{one}", "nats", lower_is_better=True)
             for rate in ("0.06", "1.0"):
                 for model, found in zip(("ccvae", "m2"), scores, strict=True):
                     values[model, metric.name, rate] = found
@@ -105,7 +109,24 @@ def test_there_are_never_more_than_ten_and_others_are_linked() -> None:
                 id=metric.name, metric=metric, rivals=("m2",), datasets=("celeba", "mnist"),
                 shown=metric.name,
             ))  # fmt: skip
-    frame = pd.concat([records(values, "mnist"), records(values, "synthetic_faces")])
+    return pd.concat([records(values, "mnist"), records(values, "synthetic_faces")]), claims
+
+
+@pytest.mark.parametrize("lacking", list(KINDS_OF))
+@pytest.mark.parametrize("where", ["mnist", "synthetic_faces"])
+def test_one_outcome_less_leaves_whole_sentences(lacking, where) -> None:
+    frame, claims = every_outcome(1)
+    less = frame[(frame["dataset"] != where) | (frame["metric"] != f"{lacking}0")]
+    found = sentences(less, *claims)
+    assert len(found) <= MOST
+    assert all(re.search(r"[^;,: ]\.$", sentence) for sentence in found)
+    leads = dict(zip(KINDS_OF, (lead for lead, _ in LEADS.values()), strict=True))
+    counts = {kind: "\n".join(found).count(lead) for kind, lead in leads.items()}
+    assert counts == {kind: 1 + (kind != lacking) for kind in KINDS_OF}
+
+
+def test_there_are_never_more_than_ten_and_others_are_linked() -> None:
+    frame, claims = every_outcome(NAMED + 2)
     found = sentences(frame, *claims)
     assert len(found) == MOST
     text = "\n".join(found)

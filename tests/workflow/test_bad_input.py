@@ -179,6 +179,22 @@ class Diverging:
         return {"step": self.step}
 
 
+class Finished(Diverging):
+    """A training whose last interval was saved before whatever came next was stopped."""
+
+    step = total = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = [{"labelled_objective": -1.0}]
+
+
+def test_a_training_that_ended_before_it_was_stopped_is_done(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    train_to_the_end(Finished(), ResumeState(tmp_path / "key.pt"))  # type: ignore[arg-type]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_a_loss_that_is_not_finite_keeps_the_last_state(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "SAVE_EVERY_S", -1.0)
     monkeypatch.setattr(signal, "signal", lambda *_: None)

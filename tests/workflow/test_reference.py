@@ -25,7 +25,7 @@ from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
 from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
 from workflow.steps.reporting import picture_explorer, update_readme
-from workflow.steps.reporting.make_reference import replaced_folder
+from workflow.steps.reporting.make_reference import replaced_folder, require_ours
 
 ROOT = Path(__file__).parents[2]
 
@@ -200,6 +200,26 @@ def test_a_folder_is_replaced_whole(tmp_path):
             (folder / content).touch()
     assert [path.name for path in out.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["docs", "file"])
+def test_nothing_but_an_earlier_reference_is_replaced(tmp_path, name):
+    (tmp_path / "docs").mkdir()
+    for path in (tmp_path / "docs" / "page.md", tmp_path / "file"):
+        path.write_text("mine")
+    with pytest.raises(InputError, match=f"{name} holds something else"):
+        require_ours(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "docs" / "provenance.json").touch()
+    for mine in ("empty", "new", "docs"):
+        require_ours(tmp_path / mine)
+
+
+def test_what_could_not_be_sampled_counts_nothing(tmp_path):
+    (tmp_path / "a").mkdir()
+    record = {"s": 3.0, "cpu_time": "NA", "max_rss": "NA"}
+    (tmp_path / "a" / "1.jsonl").write_text(json.dumps(record) + "\n")
+    assert job_times(tmp_path).iloc[0].tolist() == ["a", 1, 3.0, 0.0, 3.0, 0.0]
 
 
 def test_times_add_up_and_jobs_side_by_side_count_once(tmp_path):

@@ -77,7 +77,8 @@ def past_jobs(root: Path) -> list[PastJob]:
 
 
 def _past(preset: Path, path: Path) -> PastJob:
-    seconds, peak = read_benchmark(path)
+    cost = read_benchmark(path)
+    seconds, peak = cost["s"], cost.get("max_rss", 0.0)
     rule, dataset, *rest = path.relative_to(preset / "benchmarks").with_suffix("").parts
     run, judge = None, 0
     if len(rest) == 1:
@@ -107,11 +108,13 @@ def _past(preset: Path, path: Path) -> PastJob:
     return PastJob(rule, effort, work, device, seconds - busy, busy, peak)
 
 
-def read_benchmark(path: Path) -> tuple[float, float]:
-    """Seconds and peak memory in MB of the last run in a benchmark record."""
+def read_benchmark(path: Path) -> dict[str, float]:
+    """Numbers of the last run in Snakemake's benchmark record, `s` of seconds among them.
+
+    What could not be sampled, as of a job that ended at once, is no number there, and left out.
+    """
     last = json.loads(path.read_text(encoding="utf-8").strip().splitlines()[-1])
-    peak = last["max_rss"]
-    return float(last["s"]), float(peak) if isinstance(peak, int | float) else 0.0
+    return {name: float(value) for name, value in last.items() if isinstance(value, int | float)}
 
 
 class Estimator:
@@ -225,5 +228,5 @@ def measured_since(
         if job.result in estimates and job.is_done(results) and record.exists():
             n += 1
             estimated += estimates[job.result]
-            measured += read_benchmark(record)[0]
+            measured += read_benchmark(record)["s"]
     return n, estimated, measured

@@ -76,7 +76,8 @@ def with_preset_as_written(
     texts += [text for key, _, text in (s.partition("=") for s in settings) if key == "preset"]
     written = [text for text in texts if text is not None][-1]
     # By what they look like, since no nan equals another.
-    if repr(values.get("preset")) not in map(repr, (yaml.safe_load(written), _value(written))):
+    read = (yaml.safe_load(written), _value(written)) if isinstance(written, str) else ()
+    if repr(values.get("preset")) not in map(repr, read):
         raise InputError(
             f"configuration: the preset {values.get('preset')} is no text; write it in quotes"
         )

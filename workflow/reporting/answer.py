@@ -75,8 +75,9 @@ def answer(verdicts: Sequence[Verdict], plan: Plan, paper: pd.DataFrame, page: s
                 claims = _listed(found, junction, plan, page)
                 sentences[drawn, outcome] = f"{lead} on {KINDS[drawn]}: {claims}."
     for drawn in KINDS:
-        if len(sentences) > MOST - 2:
-            against = sentences.pop((drawn, DISAGREES), "")
+        pointing = {(drawn, AGREES), (drawn, DISAGREES)}
+        if len(sentences) > MOST - 2 and pointing <= sentences.keys():
+            against = sentences.pop((drawn, DISAGREES))
             sentences[drawn, AGREES] = f"{sentences[drawn, AGREES][:-1]}; {against}"
     return [_tested(cases, plan), *sentences.values(), _open(cases, paper, page)]
 

@@ -175,9 +175,9 @@ def _by_subject(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
 def readings_in_words(verdicts: Sequence[Verdict], plan: Plan) -> str:
     """Verdicts on one data set: once if all readings have the same."""
     groups = _by_subject(verdicts)
-    words = [[v.verdict for v in scopes] for scopes in groups]
-    if len(groups) > 1 and all(each == words[0] for each in words):
-        return f"{_scopes(groups[0])}, every reading"
+    words = {_scopes(scopes) for scopes in groups}
+    if len(groups) > 1 and len(words) == 1:
+        return f"{words.pop()}, every reading"
     return "; ".join(
         f"{title_of(scopes[0].subject, plan)}: {_scopes(scopes)}"
         if len(groups) > 1

@@ -145,8 +145,8 @@ def comparison_markdown(frame: pd.DataFrame, plan: Plan) -> str:
         f"Difference (CCVAE minus baseline) of means over seeds, preset `{plan.preset}`, and the "
         f"{percent} interval of an exact test of differences paired by f and seed. The best "
         "baseline is chosen by its mean, which leans against CCVAE. Bold: CCVAE is better at "
-        f"{ALPHA:.0%}, corrected over the rows of a block (Holm). On drawn stand-ins nothing is "
-        "said about the data that they stand in for.",
+        f"{ALPHA:.0%}, corrected over the rows of a block on one data set (Holm). On drawn "
+        "stand-ins nothing is said about the data that they stand in for.",
         "",
     ]
     for table in TABLES.values():

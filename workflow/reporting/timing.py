@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+
+from workflow.planning.costs import read_benchmark
 
 LONGEST_GAP_S = 120.0
 """A longer time without any job is an interruption of the run, not waiting."""
@@ -29,12 +30,12 @@ def job_times(benchmarks: Path) -> pd.DataFrame:
     """
     rows = []
     for folder in sorted(path for path in benchmarks.glob("*") if path.is_dir()):
-        records = [_record(path) for path in sorted(folder.rglob("*.jsonl"))]
+        records = [read_benchmark(path) for path in sorted(folder.rglob("*.jsonl"))]
         if not records:
             continue
         walls = [record["s"] for record in records]
-        cpu = sum(record.get("cpu_time") or 0 for record in records)
-        peak = max(record.get("max_rss") or 0 for record in records)
+        cpu = sum(record.get("cpu_time", 0.0) for record in records)
+        peak = max(record.get("max_rss", 0.0) for record in records)
         rows.append((folder.name, len(records), sum(walls), cpu, max(walls), peak))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -45,7 +46,7 @@ def elapsed_seconds(benchmarks: Path) -> float:
     A record is written when its job ends, so that the file's time says when that was.
     """
     return elapsed(
-        (path.stat().st_mtime - _record(path)["s"], path.stat().st_mtime)
+        (path.stat().st_mtime - read_benchmark(path)["s"], path.stat().st_mtime)
         for path in benchmarks.rglob("*.jsonl")
     )
 
@@ -64,8 +65,3 @@ def elapsed(spans: Iterable[tuple[float, float]]) -> float:
         total += max(0.0, end - (start if interrupted else until))
         until = max(until, end)
     return total
-
-
-def _record(path: Path) -> dict[str, float]:
-    """Last line of a benchmark record."""
-    return json.loads(path.read_text(encoding="utf-8").splitlines()[-1])

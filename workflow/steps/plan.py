@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from ccvae.errors import InputError
 from ccvae.files import read_json, write_json
 from workflow.config import Config
 from workflow.planning.costs import Estimate, Estimator, disk_bytes, measured_since, past_jobs
@@ -34,6 +35,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def work(given: Namespace) -> None:
     """Print the plan, and keep its estimates in plan.json."""
+    if given.cores < 1:
+        raise InputError(f"--cores {given.cores}: a plan needs at least one core")
     config = Config(given.settings or merged_config(given.configfile, given.config))
     results, jobs = given.results / config.preset, list(jobs_of(config))
     device = start_computing(config.values["device"], 1, config.values["deterministic"])

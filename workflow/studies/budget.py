@@ -102,7 +102,7 @@ def _difference(
         np.mean([one["influence"][metric] for one in first], axis=0, dtype=float)
         - np.mean([one["influence"][metric] for one in second], axis=0, dtype=float),
     )
-    return float(score), float(np.sqrt(np.square(influence).sum()) / len(influence))
+    return float(score), float(np.linalg.norm(influence) / len(influence))
 
 
 def told(frame: pd.DataFrame) -> pd.Series:

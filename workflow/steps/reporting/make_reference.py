@@ -42,6 +42,7 @@ def work(given: Namespace) -> None:
     Settings: `values`, the configuration; `files` to copy and `pictures` to shrink, as paths below
     the preset's folder, the latter without suffix.
     """
+    require_ours(given.out)
     config, names = Config(given.settings["values"]), given.settings["files"]
     most = config.values["reference"]["most_mb"]
     records = pd.read_csv(given.results / RECORDS, dtype={"supervision_rate": str})
@@ -98,6 +99,23 @@ def command(config: Config, out: Path) -> str:
     if out == Path("results/reference"):
         return "make reference-so-far" if not_run(config) else "make reference"
     return f"snakemake --cores all reference (preset {config.preset})"
+
+
+def require_ours(out: Path) -> None:
+    """Refuse to replace what is no earlier reference.
+
+    Raises
+    ------
+    InputError
+        If something else is there.
+    """
+    if out.is_dir() and (not any(out.iterdir()) or (out / "provenance.json").is_file()):
+        return
+    if out.exists():
+        raise InputError(
+            f"{out} holds something else than an earlier reference, and would be replaced; name "
+            "another folder (reference.folder), or remove it yourself"
+        )
 
 
 @contextmanager

@@ -159,26 +159,33 @@ def train_to_the_end(
         nonlocal stop_requested
         stop_requested = True
 
-    signal.signal(signal.SIGTERM, request_stop)
+    def objective() -> dict[str, str]:
+        last = trainer.history[-1].items()
+        return {name: f"{value:.1f}" for name, value in last if name.endswith("_objective")}
+
+    before = signal.signal(signal.SIGTERM, request_stop)
     saved = time.monotonic()
-    with tqdm(total=trainer.total, initial=trainer.step, unit="step", disable=None) as bar:
-        while not trainer.finished:
-            bar.update(trainer.run_interval())
-            watch()
-            objective = {k: v for k, v in trainer.history[-1].items() if k.endswith("_objective")}
-            bar.set_postfix({k: f"{v:.1f}" for k, v in objective.items()})
-            if stop_requested:
-                state.save(trainer)
-                LOG.info(
-                    "terminated at step %d of %d; run again to continue",
-                    trainer.step,
-                    trainer.total,
-                )
-                raise SystemExit(TERMINATED)
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                state.save(trainer)
-                saved = time.monotonic()
-    LOG.info("trained %d steps: %s", trainer.total, objective)
+    try:
+        with tqdm(total=trainer.total, initial=trainer.step, unit="step", disable=None) as bar:
+            while not trainer.finished:
+                bar.update(trainer.run_interval())
+                watch()
+                bar.set_postfix(objective())
+                if stop_requested:
+                    state.save(trainer)
+                    LOG.info(
+                        "terminated at step %d of %d; run again to continue",
+                        trainer.step,
+                        trainer.total,
+                    )
+                    raise SystemExit(TERMINATED)
+                if time.monotonic() - saved > SAVE_EVERY_S:
+                    state.save(trainer)
+                    saved = time.monotonic()
+    finally:
+        # What comes after the training, as the scores of a study, has no state to save.
+        signal.signal(signal.SIGTERM, before)
+    LOG.info("trained %d steps: %s", trainer.total, objective())
 
 
 class ResumeState:
