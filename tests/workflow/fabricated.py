@@ -122,7 +122,8 @@ def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[s
     make_records.work(Namespace(settings=plan, results=folder, out=records))
     asked = {"tables": TABLES_MADE, "settings": plan, "results": folder}
     make_table.work(Namespace(**asked, out=folder / "tables"))
-    make_index.work(Namespace(out=folder / "tables" / "index.md"))
+    index = folder / "tables" / "index.md"
+    make_index.work(Namespace(tables=TABLES_MADE, out=index))
     check_claims.work(
         Namespace(
             settings=plan,

@@ -14,7 +14,7 @@ from tests.workflow.recomputing import NAMES, RATE, REFERENCE, RESOURCES, ROOT, 
 ROWS = {
     "Majority class": "majority",
     "Independent classifier": "judge",
-    "Real images, swap = the donor": "copy_characteristics",
+    "Real images (in swaps the donor)": "copy_characteristics",
     "Mean image": "constant",
     "Test images": "test_images",
     "Another data set": "other_data",

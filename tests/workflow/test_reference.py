@@ -185,6 +185,7 @@ def test_too_much_is_refused_and_leaves_what_was_there(preset, tmp_path):
     out = tmp_path / "reference"
     out.mkdir()
     (out / "README.md").write_text("before")
+    (out / "provenance.json").touch()
     values = fabricated.configuration()
     values["reference"]["most_mb"] = 0.05
     with pytest.raises(InputError, match=r"more than the 0\.05 MB of reference\.most_mb"):

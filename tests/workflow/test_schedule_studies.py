@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -121,11 +123,30 @@ def test_a_study_of_budgets_from_trainings_to_findings(tmp_path: Path) -> None:
     assert names == {f"{model}.{n}x" for model in study["variants"] for n in (1, 2)}
 
     frame = table.rename(columns={"variant": "value"})
-    block = budget_block(values, {"budget": frame}, tmp_path, "there")
+    gathered = gathered_in(tmp_path, values, {"budget": frame})
+    block = budget_block(gathered, "there")
     assert "![A study](there/studies/budget.png)" in block
     assert any("not run." in line for line in block)
-    assert budget_block(values, {}, tmp_path, "there") == [NOT_RUN]
-    assert protocol_block(values, {"budget": frame}, tmp_path, "there") == [NOT_RUN]
+    assert budget_block(gathered_in(tmp_path, values, {}), "there") == [NOT_RUN]
+    assert protocol_block(gathered, "there") == [NOT_RUN]
+    failing = gathered_in(tmp_path, values, {"budget": frame}, failed=("synthetic_faces",))
+    told, less = (
+        [line for line in budget_block(each, "there") if line.startswith("* ")]
+        for each in (gathered, failing)
+    )
+    assert told != less, "what a failed judge says of orders is not told"
+
+
+def gathered_in(
+    folder: Path,
+    values: dict[str, Any],
+    studies: dict[str, pd.DataFrame],
+    failed: Sequence[str] = (),
+) -> Any:
+    """A folder as it is gathered, of which nothing but studies is asked."""
+    return SimpleNamespace(
+        config=SimpleNamespace(values=values), studies=studies, folder=folder, failed=failed
+    )
 
 
 def test_a_study_beside_the_paper_from_trainings_to_findings(tmp_path: Path) -> None:
@@ -152,7 +173,7 @@ def test_a_study_beside_the_paper_from_trainings_to_findings(tmp_path: Path) -> 
     assert "the suite's own recipe (not run) | n/a |" in page
     table = pd.read_csv(out / "protocol.csv", dtype={"supervision_rate": str})
     frame = table.rename(columns={"variant": "value"})
-    block = protocol_block(values, {"protocol": frame}, tmp_path, "there")
+    block = protocol_block(gathered_in(tmp_path, values, {"protocol": frame}), "there")
     assert block[-1] == "Number by number: [protocol](there/studies/protocol.md)."
     assert any("`ccvae_slow`" in line for line in block)
 

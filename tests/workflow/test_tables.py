@@ -227,8 +227,24 @@ def test_only_a_row_that_is_separable_from_every_other_is_bold(tmp_path, ccvae, 
     text = markdown(TABLE6, frame, seeds)
     assert ("| **0.980 ± 0.010** (0.974, +0.006)" in text) == is_bold
     assert ("textbf{0.980" in latex(TABLE6, frame, seeds)) == is_bold
-    assert "with fewer than 3 seeds nothing is bold" in text
+    assert "rows with fewer than 3 seeds do not compete" in text
     assert "**MNIST, accuracy**, higher is better" in text
+
+
+@pytest.mark.parametrize(("seeds", "is_bold"), [(3, False), (2, True)])
+def test_models_with_fewer_seeds_compete_if_they_are_enough(tmp_path, seeds, is_bold):
+    models = plan().models | {
+        "third": {"system": "m2", "title": "Third", "datasets": None, "seeds": seeds}
+    }
+    scores = {"ccvae": [0.97, 0.98, 0.99, 0.98], "m2_100%": [0.9, 0.92, 0.93, 0.91]}
+    for model, found in (scores | {"third": [0.96, 0.99, 0.98][:seeds]}).items():
+        for seed, score in enumerate(found):
+            for rate in plan().rates:
+                write_run(tmp_path, Run("mnist", model, rate, seed), accuracy=score)
+    write_judge(tmp_path, "mnist")
+    four = plan(seeds=4, models=models)
+    frame = tidy(TABLE6, collect(tmp_path, four), four)
+    assert set(frame.loc[frame["bold"], "model"]) == ({"ccvae"} if is_bold else set())
 
 
 def test_a_run_without_the_figure_is_no_missing_run(tmp_path):

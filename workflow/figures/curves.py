@@ -36,7 +36,7 @@ STYLE_PANELS = (
     ("style", "style_kept_reconstruction", "kept by reconstruction"),
 )
 
-SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-."}
+SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-.", "test_images": "--"}
 """Rows that need no training, and their lines."""
 
 SIDESTEP, WIDEST = 0.2, 0.6

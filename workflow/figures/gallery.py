@@ -106,6 +106,17 @@ class Gallery:
         """Models that are trained on a data set."""
         return list(dict.fromkeys(r.model for r in self._config.runs() if r.dataset == dataset))
 
+    def _seeds(self, dataset: str, models: list[str]) -> str:
+        """Numbers of seeds of models: "5", or "5; of CSVAE and MEME 3"."""
+        described = self._config.values["model_settings"]
+        counts: dict[int, list[str]] = {}
+        for model in models:
+            seeds = self._config.seeds_of(dataset, model)
+            counts.setdefault(seeds, []).append(described[model]["title"])
+        most = max(counts, default=self._config.seeds_of(dataset))
+        fewer = [f"of {' and '.join(of)} {n}" for n, of in counts.items() if n < most]
+        return "; ".join([str(most), *fewer])
+
     def _budgets(self, dataset: str, models: list[str], scope: str) -> list[str]:
         """Sentences on how long models were trained; none for a study, which has its own length."""
         described = self._config.values["model_settings"]
@@ -204,7 +215,7 @@ class Gallery:
         elif scope == "study":
             about.append(f"f = {self.study['supervision_rate']}.")
         elif scope == "dataset":
-            about.append(f"Seeds: {self._config.seeds_of(dataset)}.")
+            about.append(f"Seeds: {self._seeds(dataset, models or self._trained_on(dataset))}.")
         about += self._budgets(dataset, models or self._trained_on(dataset), scope)
         about.append(f"Preset: {self._config.preset}.")
         return {

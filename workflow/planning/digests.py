@@ -35,23 +35,27 @@ def _reporting(*names: str) -> list[str]:
     return [f"workflow/reporting/{name}.py" for name in names]
 
 
+PAPER_VALUES = "workflow/resources/paper_tables.csv"
 EVALUATORS = digest("evaluators/*.py", "workflow/measures.py")
 GAUSSIAN_PROCESS = digest("evaluators/gaussian_process.py")
 RECORDS = digest(*_reporting("judges", "readable", "records"))
 TABLES = digest(
-    *_reporting("judges", "paper", "readable", "records", "render", "statistics", "tables"),
-    *_reporting("terms"),
+    *_reporting("judges", "paper", "readable", "records", "register", "render", "statistics"),
+    *_reporting("tables", "terms"),
     "evaluators/gates.py",
     "workflow/resources/deviations.yaml",
+    PAPER_VALUES,
 )
 CAPABILITIES = digest(
-    *_reporting("capabilities", "capabilities_markdown", "judges"), "evaluators/gates.py"
+    *_reporting("capabilities", "capabilities_markdown", "judges", "statistics"),
+    "evaluators/gates.py",
 )
 CLAIMS = digest(
     *_reporting("claims", "claims_markdown", "comparison", "court"),
-    *_reporting("judges", "statistics", "verdicts"),
+    *_reporting("judges", "paper", "statistics", "tables", "verdicts"),
     "evaluators/gates.py",
     "workflow/resources/claims.yaml",
+    PAPER_VALUES,
 )
 JUDGE_SEEDS = digest(
     *_reporting("judge_seeds", "judge_seeds_pages", "judges", "readable", "records"),
@@ -59,9 +63,17 @@ JUDGE_SEEDS = digest(
     "workflow/resources/claims.yaml",
 )
 STUDIES = digest(
-    "workflow/studies/*.py", "workflow/figures/budget.py", *_reporting("judges", "paper", "tables")
+    "workflow/studies/*.py",
+    "workflow/figures/budget.py",
+    *_reporting("judges", "paper", "tables"),
+    PAPER_VALUES,
 )
-FIGURES = digest("workflow/figures/*.py")
+FIGURES = digest(
+    "workflow/figures/*.py",
+    "workflow/report/figures/*.rst",
+    "workflow/steps/reporting/make_figure.py",
+)
+FRONT_PAGE = digest(*_reporting("answer", "claims_markdown", "page", "pages"))
 EXPLORER = digest(
     "workflow/explorer/*.py",
     "workflow/explorer/page/*",

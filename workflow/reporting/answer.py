@@ -94,8 +94,8 @@ def _tested(cases: Sequence[Case], plan: Plan) -> str:
         where = f" ({_names(names)}; {plan.seeds_in_words(names)})" if names else ""
         parts.append(f"{len({v.claim.id for v in run}) or 'none'} on {words}{where}")
     return (
-        f"The paper makes {len(every)} {_claims(len(every))} that a number can decide; put to the "
-        f"test were {' and '.join(parts)}."
+        f"{len(every)} {_claims(len(every))} of the paper {'is' if len(every) == 1 else 'are'} put "
+        f"as numbers here; tested were {' and '.join(parts)}."
     )
 
 
@@ -112,8 +112,12 @@ def _listed(found: Sequence[Case], junction: str, plan: Plan, page: str) -> str:
         f"{'; '.join(in_numbers(case, plan) for case in cases)})"
         for cases in by_claim[:NAMED]
     ]
-    if others := [cases[0][0] for cases in by_claim[NAMED:]]:
-        named.append(f"likewise {_links(others, page)}")
+    if others := by_claim[NAMED:]:
+        links = [
+            f"{_link(cases[0][0], page)} ({_names(case[0].dataset for case in cases)})"
+            for cases in others
+        ]
+        named.append(f"likewise {', '.join(links)}")
     return "; ".join(named)
 
 
@@ -146,6 +150,8 @@ def in_numbers(case: Case, plan: Plan) -> str:
     words = [f"{name} {_digits(c.subject_mean)} against {whom}{_digits(c.opponent_mean)}"]
     if c.supervision_rate != ALL_RATES:
         words[0] += f" at f = {c.supervision_rate}"
+    if c.margin:
+        words.append(f"margin {_digits(c.margin)}")
     if first.outcome in DECIDED and c.improvement is not None and first.claim.test != "similar":
         words.append(f"better in {share(c)} of trainings")
     if first.outcome == UNDECIDED:
@@ -171,8 +177,8 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
     run = [any(case[0].run for case in of_claim) for of_claim in by_claim]
     own = [any(c[0].run and not c[0].stand_in for c in of_claim) for of_claim in by_claim]
     away = sum(
-        not here and set(of_claim[0][0].claim.datasets) <= set(STAND_INS.values())
-        for here, of_claim in zip(own, by_claim, strict=True)
+        anywhere and not here and set(of_claim[0][0].claim.datasets) <= set(STAND_INS.values())
+        for anywhere, here, of_claim in zip(run, own, by_claim, strict=True)
     )
     clauses = []
     if away:
@@ -191,7 +197,8 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
             if any(case[0].verdict == NOT_MEASURED for case in of_claim) == here
         ]
         if found:
-            clauses.append(f"{len(found)} {_claims(len(found))} {why} ({_links(found, page)})")
+            links = "; ".join(_link(verdict, page) for verdict in found)
+            clauses.append(f"{len(found)} {_claims(len(found))} {why} ({links})")
     judged = [case[0] for case in cases if case[0].verdict == UNJUDGED]
     if judged:
         names = ", ".join(dict.fromkeys(dataset_name(v.dataset) for v in judged))
@@ -207,5 +214,5 @@ def _claims(count: int) -> str:
     return "claim" if count == 1 else "claims"
 
 
-def _links(verdicts: Iterable[Verdict], page: str) -> str:
-    return ", ".join(f"[{v.claim.id}]({page}#{v.claim.id})" for v in verdicts)
+def _link(verdict: Verdict, page: str) -> str:
+    return f"[{verdict.claim.plain}]({page}#{verdict.claim.id})"

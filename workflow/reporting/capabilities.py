@@ -149,7 +149,8 @@ CRITERIA = (
                 "own:generation_real_balanced_accuracy",
             ),
         ),
-        "real data: changes that the judge sees, from nothing done to real images",
+        "real data: changes that the judge sees, from nothing done to real images; what is kept "
+        "beside them is in the table of style",
     ),
     Criterion(
         "diversify",

@@ -78,8 +78,8 @@ class Claim:
     bold: str = ""
     rivals: tuple[str, ...] = ()
     value: float | None = None
-    reference: str = ""
     against: str = ""
+    only_with: str = ""
     margin: Margin = Margin()
     at_most: float = 1.0
     at_least: float = 0.0
@@ -159,9 +159,9 @@ def _claim(
                 f"{path}: {name} has the {key} '{values.get(key)}', not one of "
                 f"{', '.join(known_words)}"
             )
-    opponents = [key for key in ("rivals", "value", "reference", "against") if key in values]
+    opponents = [key for key in ("rivals", "value", "against") if key in values]
     if len(opponents) != 1:
-        raise InputError(f"{path}: {name} needs one of rivals, value, reference and against")
+        raise InputError(f"{path}: {name} needs one of rivals, value and against")
     if (values["test"] == "better") == ("margin" in values):
         raise InputError(
             f"{path}: {name} needs a margin if its test is not 'better', and else none"

@@ -68,7 +68,8 @@ def claims_markdown(
         "",
         *first_lines(failed),
         f"Preset `{plan.preset}`, {plan.seeds_in_words()}, {runs} runs. Each claim is a sentence "
-        "of the paper, or the bold figures of a table that its caption stands for.",
+        "of the paper, or the bold figures of a table that its caption stands for. Means over "
+        "labels leave out those that the judge reads badly; tables have all of them.",
         "",
         *_legend(),
         "",
@@ -282,7 +283,7 @@ def _section(group: Sequence[Verdict], plan: Plan) -> list[str]:
 
 def how(claim: Claim) -> str:
     """One paragraph: what is compared, and what would decide it."""
-    opponent = claim.reference or claim.against or ", ".join(claim.rivals) or f"{claim.value:g}"
+    opponent = claim.against or ", ".join(claim.rivals) or f"{claim.value:g}"
     direction = "lower" if claim.metric.lower_is_better else "higher"
     test = TESTS[claim.test].format(direction=direction, margin=claim.margin)
     scope = "at every f" if claim.scope == EVERY else "over all f together"
@@ -294,6 +295,11 @@ def how(claim: Claim) -> str:
         f"{claim.decided} `{claim.metric.name}` ({claim.metric.heading}) of {claim.subject} "
         f"against {opponent}, {scope}; {test}."
     ]
+    if claim.only_with:
+        sentences.append(
+            f"Models of which `{claim.only_with}` is not measured are not asked: by construction "
+            "they could not have it."
+        )
     if claim.margin.because:
         sentences.append(f"The margin is {claim.margin}: {claim.margin.because}")
     if claim.study:

@@ -103,10 +103,16 @@ def _rows(
         return {seed: [found[seed] for found in by_rate] for seed in sorted(whole)}
 
     sign = -1 if metric.lower_is_better else 1
-    baselines = [name for name, m in plan.models.items() if m["system"] != SUBJECT and values(name)]
-    if not baselines:
+    there = {name: values(name) for name, m in plan.models.items() if m["system"] != SUBJECT}
+    most = max(map(len, there.values()), default=0)
+    if most == 0:
         return
-    best = max(baselines, key=lambda name: sign * float(np.mean(list(values(name).values()))))
+    # One seed makes nobody the best of those that have enough.
+    baselines = [name for name, found in there.items() if len(found) >= min(most, ENOUGH)]
+    shared = set.intersection(*(set(there[name]) for name in baselines))
+    best = max(
+        baselines, key=lambda name: sign * float(np.mean([there[name][seed] for seed in shared]))
+    )
     for model, described in plan.models.items():
         if described["system"] != SUBJECT:
             continue

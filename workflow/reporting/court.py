@@ -80,19 +80,26 @@ class _Court:
     def verdicts(self, claim: Claim) -> Iterator[Verdict]:
         cells = self._studies.get(claim.study, {}) if claim.study else self._cells
         for dataset in self._datasets(claim, cells):
-            subjects = [claim.subject] if claim.study else self._models(claim.subject, dataset)
+            subjects = [claim.subject] if claim.study else self._subjects(claim, dataset)
             for subject in subjects or [claim.subject]:
                 yield from self._of_subject(claim, dataset, subject, cells)
 
     def _datasets(self, claim: Claim, cells: Mapping[Cell, object]) -> list[str]:
         if claim.study:
             # A study is run on a few data sets only; which ones it could be run on says nothing.
-            return list(dict.fromkeys(key[1] for key in cells)) or list(claim.datasets[:1])
+            return list(dict.fromkeys(key[1] for key in cells)) or list(claim.datasets)
         found = []
         for original in claim.datasets:
             drawn = [name for name in self._plan.datasets if STAND_INS.get(name) == original]
             found += [original, *drawn]
         return found
+
+    def _subjects(self, claim: Claim, dataset: str) -> list[str]:
+        """Readings of a claim's subject, but those that could not have what it is about."""
+        found = self._models(claim.subject, dataset)
+        asked = claim.only_with
+        able = {key[2] for key in self._cells if key[:2] == (asked, dataset)}
+        return [model for model in found if not asked or model in able]
 
     def _models(self, system: str, dataset: str) -> list[str]:
         if dataset not in self._plan.datasets:
@@ -117,13 +124,13 @@ class _Court:
             planned = sorted({key[3] for key in cells if key[1] == dataset}, key=float)
         rates = [rate for rate in planned if claim.means(rate)]
         table = _Table(claim, dataset, subject, rates, cells)
-        opponents = rivals or [claim.reference or claim.against or f"{claim.value:g}"]
+        opponents = rivals or [claim.against or f"{claim.value:g}"]
         every_rate = ALL_RATES if len(rates) > 1 else "".join(rates)
         together = tuple(table.compare(opponent, rates, every_rate) for opponent in opponents)
         each = tuple(
             table.compare(opponent, [rate], rate) for opponent in opponents for rate in rates
         )
-        judged = rests_on_judge(claim.metric.name, claim.reference)
+        judged = rests_on_judge(claim.metric.name)
         judge = self._judges.get(dataset, "") if judged else ""
         unjudged = UNJUDGED if judged and dataset in self._failed else ""
         seen = self._images.get(claim.study, {})
@@ -176,7 +183,8 @@ class _Table:
         there = {key[2] for key in self._cells if key[1] == self._dataset}
         if self._subject not in there or not self._rates:
             return NOT_RUN
-        if not any(self._of(self._subject, rate) for rate in self._rates):
+        asked = ("", self._claim.only_with)
+        if not all(any(self._of(self._subject, rate, m) for rate in self._rates) for m in asked):
             return NOT_MEASURED
         if self._claim.rivals and not any(rival in there for rival in opponents):
             return NOT_RUN
@@ -192,9 +200,6 @@ class _Table:
         claim, ours = self._claim, self._of(self._subject, rate)
         if claim.value is not None:
             return dict.fromkeys(ours, claim.value)
-        if claim.reference:
-            found = self._of(claim.reference, "")
-            return dict.fromkeys(ours, found[0]) if found else {}
         if claim.against:
             return self._of(self._subject, rate, claim.against)
         return self._of(opponent, rate)

@@ -19,7 +19,7 @@ from workflow.reporting.answer import answer
 from workflow.reporting.claims import load_claims
 from workflow.reporting.court import decide
 from workflow.reporting.judge_seeds import NAME as JUDGE_SEEDS
-from workflow.reporting.judges import failed_judges
+from workflow.reporting.judges import failed_judges, trusted, weak_labels
 from workflow.reporting.records import Plan, read_records
 from workflow.reporting.reference import PACKED, file_of, took
 from workflow.reporting.tables import counterparts
@@ -72,6 +72,12 @@ class Gathered:
         return pd.read_csv(self.folder / file_of(PACKED))
 
     @cached_property
+    def weak(self) -> Mapping[str, list[str]]:
+        """See `workflow.reporting.judges.weak_labels`."""
+        of_label = self.per_label.assign(dataset=self.per_label["run"].str.split("/").str[1])
+        return weak_labels(pd.concat([self.records, of_label]))
+
+    @cached_property
     def failed(self) -> Mapping[str, str]:
         """See `workflow.reporting.judges.failed_judges`."""
         return failed_judges(self.records)
@@ -105,13 +111,16 @@ class Gathered:
 
     @cached_property
     def studies(self) -> dict[str, pd.DataFrame]:
-        """Studies of variants that are in the folder, by name, and `alpha`."""
+        """Studies of variants that are in the folder, by name, and `alpha`.
+
+        Without what rests on a judge that failed its gate.
+        """
         found = {}
         for name in (*self.config.values["studies"]["variants"], "alpha"):
             path = self.folder / "studies" / f"{name}.csv"
             if path.exists():
                 frame = pd.read_csv(path, dtype=TEXT)
-                found[name] = frame.rename(columns={"variant": "value"})
+                found[name] = trusted(frame.rename(columns={"variant": "value"}), self.failed)
         return found
 
     @property

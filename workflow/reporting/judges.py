@@ -144,8 +144,8 @@ def weak_labels(records: pd.DataFrame) -> dict[str, list[str]]:
 def unreadable_labels(records: pd.DataFrame) -> dict[str, str]:
     """Data sets with `weak_labels`, each with the sentence that says so."""
     return {
-        dataset: f"The judge of {dataset_name(dataset)} cannot be relied on for "
-        f"{', '.join(map(readable, labels))}."
+        dataset: f"Left out of claims, because the judge of {dataset_name(dataset)} reads them too "
+        f"badly off real images or off their true redrawings: {', '.join(map(readable, labels))}."
         for dataset, labels in weak_labels(records).items()
     }
 

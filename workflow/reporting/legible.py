@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from workflow.identity import Run
+from workflow.reporting.names import readable
 
 METRIC = "generation_balanced_accuracy"
 
 
-def legibility(per_label: pd.DataFrame, run: Run, labels: Sequence[str]) -> str:
+def legibility(
+    per_label: pd.DataFrame, run: Run, labels: Sequence[str], weak: Collection[str] = ()
+) -> str:
     """One sentence on how often the judge agrees with the labels that images were generated for.
 
     Parameters
@@ -22,6 +25,8 @@ def legibility(per_label: pd.DataFrame, run: Run, labels: Sequence[str]) -> str:
         The trained model.
     labels
         Labels, in the order in which they are told.
+    weak
+        Those that claims leave out, see `workflow.reporting.judges.weak_labels`.
 
     Returns
     -------
@@ -30,7 +35,11 @@ def legibility(per_label: pd.DataFrame, run: Run, labels: Sequence[str]) -> str:
     """
     own = per_label[per_label["run"] == run.folder]
     value = own.set_index("metric")["value"]
-    told = [f"{name} {value[key]:.0%}" for name in labels if (key := f"{METRIC}/{name}") in value]
+    told = [
+        f"{readable(name)} {value[key]:.0%}{' (left out of claims)' if name in weak else ''}"
+        for name in labels
+        if (key := f"{METRIC}/{name}") in value
+    ]
     if not told:
         return ""
     return (

@@ -225,8 +225,9 @@ TABLES = {
                 ),
             ),
             references=("test_images", "other_data", "copy_characteristics", "constant"),
-            note="Mutual information says how far from the data the judge finds the images; its "
-            "size depends on how long the Gaussian process was trained.",
+            note="Mutual information says how unsure the judge's Gaussian process is of the "
+            "images, and its size depends on how long that was trained; images with less than test "
+            "images are more typical than real ones, and not nearer to the data.",
             task="generate",
         ),
         Table(

@@ -122,6 +122,8 @@ def _on_claim(cases: Sequence[Case], plan: Plan, link: str) -> list[str]:
 
 def _numbers(verdict: Verdict, plan: Plan) -> str:
     words, c = least_in_favour(verdict, plan), verdict.decisive
+    if c is not None and c.margin:
+        words += f"; margin {c.margin:.2g}"
     if c is None or c.improvement is None or verdict.claim.test == "similar":
         return words
     return f"{words}; better in {share(c)} of {c.differences} pairs of trainings"

@@ -46,8 +46,8 @@ COLUMNS = [
 REFERENCES = {
     "majority": "Majority class",
     "judge": "Independent classifier",
-    "copy_characteristics": "Real images, swap = the donor",
-    "copy_background": "Real images, swap = the background",
+    "copy_characteristics": "Real images (in swaps the donor)",
+    "copy_background": "Real images (in swaps the background)",
     "true_redrawing": "True redrawing",
     "constant": "Mean image",
     "test_images": "Test images",

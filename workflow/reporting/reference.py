@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from workflow.reporting.claims_markdown import in_cell
 from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES
@@ -220,5 +221,5 @@ def _what(stem: str) -> str:
     if folder == "studies":
         return f"study: {name.removesuffix('_summary').replace('_', ' ')}"
     if name in TABLES:
-        return f"{TABLES[name].heading}: {TABLES[name].title}"
+        return in_cell(f"{TABLES[name].heading}: {TABLES[name].title}")
     return FILES.get(name, name)

@@ -19,7 +19,7 @@ MISSING, NOT_APPLICABLE = "missing", "n/a"
 BOLD = (
     "A row in bold: the best model over all f together, if it differs from every other one at "
     f"{ALPHA:.0%} (exact test of differences paired by f and seed, corrected over the blocks of "
-    f"the table); with fewer than {ENOUGH} seeds nothing is bold."
+    f"the table); rows with fewer than {ENOUGH} seeds do not compete."
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from workflow.reporting.gathered import Gathered
+from workflow.reporting.judges import trusted
 from workflow.studies import budget, protocol
 from workflow.studies.plan import titles_of
 
@@ -15,41 +16,36 @@ NOT_RUN = "Not run."
 RATE = {"supervision_rate": str}
 
 
-def budget_block(
-    values: Mapping[str, Any], studies: Mapping[str, pd.DataFrame], folder: Path, link: str
-) -> list[str]:
+def budget_block(found: Gathered, link: str) -> list[str]:
     """Which orders between models change with the images that a training sees.
 
     Parameters
     ----------
-    values
-        Of the configuration.
-    studies
-        From `workflow.reporting.gathered.Gathered.studies`.
-    folder, link
-        The gathered folder, and where it is from the page.
+    found
+        The gathered folder.
+    link
+        Where it is from the page.
     """
-    lines: list[str] = []
-    for name, study, _ in _studies(values, studies, "budgets"):
-        orders = pd.read_csv(folder / "studies" / f"{name}_orders.csv", dtype=RATE)
-        found = budget.sentences(orders, study["budgets"], titles(study, values))
+    values, lines = found.config.values, list[str]()
+    for name, study, _ in _studies(found, "budgets"):
+        orders = _beside(found, f"{name}_orders")
+        sentences = budget.sentences(orders, study["budgets"], titles(study, values))
         lines += [
             *("", f"![{study['title']}]({link}/studies/{name}.png)", ""),
-            *(f"* {sentence}" for sentence in found),
+            *(f"* {sentence}" for sentence in sentences),
             *("", f"{budget.RULE} Every row: [{name}]({link}/studies/{name}.md)."),
         ]
     return lines[1:] or [NOT_RUN]
 
 
-def protocol_block(
-    values: Mapping[str, Any], studies: Mapping[str, pd.DataFrame], folder: Path, link: str
-) -> list[str]:
+def protocol_block(found: Gathered, link: str) -> list[str]:
     """How much of the paper the schedule gives that it states; parameters as of `budget_block`."""
-    lines: list[str] = []
-    for name, study, summary in _studies(values, studies, "beside_paper"):
-        frame = pd.read_csv(folder / "studies" / f"{name}_paper.csv", dtype=RATE)
-        found = protocol.sentences(frame, summary, titles(study, values))
-        lines += [f"* {sentence}" for sentence in found]
+    values, lines = found.config.values, list[str]()
+    for name, study, summary in _studies(found, "beside_paper"):
+        sentences = protocol.sentences(
+            _beside(found, f"{name}_paper"), summary, titles(study, values)
+        )
+        lines += [f"* {sentence}" for sentence in sentences]
         lines += ["", f"Number by number: [{name}]({link}/studies/{name}.md)."]
     return lines or [NOT_RUN]
 
@@ -59,9 +55,12 @@ def titles(study: dict[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
     return titles_of(study, values["model_settings"])
 
 
-def _studies(
-    values: Mapping[str, Any], studies: Mapping[str, pd.DataFrame], key: str
-) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
-    for name, study in values["studies"]["variants"].items():
-        if key in study and name in studies:
-            yield name, study, studies[name]
+def _beside(found: Gathered, name: str) -> pd.DataFrame:
+    """What stands beside a study, without what rests on a judge that failed its gate."""
+    return trusted(pd.read_csv(found.folder / "studies" / f"{name}.csv", dtype=RATE), found.failed)
+
+
+def _studies(found: Gathered, key: str) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
+    for name, study in found.config.values["studies"]["variants"].items():
+        if key in study and name in found.studies:
+            yield name, study, found.studies[name]

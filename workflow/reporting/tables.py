@@ -14,7 +14,7 @@ from workflow.reporting.judges import failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES, Table
 from workflow.reporting.records import Cell, Plan, by_cell
-from workflow.reporting.statistics import ALPHA, holm, leader
+from workflow.reporting.statistics import ALPHA, ENOUGH, holm, leader
 
 PAPER_VALUES = Path(__file__).parents[1] / "resources" / "paper_tables.csv"
 
@@ -143,9 +143,10 @@ def leaders(
 ) -> set[tuple[str, str, str]]:
     """The best model over all f, as (metric, data set, model), where it differs from every other.
 
-    That is at 5 %, paired by f and seed, and corrected over the blocks of the table (Holm). Few
-    seeds lead nowhere, and neither does a measure without a better end, or one that rests on the
-    judge of a data set in `failed`.
+    That is at 5 %, paired by f and by the seeds that all who compete have, and corrected over the
+    blocks of the table (Holm). Models that are meant to have few seeds do not compete; a measure
+    without a better end has no leader, nor has one that rests on the judge of a data set in
+    `failed`.
     """
     candidates, p_values = [], []
     for metric, dataset in product(table.metrics, plan.datasets):
@@ -157,11 +158,17 @@ def leaders(
             for model, described in plan.models.items()
             if table.shows(described["system"])
         }
-        whole = range(plan.seeds_of(dataset))
-        values = {
-            model: np.array([[of_seed[seed] for seed in whole] for of_seed in by_rate])
+        asked = {model: plan.seeds_of(dataset, model) for model in found}
+        compete = [
+            model
             for model, by_rate in found.items()
-            if all(set(whole) <= of_seed.keys() for of_seed in by_rate)
+            if asked[model] >= ENOUGH
+            and all(set(range(asked[model])) <= of_seed.keys() for of_seed in by_rate)
+        ]
+        whole = range(min((asked[model] for model in compete), default=0))
+        values = {
+            model: np.array([[of_seed[seed] for seed in whole] for of_seed in found[model]])
+            for model in compete
         }
         if len(values) > 1:
             best, p = leader(list(values.values()), metric.lower_is_better)

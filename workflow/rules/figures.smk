@@ -170,6 +170,7 @@ rule front_page:
         tables=INPUTS.tables,
         figures=sum(map(len, DRAWN.values())),
         results=subpath(output[0], parent=True),
+        code=digests.FRONT_PAGE,
     shell:
         "{params.python} -m workflow.steps.reporting.front_page --settings {params.settings:q}"
         " --results {params.results:q} --tables {params.tables}"

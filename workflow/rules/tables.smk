@@ -161,8 +161,10 @@ rule tables_index:
         **LIGHT,
     params:
         python=python,
+        tables=INPUTS.tables,
     shell:
-        "{params.python} -m workflow.steps.reporting.make_index --out {output:q} --log {log:q}"
+        "{params.python} -m workflow.steps.reporting.make_index --tables {params.tables}"
+        " --out {output:q} --log {log:q}"
 
 
 rule tables:

@@ -97,7 +97,7 @@ def reservations(figure: Figure, dataset: str, results: Path) -> tuple[str, str]
     if figure.scope == "dataset":
         after = " ".join(filter(None, (after, information_gate(records, [dataset]))))
     if pictures:
-        before, after = "", after and f"{after.removesuffix('.')}, grey where named."
+        before, after = "", after and f"{after} Their names are grey where they stand alone."
     return before and f"{before} ", after and f" {after}"
 
 

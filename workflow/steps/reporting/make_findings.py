@@ -42,11 +42,7 @@ def page(found: Gathered, out: Path) -> str:
     """Page on what was gathered, with links from where `out` is."""
     plan, link = found.plan, found.link_from(out.parent)
     believed = trusted(found.tables, found.failed)
-    facts = facts_of(
-        believed,
-        trusted(found.records, found.failed),
-        {name: trusted(frame, found.failed) for name, frame in found.studies.items()},
-    )
+    facts = facts_of(believed, trusted(found.records, found.failed), found.studies)
     remarks = load_remarks()
     for remark in remarks:
         if remark.check(facts) == CONTRADICTED:
@@ -78,10 +74,8 @@ def page(found: Gathered, out: Path) -> str:
         "published": beside_published(believed, found.config),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
         "studies": findings.studies_block(found.config.values, found.studies, link),
-        "budget": schedules.budget_block(found.config.values, found.studies, found.folder, link),
-        "protocol": schedules.protocol_block(
-            found.config.values, found.studies, found.folder, link
-        ),
+        "budget": schedules.budget_block(found, link),
+        "protocol": schedules.protocol_block(found, link),
     }
     return rendered(
         TEMPLATE,

@@ -16,6 +16,7 @@ from workflow.identity import Run
 from workflow.reporting.gathered import TEXT, Gathered
 from workflow.reporting.judges import first_lines
 from workflow.reporting.legible import legibility
+from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES
 from workflow.reporting.paper_layout import in_paper_layout
 from workflow.reporting.terms import terms
@@ -82,14 +83,16 @@ def _results(found: Gathered, home: Path) -> list[str]:
                 frame[words] = frame[words].fillna("")
             parts.append("\n".join(in_paper_layout(TABLES[name], frame, found.plan)))
             parts.append(terms(TABLES[name], found.records, found.plan))
-    others = ", ".join(
-        f"[{table.heading}]({link}/tables/{name}.md)"
-        for name, table in TABLES.items()
-        if name not in SHOWN and (found.folder / "tables" / f"{name}.md").exists()
-    )
+    others: dict[str, list[str]] = {}
+    for name, table in TABLES.items():
+        if name not in SHOWN and (found.folder / "tables" / f"{name}.md").exists():
+            link_to = f"[{table.heading}]({link}/tables/{name}.md)"
+            data = [n for n, kind in found.plan.datasets.items() if kind == table.kind]
+            others.setdefault(", ".join(map(dataset_name, data)), []).append(link_to)
+    listed = "; ".join(f"of {data}: {', '.join(tables)}" for data, tables in others.items())
     parts.append(
         f"{found.took} Claim by claim, with numbers, verdict and budget: [{FINDINGS}]({FINDINGS}). "
-        f"Everything: [{link}]({link}/README.md); of drawn stand-ins: {others}."
+        f"Everything: [{link}]({link}/README.md); {listed}."
     )
     return list(filter(None, parts))
 
@@ -114,7 +117,9 @@ def _legible(picture: str, found: Gathered) -> list[str]:
     gallery, figures = Gallery(found.config), found.config.values["figures"]
     labels = dict.fromkeys(name for pair in figures["traversals"].get(DRAWN, ()) for name in pair)
     run = Run(DRAWN, MODEL, gallery.rate, gallery.seed)
-    return list(filter(None, [legibility(found.per_label, run, list(labels))]))
+    words = legibility(found.per_label, run, list(labels), found.weak.get(DRAWN, []))
+    ends = f"The outermost pictures lie {figures['traversal_deviations']:g} standard deviations"
+    return [words, f"{ends} of p(z_c | y) beyond its means."] if words else []
 
 
 def _reservations(picture: str, failed: Mapping[str, str]) -> list[str]:
