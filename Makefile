@@ -11,6 +11,8 @@ PYTHON ?= python3
 SNAKEMAKE_ARGS ?=
 CONFIG_ARGS ?=
 VERIFY_ARGS ?=
+# Of the explorer's picture: which sliders were moved, as the page's address has it behind #.
+EXPLORER_VIEW ?= z.Blond+Hair=1.2
 BIN := .venv/bin
 LOCKED := .venv-locked
 
@@ -46,7 +48,7 @@ pages: .venv/ready
 	$(MAKE) readme findings summary
 
 explorer-picture: .venv/browser
-	$(BIN)/python -m workflow.steps.reporting.picture_explorer
+	$(BIN)/python -m workflow.steps.reporting.picture_explorer --view "$(EXPLORER_VIEW)"
 
 verify: $(LOCKED)/ready
 	$(LOCKED)/bin/python -m workflow.steps.verify $(VERIFY_ARGS)

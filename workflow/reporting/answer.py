@@ -35,7 +35,7 @@ from workflow.reporting.verdicts import (
 
 MOST = 10
 NAMED = 3
-"""Claims that a sentence names with their numbers; others are linked."""
+"""Claims that a sentence names with their numbers; others are counted."""
 KINDS = {False: "the paper's own data", True: "drawn stand-ins"}
 LEADS = {
     HOLDS: ("**Holds**", "that"),
@@ -72,7 +72,7 @@ def answer(verdicts: Sequence[Verdict], plan: Plan, paper: pd.DataFrame, page: s
         for outcome, (lead, junction) in LEADS.items():
             found = [c for c in cases if (c[0].stand_in, c[0].outcome) == (drawn, outcome)]
             if found:
-                claims = _listed(found, junction, plan, page)
+                claims = _listed(found, junction, plan)
                 sentences[drawn, outcome] = f"{lead} on {KINDS[drawn]}: {claims}."
     for drawn in KINDS:
         pointing = {(drawn, AGREES), (drawn, DISAGREES)}
@@ -104,20 +104,16 @@ def _names(datasets: Iterable[str]) -> str:
     return ", ".join(dataset_name(name).removesuffix(" (drawn)") for name in datasets)
 
 
-def _listed(found: Sequence[Case], junction: str, plan: Plan, page: str) -> str:
-    """Name the surest claims with their numbers, and link the others."""
+def _listed(found: Sequence[Case], junction: str, plan: Plan) -> str:
+    """Name the surest claims with their numbers, and count the others."""
     by_claim = grouped_cases(sorted(found, key=lambda case: case[0].p or 0.0))
     named = [
         f"{junction} {cases[0][0].claim.plain} ({_measured(cases[0][0].claim)}: "
         f"{'; '.join(in_numbers(case, plan) for case in cases)})"
         for cases in by_claim[:NAMED]
     ]
-    if others := by_claim[NAMED:]:
-        links = [
-            f"{_link(cases[0][0], page)} ({_names(case[0].dataset for case in cases)})"
-            for cases in others
-        ]
-        named.append(f"likewise {', '.join(links)}")
+    if others := len(by_claim[NAMED:]):
+        named.append(f"and {others} more {_claims(others)}")
     return "; ".join(named)
 
 
