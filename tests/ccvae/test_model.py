@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from ccvae.distributions import Gaussian
-from ccvae.errors import InputError
 from ccvae.model import CCVAE, SUPERVISED_GRADIENTS
 from tests.tiny import (
     CharacteristicReference,
@@ -365,33 +364,6 @@ def test_conditional_prior_has_its_own_learning_rate() -> None:
     assert len(rest["params"]) + len(prior["params"]) == len(list(model.parameters()))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"supervised": "eq9"},
-        {"unsupervised": "guess"},
-        {"label_estimator": "none"},
-        {"label_samples": 0},
-    ],
-)
-def test_unknown_options_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(InputError, match="use "):
-        CASES["two binary labels"].model(**options)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"unsupervised": "exact"}, {"unsupervised": "sampled"}, {"supervised": "released_torch"}],
-)
-def test_a_weight_of_the_characteristics_divergence_is_refused_where_it_means_another(
-    options: dict[str, str],
-) -> None:
-    CASES["two binary labels"].model(characteristic_beta=2, supervised="paper_eq8")
-    CASES["two binary labels"].model(**options)
-    with pytest.raises(InputError, match="characteristic_beta is 2"):
-        CASES["two binary labels"].model(characteristic_beta=2, **options)
-
-
 def test_posterior_of_the_model_is_the_reference(case: Case) -> None:
     model = case.model()
     reference, x, _ = case.reference(model)
@@ -400,10 +372,3 @@ def test_posterior_of_the_model_is_the_reference(case: Case) -> None:
     loc, scale = reference.posterior(x)
     np.testing.assert_allclose(posterior.loc[0].detach().numpy(), loc, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(posterior.scale[0].detach().numpy(), scale, rtol=1e-5)
-
-
-@pytest.mark.parametrize("sizes", [(3, 2), (2, 0)])
-def test_latents_that_the_labels_do_not_fit_into_are_refused(sizes: tuple[int, int]) -> None:
-    latents, per_label = sizes
-    with pytest.raises(InputError, match="do not fit"):
-        CASES["two binary labels"].model(latents=latents, latents_per_label=per_label)
