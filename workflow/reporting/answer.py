@@ -135,8 +135,8 @@ def in_numbers(case: Case, plan: Plan) -> str:
     """Numbers of one claim on one data set, and how strongly they speak.
 
     That is the share of trainings where a verdict is decided, the seeds that it would take where it
-    is not, and other scopes and readings only where they decide something else: p-values, intervals
-    and everything that is left open elsewhere stand with the claim itself.
+    is not, and other scopes and readings only where they decide something else: p-values, and what
+    is left open elsewhere, stand with the claim itself.
     """
     first, others = case[0], case[1:]
     c, name = first.decisive, _names([first.dataset])
