@@ -22,7 +22,8 @@ from workflow.planning.costs import (
 from workflow.planning.jobs import Job, jobs_of, training_steps
 from workflow.planning.overlay import merged_config
 from workflow.planning.probe import TrainingProbe
-from workflow.steps.plan import duration, work
+from workflow.reporting.reference import duration
+from workflow.steps.plan import work
 
 SETTINGS = ["datasets=[synthetic_xrays]", "models=[ccvae, m2]", "supervision_rates=['0.06']"]
 
@@ -185,14 +186,14 @@ def test_the_command_prints_costs_and_later_how_far_off_it_was(tmp_path, capsys,
     chosen = config("preset=new")
     first = plan(tmp_path, capsys, chosen.values)
     assert "1 data sets, 2 models, 1 supervision rates, 1 seed(s): 2 runs" in first
-    assert "at least 26 s one job at a time, about 13 s on 2 cores; 7 jobs" in first
+    assert "at least 26 seconds one job at a time, about 13 seconds on 2 cores; 7 jobs" in first
     assert "so far" not in first
     assert read_json(tmp_path / "new" / "plan.json") == {
         job(chosen, "train", "ccvae").result: pytest.approx(26)
     }
     trained(tmp_path, chosen, seconds=39, wall=33)
     second = plan(tmp_path, capsys, chosen.values)
-    assert "1 planned jobs have run; estimated 26 s, took 39 s (+50%)" in second
+    assert "1 planned jobs have run; estimated 26 seconds, took 39 seconds (+50%)" in second
 
 
 def test_the_command_says_when_each_data_set_answers(tmp_path, capsys, monkeypatch):
@@ -201,8 +202,8 @@ def test_the_command_says_when_each_data_set_answers(tmp_path, capsys, monkeypat
     monkeypatch.setattr("workflow.steps.plan.reference_jobs", lambda: jobs)
     text = plan(tmp_path, capsys, chosen.values)
     # A store, a judge beside one training, the Gaussian process beside the other, then the rest.
-    assert "8.0 min one job at a time, about 4.0 min on 2 cores" in text
-    assert "tables of synthetic_xrays after 5.0 min" in text
+    assert "8.0 minutes one job at a time, about 4.0 minutes on 2 cores" in text
+    assert "tables of synthetic_xrays after 5.0 minutes" in text
 
 
 @pytest.mark.parametrize("training", ["mixed", "interleaved"])
@@ -221,7 +222,12 @@ def test_the_probe_times_a_real_training_and_leaves_the_generator_alone(training
 
 
 def test_durations_have_a_unit_that_fits():
-    assert [duration(s) for s in (3, 80, 600, 7200)] == ["3 s", "80 s", "10.0 min", "2.0 h"]
+    assert [duration(s) for s in (3, 80, 600, 7200)] == [
+        "3 seconds",
+        "80 seconds",
+        "10.0 minutes",
+        "2.0 hours",
+    ]
 
 
 def test_other_judges_are_planned_and_their_jobs_are_found_again(tmp_path):

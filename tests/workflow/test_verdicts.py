@@ -190,7 +190,7 @@ def test_verdicts_on_one_table_are_corrected_together():
         ({"value": 0.5}, 0.55, UNDECIDED),
         ({"value": 0.5, "only_with": "swap"}, 0.51, HOLDS),
         ({"value": 0.5, "only_with": "traverse"}, 0.51, NOT_MEASURED),
-        ({"against": "swap"}, 0.9, HOLDS),
+        ({"against": Measure("swap", "swap")}, 0.9, HOLDS),
     ],
 )
 def test_a_number_or_another_metric_can_be_the_opponent(opponent, value, expected):

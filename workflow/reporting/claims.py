@@ -78,7 +78,7 @@ class Claim:
     bold: str = ""
     rivals: tuple[str, ...] = ()
     value: float | None = None
-    against: str = ""
+    against: Measure | None = None
     only_with: str = ""
     margin: Margin = Margin()
     at_most: float = 1.0
@@ -167,6 +167,10 @@ def _claim(
             f"{path}: {name} needs a margin if its test is not 'better', and else none"
         )
     values["metric"] = measures[values["metric"]]
+    if "against" in values:
+        if values["against"] not in measures:
+            raise InputError(f"{path}: {name} is against '{values['against']}', not a measure")
+        values["against"] = measures[values["against"]]
     if "margin" in values:
         values["margin"] = paper_margin(values["margin"], values["metric"].lower_is_better)
     for key in ("datasets", "rivals"):

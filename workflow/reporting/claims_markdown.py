@@ -257,6 +257,8 @@ def title_of(model: str, plan: Plan) -> str:
 
 
 def _opponent(claim: Claim, opponent: str, plan: Plan) -> str:
+    if claim.against:
+        return claim.against.heading
     return title_of(opponent, plan) if claim.rivals else f"`{opponent}`"
 
 
@@ -283,7 +285,9 @@ def _section(group: Sequence[Verdict], plan: Plan) -> list[str]:
 
 def how(claim: Claim) -> str:
     """One paragraph: what is compared, and what would decide it."""
-    opponent = claim.against or ", ".join(claim.rivals) or f"{claim.value:g}"
+    opponent = ", ".join(claim.rivals) or (f"{claim.value:g}" if claim.value is not None else "")
+    if claim.against:
+        opponent = f"`{claim.against.name}` ({claim.against.heading})"
     direction = "lower" if claim.metric.lower_is_better else "higher"
     test = TESTS[claim.test].format(direction=direction, margin=claim.margin)
     scope = "at every f" if claim.scope == EVERY else "over all f together"

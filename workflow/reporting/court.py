@@ -124,7 +124,7 @@ class _Court:
             planned = sorted({key[3] for key in cells if key[1] == dataset}, key=float)
         rates = [rate for rate in planned if claim.means(rate)]
         table = _Table(claim, dataset, subject, rates, cells)
-        opponents = rivals or [claim.against or f"{claim.value:g}"]
+        opponents = rivals or [claim.against.name if claim.against else f"{claim.value:g}"]
         every_rate = ALL_RATES if len(rates) > 1 else "".join(rates)
         together = tuple(table.compare(opponent, rates, every_rate) for opponent in opponents)
         each = tuple(
@@ -201,7 +201,7 @@ class _Table:
         if claim.value is not None:
             return dict.fromkeys(ours, claim.value)
         if claim.against:
-            return self._of(self._subject, rate, claim.against)
+            return self._of(self._subject, rate, claim.against.name)
         return self._of(opponent, rate)
 
     def compare(self, opponent: str, rates: Sequence[str], label: str) -> Comparison:

@@ -12,6 +12,7 @@ from workflow.reporting.paper import Metric, Table
 from workflow.reporting.records import REFERENCES, Plan
 from workflow.reporting.register import deviations_of
 from workflow.reporting.statistics import ALPHA, ENOUGH
+from workflow.reporting.tex import inline
 
 PAPER, PAPER_ALONE = "the paper's value, and obtained minus paper", "the paper's value"
 MISSING, NOT_APPLICABLE = "missing", "n/a"
@@ -162,7 +163,7 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
     words = " ".join([*reservations(frame), caption(table, frame, plan, PAPER_ALONE)])
     columns = "ll" + "r" * (len(datasets) * len(rates))
     spans = " & ".join(
-        rf"\multicolumn{{{len(rates)}}}{{c}}{{{_escape(dataset_name(name))}}}" for name in datasets
+        rf"\multicolumn{{{len(rates)}}}{{c}}{{{inline(dataset_name(name))}}}" for name in datasets
     )
     rules = "".join(
         rf"\cmidrule(lr){{{3 + i * len(rates)}-{2 + (i + 1) * len(rates)}}}"
@@ -173,7 +174,7 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
         r"% Needs \usepackage{booktabs} and \usepackage{graphicx}.",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_escape(words)}}}",
+        rf"\caption{{{inline(words)}}}",
         rf"\label{{tab:{table.name}}}",
         r"\resizebox{\textwidth}{!}{%",
         rf"\begin{{tabular}}{{{columns}}}",
@@ -193,8 +194,8 @@ def latex(table: Table, frame: pd.DataFrame, plan: Plan) -> str:
                 for name in datasets
                 for rate in rates
             ]
-            first = _escape(metric.heading + _direction(metric)) if index == 0 else ""
-            name = _escape(_heading(str(model), row, plan))
+            first = inline(metric.heading + _direction(metric)) if index == 0 else ""
+            name = inline(_heading(str(model), row, plan))
             lines.append(f"{first} & {name} & " + " & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
@@ -208,19 +209,3 @@ def _latex_cell(row: pd.DataFrame, rate: str, plan: Plan) -> str:
     if cell.bold:
         text = rf"\textbf{{{text}}}"
     return text if pd.isna(cell.paper) else f"{text} ({number(cell.paper)})"
-
-
-def _escape(text: str) -> str:
-    """Escape LaTeX's special characters; back-ticked words become typewriter."""
-    pieces = text.split("`")
-    escaped = []
-    for index, piece in enumerate(pieces):
-        for character in "\\{}&%$#_^~":
-            replacement = {"\\": r"\textbackslash ", "^": r"\^{}", "~": r"\~{}"}.get(
-                character, "\\" + character
-            )
-            piece = piece.replace(character, replacement)
-        for character, symbol in (("±", r"$\pm$"), ("λ", r"$\lambda$")):
-            piece = piece.replace(character, symbol)
-        escaped.append(rf"\texttt{{{piece}}}" if index % 2 else piece)
-    return "".join(escaped)

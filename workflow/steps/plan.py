@@ -18,6 +18,7 @@ from workflow.planning.jobs import RESULTS, Job, jobs_of
 from workflow.planning.order import answered
 from workflow.planning.overlay import merged_config
 from workflow.planning.recorded import reference_jobs
+from workflow.reporting.reference import duration
 from workflow.settings import read_settings
 from workflow.steps.command import add_configuration_arguments, run
 from workflow.steps.computing import start_computing
@@ -75,7 +76,7 @@ def report(
         f"preset {config.preset}: {len(config.datasets)} data sets, {len(config.models)} models, "
         f"{len(config.rates)} supervision rates, {seeds} seed(s): {runs} runs",
         "",
-        f"{'rule':<21}{'jobs':>6}{'to do':>7}{'each':>10}{'all':>10}  estimated from",
+        f"{'rule':<21}{'jobs':>6}{'to do':>7}{'each':>13}{'all':>13}  estimated from",
     ]
     total, unknown = 0.0, 0
     for rule in RESULTS:
@@ -86,7 +87,7 @@ def report(
         whole = duration(sum(known)) if known else "?" if found else ""
         sources = ", ".join(sorted({e.source for e in found}))
         n = sum(job.rule == rule for job in jobs)
-        lines.append(f"{rule:<21}{n:>6}{len(found):>7}{each:>10}{whole:>10}  {sources}")
+        lines.append(f"{rule:<21}{n:>6}{len(found):>7}{each:>13}{whole:>13}  {sources}")
     time = f"{duration(total)} one job at a time, about {duration(total / cores)} on {cores} cores"
     if unknown:
         time = f"at least {time}; {unknown} jobs have no record yet"
@@ -112,14 +113,6 @@ def report(
 def existing(path: Path) -> Path:
     """Return the nearest folder above `path`, or `path` itself, that is there."""
     return next(p for p in (path, *path.resolve().parents) if p.exists())
-
-
-def duration(seconds: float) -> str:
-    """Seconds as one number with a unit that fits."""
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 if __name__ == "__main__":
