@@ -18,6 +18,7 @@ image without labels is worth
     U(x) = E_q(z|x) [log p(x|z) + log p(z_\c) + log 1/N sum_n p(z_c|u_n) - log q(z|x)]
 
 where the pseudo-samples u_n, learned probabilities of every label's values, stand for the labels.
+They start near labels drawn from p(y), as the authors' start from a batch.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ from ccvae.model import CCVAE, SupervisedGradient
 from ccvae.networks import Architecture
 from ccvae.shapes import Characteristics, Images, Labels, LabelTable, PerImage
 
+SURE = 5.0
+"""First logit of the value that a pseudo-sample was drawn with; those of the others are 0."""
+
 
 class MEME(CCVAE):
     """Joy et al.'s MEME of an image and its labels, with CCVAE's networks.
@@ -44,8 +48,10 @@ class MEME(CCVAE):
     ----------
     labels, architecture, latents, latents_per_label, likelihood
         See `CharacteristicVAE`.
-    prior_spread, prior_rate
+    prior_spread
         See `ConditionalPriorVAE`.
+    prior_rate
+        Learning rate of p(z_c|y) and of the pseudo-samples, relative to the networks'.
     label_samples
         k, the draws for q(y|x) besides the one that is decoded.
     image_samples
@@ -92,9 +98,12 @@ class MEME(CCVAE):
         self.gradient = SupervisedGradient("detached", "attached")
         self.image_samples = image_samples
         self.generator_weight = generator_weight
-        self.pseudo_logits = nn.Parameter(
-            torch.randn(pseudo_samples, labels.n_factors, labels.n_values)
-        )
+        drawn = labels.one_hot(labels.sample_prior(pseudo_samples))
+        self.pseudo_logits = nn.Parameter(SURE * drawn)
+
+    def prior_parameters(self) -> list[nn.Parameter]:
+        """See `ConditionalPriorVAE.prior_parameters`; pseudo-samples belong to them."""
+        return [*super().prior_parameters(), self.pseudo_logits]
 
     def bound(self, x: Images, y: Labels | None = None) -> Bound:
         """Half of L(x -> y) + L(y -> x) with labels, U(x) without."""

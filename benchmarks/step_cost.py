@@ -51,6 +51,9 @@ REFERENCE = "ccvae"
 DRAWS = 100
 """For q(y|x) of the reference, as in the released codes."""
 
+SHARED = ("training", "architecture")
+"""What a model may have otherwise than `settings`; neither makes a step dearer."""
+
 LIMITS = {"m2": 2.2, "mvae": 1.5, "diva": 1.5, "vae_classifier": 1.5}
 """Where there is one: for the paper's own systems, on the images that it shows most."""
 
@@ -60,7 +63,7 @@ def contestants(config: Config) -> tuple[Contestant, ...]:
     found = []
     for name, entry in config.values["model_settings"].items():
         options = {
-            kind: {k: v for k, v in entry[kind].items() if k != "training"} for kind in IMAGE_SHAPES
+            kind: {k: v for k, v in entry[kind].items() if k not in SHARED} for kind in IMAGE_SHAPES
         }
         if name == REFERENCE:
             for kind in options:

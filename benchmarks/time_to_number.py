@@ -134,8 +134,9 @@ def train(
         curve.points.append(point)
         curve.complete = trainer.finished or stop(point)
         if curve.complete or time.monotonic() - saved > SAVE_EVERY_S:
-            save_tensors({"trainer": trainer.state_dict(), "looks": len(curve.points)}, state)
+            # Points without a state are dropped by whoever goes on, states without points are lost.
             keep(curve)
+            save_tensors({"trainer": trainer.state_dict(), "looks": len(curve.points)}, state)
             saved = time.monotonic()
     state.unlink(missing_ok=True)
 
@@ -205,7 +206,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=Path("results/time_to_number"))
     parser.add_argument("--out", required=True, type=Path, help="the page, as .md")
     parser.add_argument("--cells", nargs="+", choices=[cell.name for cell in CELLS])
-    parser.add_argument("--most", type=float, default=4000, help="CPU seconds of one training")
+    parser.add_argument("--most", type=float, default=1500, help="CPU seconds of one training")
     parser.add_argument("--config", nargs="+", default=[], help="key=value on top of both recipes")
     parser.add_argument("--page", action="store_true", help="measure nothing")
     given = parser.parse_args()

@@ -203,9 +203,13 @@ class ConditionalPriorVAE(CharacteristicVAE):
         loc, scale = self.conditional_prior.parameters_given(self.labels.one_hot(y))
         return loc + scale * torch.randn_like(loc)
 
+    def prior_parameters(self) -> list[torch.nn.Parameter]:
+        """What learns at the rate of the conditional prior."""
+        return list(self.conditional_prior.parameters())
+
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """See `LabelledVAE.parameter_groups`; the conditional prior has its own rate."""
-        prior = list(self.conditional_prior.parameters())
+        prior = self.prior_parameters()
         chosen = {id(parameter) for parameter in prior}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in chosen]
         return [

@@ -130,6 +130,9 @@ class Config:
             variants = study["variants"]
             _known(f"studies.variants.{name}.baseline", study["baseline"], variants)
             models += [study["model"], *(v["model"] for v in variants.values() if "model" in v)]
+            for variant, changes in variants.items():
+                other = changes.get("against", study["baseline"])
+                _known(f"studies.variants.{name}.variants.{variant}.against", other, variants)
         for name in models:
             _known("studies", name, values["model_settings"])
         for rate in (

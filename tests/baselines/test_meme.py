@@ -206,3 +206,28 @@ def test_terms_say_what_the_directions_are_made_of(space: tuple) -> None:
     assert {"log_q_y_given_x", "log_p_x_given_y", "weight"} <= set(terms)
     assert len(all_labels(case.labels)) > 1
     assert terms["weight"].item() <= 11
+
+
+def test_pseudo_samples_start_near_labels_drawn_from_the_prior() -> None:
+    """With one value in ten of the first label, about as many of them."""
+    labels = binary_labels(2)
+    labels.prior.copy_(torch.tensor([[0.9, 0.1], [0.5, 0.5]]))
+    torch.manual_seed(0)
+    model = MEME(
+        labels, Tiny(), latents=3, latents_per_label=1, likelihood="bernoulli", pseudo_samples=2000
+    )
+    probabilities = model.pseudo_logits.softmax(-1)
+    assert probabilities.amax(-1).min() > 0.99
+    shares = probabilities[..., 1].round().mean(0)
+    torch.testing.assert_close(shares, torch.tensor([0.1, 0.5]), atol=0.03, rtol=0)
+
+
+def test_pseudo_samples_learn_as_fast_as_the_prior() -> None:
+    model = Case(*SPACES["three classes"], prior_rate=10.0).model
+    rates = {
+        id(parameter): group["lr"]
+        for group in model.parameter_groups(0.1)
+        for parameter in group["params"]
+    }
+    assert rates[id(model.pseudo_logits)] == rates[id(model.conditional_prior.loc)] == 1.0
+    assert rates[id(model.classifier.weight)] == 0.1

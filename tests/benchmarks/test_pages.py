@@ -170,7 +170,7 @@ def test_lanes_add_up_to_cores_times_elapsed() -> None:
     assert spent["training"] == 95
     assert spent["measuring"] == 30
     assert (spent[START], spent[PAGES], spent[WAITING]) == (15, 10, 150)
-    assert overhead(spent) == pytest.approx(1 - 125 / 300)
+    assert overhead(spent) == pytest.approx((15 + 150) / 300)
 
 
 def test_a_job_on_two_cores_holds_two() -> None:

@@ -10,12 +10,17 @@ from workflow.figures.budget import draw_budget
 from workflow.studies.budget import (
     ORDERS,
     SEPARABLE,
+    WITH_SEEDS,
+    WITHOUT_SEEDS,
     changes,
     complete,
     conclusion,
+    in_images,
     orders,
+    rule,
     sentences,
     settled,
+    spread_of_seeds,
     told,
 )
 from workflow.studies.variants import summarise_variants
@@ -30,6 +35,7 @@ def training(model: str, budget: int, score: float, influence: np.ndarray, **mor
         "dataset": "synthetic_faces",
         "supervision_rate": "0.06",
         "budget": budget,
+        "images_seen": 100 * budget,
         "value": model,
         "seed": 0,
         "scores": {metric: score},
@@ -47,7 +53,10 @@ def course(*differences: float, error: float = 0.01, metric: str = "balanced_acc
     """Orders of the models a and b, whose scores differ by so much at the budgets 1, 2, 4, ..."""
     return pd.DataFrame(
         [
-            ("synthetic_faces", "0.06", 2**index, metric, "a", "b", difference, error)
+            (
+                *("synthetic_faces", "0.06", 2**index, 100 * 2**index, metric, "a", "b"),
+                *(difference, error, np.nan, error),
+            )
             for index, difference in enumerate(differences)
         ],
         columns=ORDERS,
@@ -62,6 +71,41 @@ def test_errors_are_paired_image_by_image():
     assert found["standard_error"].item() == pytest.approx(np.sqrt((own**2).sum()) / N)
     unpaired = orders([training("a", 1, 0.8, hard), training("b", 1, 0.7, noise(2))])
     assert unpaired["standard_error"].item() == pytest.approx(np.sqrt(2 / N), rel=0.1)
+
+
+def test_what_seeds_move_is_an_error_too():
+    """Of seeds that move both models alike nothing is left, of others the spread."""
+    scores = {"a": (0.8, 0.9, 0.7), "b": (0.7, 0.8, 0.6), "c": (0.7, 0.7, 0.7)}
+    runs = pd.DataFrame(
+        {"dataset": "synthetic_faces", "supervision_rate": "0.06", "metric": "balanced_accuracy"}
+        | {"model": model, "seed": seed, "value": value}
+        for model, values in scores.items()
+        for seed, value in enumerate(values)
+    )
+    place = ("synthetic_faces", "0.06", "balanced_accuracy")
+    alike = runs[runs["model"] != "c"]
+    assert spread_of_seeds(alike)[place] == pytest.approx(0, abs=1e-12)
+    # The variances of the three pairs are 0, 0.01 and 0.01.
+    assert spread_of_seeds(runs)[place] == pytest.approx(np.sqrt(0.02 / 3))
+    assert spread_of_seeds(runs[runs["seed"] == 0]) == {}
+    both = [training("a", 1, 0.8, noise(0)), training("b", 1, 0.7, noise(1))]
+    alone, with_seeds = orders(both), orders(both, spread_of_seeds(runs))
+    assert alone["training_error"].isna().all()
+    assert with_seeds["training_error"].item() == pytest.approx(np.sqrt(0.02 / 3))
+    assert with_seeds["standard_error"].item() == pytest.approx(
+        np.hypot(alone["standard_error"].item(), np.sqrt(0.02 / 3))
+    )
+    assert "no two seeds" not in rule(with_seeds)
+    assert rule(with_seeds).endswith(WITH_SEEDS)
+    assert rule(alone).endswith(WITHOUT_SEEDS)
+
+
+def test_budgets_are_told_in_images():
+    assert in_images(course(0.1, 0.2), 400) == (
+        "Images: once is 100, twice is 200; the runs behind the tables saw 400, 4 times as many as "
+        "once."
+    )
+    assert in_images(course(0.1)) == "Images: once is 100."
 
 
 def test_seeds_are_averaged_before_they_are_compared():

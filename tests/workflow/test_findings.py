@@ -204,7 +204,14 @@ def test_a_variant_changes_options_the_schedule_or_the_model():
     assert detached["synthetic_faces"]["options"]["classifier_weight"] == 1000
 
 
-@pytest.mark.parametrize("change", [{"baseline": "nobody"}, {"model": "gan"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"baseline": "nobody"},
+        {"model": "gan"},
+        {"variants": {"as_configured": {"against": "none"}}},
+    ],
+)
 def test_a_study_names_what_is_there(change):
     values = fabricated.configuration()
     values["studies"]["variants"]["choices"].update(change)
@@ -232,6 +239,27 @@ def test_changes_are_against_the_first_variant():
     assert [change_in_words(c) for c in (1e-5, 0.25, -0.25)] == [
         *("the same", "higher by 0.250", "lower by 0.250")
     ]
+
+
+def test_a_variant_can_be_compared_with_another_than_the_first():
+    scores = {"first": 0.5, "m2": 0.8, "m2_fast": 0.9, "m2_slow": 0.7}
+    rows = [
+        {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": 0}
+        | {"against": "m2" if value.startswith("m2_") else "first"}
+        | {"metric": "accuracy", "score": score}
+        for value, score in scores.items()
+    ]
+    summary = summarise_variants(pd.DataFrame(rows))
+    assert summary["change"].tolist() == pytest.approx([0, 0.3, 0.1, -0.1])
+    assert moved(summary) == [
+        "* Accuracy against `first`: `m2` higher by 0.300.",
+        "* Accuracy against `m2`: `m2_slow` lower by 0.100 and `m2_fast` higher by 0.100.",
+    ]
+    about = {"name": "s", "title": "T", "steps": "3", "varied": {"mnist": {"rate": 1, "beta": 2}}}
+    text = variants_markdown(summary, about)
+    assert "| first (rate 1, beta 2) | 0.500 |" in text
+    assert "| m2 | 0.800 (+0.300) |" in text
+    assert "| m2_fast (against m2) | 0.900 (+0.100) |" in text
 
 
 def test_what_the_first_variant_lacks_has_no_change():
@@ -273,6 +301,7 @@ def test_committed_prose_is_what_the_committed_records_say(caplog):
 def test_a_decision_is_told_what_its_own_settings_moved():
     study = {
         "model": "csvae",
+        "baseline": "as_configured",
         "deviations": ["weights", "likelihood", "both"],
         "variants": {
             "as_configured": {},
@@ -301,6 +330,12 @@ def test_a_decision_is_told_what_its_own_settings_moved():
     assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
     assert effect("both").endswith("`longer` lower by 0.200 and `no_adversary` higher by 0.050.")
     assert effect("another", "csvae.*.*") == ""
+    # What a variant shares with the one that it is compared with is no change of it.
+    study["variants"]["bernoulli"] |= {"training": {"steps": 9}, "against": "longer"}
+    assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
+    assert "bernoulli" not in effect("likelihood", "all.*.training.steps")
+    study["budgets"] = [1, 2]
+    assert effect("both") == "", "orders have a page of their own"
 
 
 def test_a_decision_on_a_weight_is_told_what_the_study_of_alpha_moved():

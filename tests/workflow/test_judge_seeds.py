@@ -18,7 +18,7 @@ from workflow.planning.overlay import merged_config
 from workflow.reporting.claims import load_claims
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.judge_seeds import compared_cells, measures
-from workflow.reporting.judge_seeds_pages import NOT_RUN, moved_by_judges
+from workflow.reporting.judge_seeds_pages import NOT_RUN, information_apart, moved_by_judges
 from workflow.reporting.judges import information_gate, information_gates
 from workflow.reporting.records import Plan, collect, judge_records
 from workflow.steps.reporting import make_judge_seeds
@@ -127,7 +127,11 @@ def test_judges_stand_beside_each_other_with_both_gates(made):
     assert "0.06 on noise, 0.004 on test images, gate passed |" in first
     assert "| 1 | accuracy 0.920, balanced accuracy 0.890, gate failed |" in second
     assert "0.05 on noise, 0.07 on test images, gate failed |" in second
+    assert "* Judge 1 of MNIST failed its gate: its balanced accuracy on test images is" in text
+    assert "test images of MNIST hangs on the judge's seed: 0.06 against 0.004 by the" in text
     cells = pd.read_csv(made[0] / "tables" / "judge_seeds.csv")
+    agreed = cells.assign(value=cells["first"])
+    assert information_apart(agreed) == []
     own = cells[cells["model"] == "judge"].set_index("metric")
     assert own.loc["accuracy", "change"] == pytest.approx(0.02)
     assert own.loc["mutual_information_test", "value"] == 0.07
@@ -163,7 +167,8 @@ def test_findings_say_how_far_a_second_judge_moves_each_measure(made, tmp_path):
     folder, config, files = made
     out = fabricated.reference(folder, tmp_path / "reference", config.values, files, pictures=[])
     found = Gathered(out)
-    lines = moved_by_judges(found.judge_seeds, "there.md")
+    lines = moved_by_judges(found.judge_seeds, found.judge_cells, "there.md")
+    assert "by judge 1. Low, it says" in lines[-1]
     assert lines[0].startswith("A [second judge](there.md) of another seed looked at what")
     # Generation accuracy by .033, more than the .02 of seeds; mutual information by more than 0.
     assert lines[0].endswith("By less than seeds of training spread them: 0 of 2 measures.")
@@ -184,7 +189,7 @@ def test_findings_say_where_there_was_no_second_judge(tmp_path):
     )
     found = Gathered(out)
     assert found.judge_seeds is None
-    assert moved_by_judges(None, "x") == [NOT_RUN]
+    assert moved_by_judges(None, None, "x") == [NOT_RUN]
     assert f"\n{NOT_RUN}\n" in page(found, tmp_path / "findings.md")
 
 

@@ -305,14 +305,14 @@ def test_which_orders_change_with_the_budget(text, config) -> None:
 
 
 def test_how_much_of_the_paper_its_schedule_gives(text) -> None:
-    section = part(text, "The schedule that the paper states")
+    section = part(text, "The schedule of the paper preset")
     path = REFERENCE / "studies" / "protocol_paper.csv"
     if not path.exists():
         assert section.strip() == "Not run."
         return
     frame = pd.read_csv(path, dtype=RATE)
     stated = re.findall(
-        r"\* Table (\d), [^:]+: the stated schedule reaches (\d+) of (\d+) numbers", section
+        r"\* Table (\d), [^:]+: the paper preset's schedule reaches (\d+) of (\d+) numbers", section
     )
     groups = frame.groupby(["table", "model"], sort=False)
     assert len(stated) == len(groups)

@@ -84,9 +84,13 @@ class Studies:
         }
 
     def runs_there(self, name: str) -> Callable[[Any], list[str]]:
-        """Input function: what was measured of the models that a study sets beside the paper."""
-        beside = self._entries[name].get("beside_paper", ())
-        of = {(v.run.dataset, v.run.model) for v in self.named[name] if v.value in beside}
+        """Input function: what was measured of the models that a study sets beside its own."""
+        entry = self._entries[name]
+        of = {
+            (v.run.dataset, v.run.model)
+            for v in self.named[name]
+            if "budgets" in entry or v.value in entry.get("beside_paper", ())
+        }
         results = Path("results", self._config.preset)
 
         def files(wildcards: Any) -> list[str]:

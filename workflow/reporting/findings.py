@@ -24,6 +24,7 @@ from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
 from workflow.reporting.register import KINDS, SHARED
 from workflow.reporting.statistics import ENOUGH, LEVEL
+from workflow.studies.plan import PLACES
 from workflow.studies.variants import HEADINGS
 
 SAME = 5e-4
@@ -131,19 +132,19 @@ def _shortfall(row: Mapping[Any, Any]) -> str:
 
 def moved(block: pd.DataFrame) -> list[str]:
     """One sentence per headline metric: which variants move it up and down the most."""
-    first = block["value"].iloc[0]
     sentences = []
     for metric in HEADLINES:
-        rows = block[(block["metric"] == metric) & (block["value"] != first)]
+        rows = block[(block["metric"] == metric) & (block["value"] != block["against"])]
         rows = rows[rows["change"].notna()]
-        if rows.empty:
-            continue
-        ordered = sorted(rows.to_dict("records"), key=lambda row: row["change"])
-        ends = ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
-        words = " and ".join(f"`{end['value']}` {change_in_words(end['change'])}" for end in ends)
-        if all(abs(end["change"]) < SAME for end in ends):
-            words = "nothing moves it"
-        sentences.append(f"* {HEADINGS[metric].capitalize()} against `{first}`: {words}.")
+        for against, found in rows.groupby("against", sort=False):
+            ordered = sorted(found.to_dict("records"), key=lambda row: row["change"])
+            ends = ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
+            words = " and ".join(
+                f"`{end['value']}` {change_in_words(end['change'])}" for end in ends
+            )
+            if all(abs(end["change"]) < SAME for end in ends):
+                words = "nothing moves it"
+            sentences.append(f"* {HEADINGS[metric].capitalize()} against `{against}`: {words}.")
     return sentences
 
 
@@ -232,12 +233,11 @@ def measured(
             frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)
         else:
             study = values["studies"]["variants"][name]
-            if entry["id"] not in study.get("deviations", ()):
+            if entry["id"] not in study.get("deviations", ()) or "budgets" in study:
                 continue
             about = [v for v in study["variants"] if _changes(v, study, entry)]
-            first = frame["value"].iloc[0]
             if about:
-                frame = frame[frame["value"].isin([first, *about])]
+                frame = frame[frame["value"].isin(about)]
         parts += [
             f"[{name}]({link}/studies/{name}.md), {dataset_name(str(dataset))}, f = {rate}: "
             + " ".join(line.removeprefix("* ") for line in moved(block))
@@ -247,11 +247,12 @@ def measured(
 
 
 def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    """Whether a variant of a study changes a setting that an entry of the register is about."""
-    changes = dict(study["variants"][variant])
-    model = changes.pop("model", study["model"])
-    sections = {name: value for name, value in changes.items() if isinstance(value, dict)}
-    keys = [*changes, *(f"{name}.{key}" for name, value in sections.items() for key in value)]
+    """Whether a variant differs from its opponent in a setting that an entry is about."""
+    changes = study["variants"][variant]
+    other = study["variants"][changes.get("against", study["baseline"])]
+    model = changes.get("model", study["model"])
+    own, others = _flat(changes), _flat(other)
+    keys = {key for key in own.keys() | others.keys() if own.get(key) != others.get(key)}
     return any(
         fnmatchcase(f"{whose}.{kind}.{key}", pattern)
         for whose in (model, SHARED)
@@ -261,12 +262,20 @@ def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -
     )
 
 
+def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a variant by their names, sections before a dot."""
+    sections = ("training", "architecture")
+    flat = {k: v for k, v in changes.items() if k not in PLACES}
+    return flat | {f"{s}.{k}": v for s in sections for k, v in changes.get(s, {}).items()}
+
+
 def _weights_of(model: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of a model in the study of alpha, as those of a study of variants."""
     rows = frame[frame["model"] == model]
     rows = rows.assign(value="alpha = " + rows["alpha"])
-    first = rows.groupby(["dataset", "supervision_rate", "metric"])["mean"].transform("first")
-    return rows.assign(change=rows["mean"] - first)
+    places = rows.groupby(["dataset", "supervision_rate", "metric"])
+    change = rows["mean"] - places["mean"].transform("first")
+    return rows.assign(change=change, against=places["value"].transform("first"))
 
 
 def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:

@@ -110,6 +110,12 @@ class Gathered:
         return pd.read_csv(path, dtype=text) if path.exists() else None
 
     @cached_property
+    def judge_cells(self) -> pd.DataFrame | None:
+        """See `workflow.reporting.judge_seeds.compared_cells`; None where there was one judge."""
+        path = self.folder / "tables" / f"{JUDGE_SEEDS}.csv"
+        return pd.read_csv(path, dtype=TEXT) if path.exists() else None
+
+    @cached_property
     def studies(self) -> dict[str, pd.DataFrame]:
         """Studies of variants that are in the folder, by name, and `alpha`.
 

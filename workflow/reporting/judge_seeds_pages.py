@@ -9,10 +9,13 @@ import pandas as pd
 
 from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.judges import (
+    NOISE,
+    TEST,
     credentials,
     failed_judges,
     first_lines,
     information_gates,
+    why_failed,
 )
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
@@ -40,7 +43,7 @@ SHOWN = 3
 
 
 def judge_seeds_markdown(
-    summary: pd.DataFrame, judges: Mapping[int, pd.DataFrame], plan: Plan
+    summary: pd.DataFrame, cells: pd.DataFrame, judges: Mapping[int, pd.DataFrame], plan: Plan
 ) -> str:
     """Page of the table.
 
@@ -48,6 +51,8 @@ def judge_seeds_markdown(
     ----------
     summary
         From `workflow.reporting.judge_seeds.summary`.
+    cells
+        From `workflow.reporting.judge_seeds.compared_cells`.
     judges
         Judge -> `workflow.reporting.records.judge_records`.
     plan
@@ -62,6 +67,14 @@ def judge_seeds_markdown(
             if data in good:
                 gate = gates.get(data, "not recorded")
                 lines.append(f"| {dataset_name(data)} | {judge} | {good[data]} | {gate} |")
+    said = [
+        f"* Judge {judge} of {dataset_name(data)} failed its gate: {'; '.join(clauses)}."
+        for judge, frame in judges.items()
+        if judge > 0
+        for data, clauses in why_failed(frame).items()
+    ]
+    said += [f"* {sentence}" for sentence in information_apart(cells)]
+    lines += ["", *said] if said else []
     for dataset, block in summary.groupby("dataset", sort=False):
         lines += ["", f"**{dataset_name(str(dataset))}**", ""]
         lines += [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
@@ -102,13 +115,44 @@ def _cells(row: Mapping[Any, Any], plan: Plan) -> list[str]:
     return [row["heading"], *numbers[:2], f"{numbers[2]} ({where})", spread, orders]
 
 
-def moved_by_judges(summary: pd.DataFrame | None, link: str) -> list[str]:
+def information_apart(cells: pd.DataFrame) -> list[str]:
+    """Sentences on data sets whose judges disagree in which is surer, noise or test images.
+
+    Parameters
+    ----------
+    cells
+        From `workflow.reporting.judge_seeds.compared_cells`.
+    """
+    own = cells[cells["model"] == "judge"]
+    sentences = []
+    for (dataset, judge), rows in own.groupby(["dataset", "judge"], sort=False):
+        found = rows.set_index("metric")[["first", "value"]].to_dict()
+        if not {NOISE, TEST} <= found["first"].keys():
+            continue
+        gaps = [found[whose][NOISE] - found[whose][TEST] for whose in ("first", "value")]
+        if (gaps[0] > 0) != (gaps[1] > 0):
+            sentences.append(
+                f"Whether mutual information is higher on noise than on test images of "
+                f"{dataset_name(str(dataset))} hangs on the judge's seed: "
+                f"{found['first'][NOISE]:.2g} against {found['first'][TEST]:.2g} by the first "
+                f"judge, {found['value'][NOISE]:.2g} against {found['value'][TEST]:.2g} by judge "
+                f"{judge}. Low, it says that images are of a class for sure, and not that they are "
+                "near to the data."
+            )
+    return sentences
+
+
+def moved_by_judges(
+    summary: pd.DataFrame | None, cells: pd.DataFrame | None, link: str
+) -> list[str]:
     """Sentences on how far a second judge moves what is measured, data set by data set.
 
     Parameters
     ----------
     summary
         From `workflow.reporting.judge_seeds.summary`; None where there was one judge.
+    cells
+        From `workflow.reporting.judge_seeds.compared_cells`; None as well.
     link
         Where the table is.
     """
@@ -138,4 +182,6 @@ def moved_by_judges(summary: pd.DataFrame | None, link: str) -> list[str]:
             named = [f"{row['heading']}: {row['changed']}" for row in rows if row["orders_changed"]]
             words += f" ({'; '.join(named)})"
         lines.append(f"* {dataset_name(str(dataset))}: {words}.")
+    if cells is not None:
+        lines += [f"* {sentence}" for sentence in information_apart(cells)]
     return lines

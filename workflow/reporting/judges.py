@@ -94,15 +94,21 @@ def failed_judges(records: pd.DataFrame) -> dict[str, str]:
     records
         From `workflow.reporting.records.collect`; those of judges and constant answers count.
     """
-    failed = {}
-    for dataset, judge in _metrics(records, "judge").items():
-        constant = _metrics(records, "majority").get(dataset, {})
-        if clauses := shortcomings(judge, constant, _asked(judge, MINIMUM)):
-            failed[dataset] = (
-                f"The judge of {dataset_name(dataset)} failed its gate: {'; '.join(clauses)}. "
-                "Nothing that rests on it is decided."
-            )
-    return failed
+    return {
+        dataset: f"The judge of {dataset_name(dataset)} failed its gate: {'; '.join(clauses)}. "
+        "Nothing that rests on it is decided."
+        for dataset, clauses in why_failed(records).items()
+    }
+
+
+def why_failed(records: pd.DataFrame) -> dict[str, list[str]]:
+    """The same, with a clause for each shortcoming."""
+    constants = _metrics(records, "majority")
+    return {
+        dataset: clauses
+        for dataset, judge in _metrics(records, "judge").items()
+        if (clauses := shortcomings(judge, constants.get(dataset, {}), _asked(judge, MINIMUM)))
+    }
 
 
 def credentials(records: pd.DataFrame) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What studies of schedules found: how long to train, and what the stated schedule gives."""
+"""What studies of schedules found: how long to train, and what the paper preset gives."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import trusted
 from workflow.studies import budget, protocol
 from workflow.studies.plan import titles_of
+from workflow.studies.seeds import IMAGES
 
 NOT_RUN = "Not run."
 RATE = {"supervision_rate": str}
@@ -30,16 +31,18 @@ def budget_block(found: Gathered, link: str) -> list[str]:
     for name, study, _ in _studies(found, "budgets"):
         orders = _beside(found, f"{name}_orders")
         sentences = budget.sentences(orders, study["budgets"], titles(study, values))
+        here = found.records[found.records["dataset"].isin(study["datasets"])]
+        sentences.append(budget.in_images(orders, here[IMAGES].max()))
         lines += [
             *("", f"![{study['title']}]({link}/studies/{name}.png)", ""),
             *(f"* {sentence}" for sentence in sentences),
-            *("", f"{budget.RULE} Every row: [{name}]({link}/studies/{name}.md)."),
+            *("", f"{budget.rule(orders)} Every row: [{name}]({link}/studies/{name}.md)."),
         ]
     return lines[1:] or [NOT_RUN]
 
 
 def protocol_block(found: Gathered, link: str) -> list[str]:
-    """How much of the paper the schedule gives that it states; parameters as of `budget_block`."""
+    """How much of the paper the paper preset's schedule gives; parameters as of `budget_block`."""
     values, lines = found.config.values, list[str]()
     for name, study, summary in _studies(found, "beside_paper"):
         sentences = protocol.sentences(

@@ -37,6 +37,8 @@ rule explorer:
         ),
     log:
         "<results>/logs/explorer.log",
+    benchmark:
+        "<results>/benchmarks/explorer/page.jsonl"
     conda:
         "../../environment.yml"
     threads: 1

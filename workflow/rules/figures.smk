@@ -22,6 +22,8 @@ for dataset in CONFIG.datasets:
                 drawing.outputs(),
             log:
                 f"<results>/logs/figures/models/{dataset}.log",
+            benchmark:
+                f"<results>/benchmarks/figures/models/{dataset}.jsonl"
             conda:
                 "../../environment.yml"
             threads: 1
@@ -53,6 +55,8 @@ for dataset in CONFIG.datasets:
                 drawing.outputs(),
             log:
                 f"<results>/logs/figures/measures/{dataset}.log",
+            benchmark:
+                f"<results>/benchmarks/figures/measures/{dataset}.jsonl"
             localrule: True
             conda:
                 "../../environment.yml"
@@ -79,6 +83,8 @@ for dataset in CONFIG.datasets:
                 drawing.outputs(),
             log:
                 f"<results>/logs/figures/trainings/{dataset}.log",
+            benchmark:
+                f"<results>/benchmarks/figures/trainings/{dataset}.jsonl"
             localrule: True
             conda:
                 "../../environment.yml"
@@ -105,6 +111,8 @@ rule draw_study:
         drawing.outputs(),
     log:
         "<results>/logs/figures/study.log",
+    benchmark:
+        "<results>/benchmarks/figures/study.jsonl"
     localrule: True
     conda:
         "../../environment.yml"

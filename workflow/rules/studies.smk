@@ -70,6 +70,8 @@ rule study_draws:
         "<results>/studies/gradients_draws.csv",
     log:
         "<results>/logs/study_draws.log",
+    benchmark:
+        "<results>/benchmarks/study_draws/gradients.jsonl"
     conda:
         "../../environment.yml"
     threads: 1

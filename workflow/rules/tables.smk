@@ -56,6 +56,8 @@ for kind in dict.fromkeys(TABLES[name].kind for name in INPUTS.tables):
             ],
         log:
             f"<results>/logs/tables/{kind}.log",
+        benchmark:
+            f"<results>/benchmarks/tables/{kind}.jsonl"
         localrule: True
         conda:
             "../../environment.yml"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workflow.reporting.names import dataset_name
+from workflow.studies.seeds import IMAGES
 from workflow.studies.variants import HEADINGS
 
 MEASURES = {
@@ -25,7 +27,10 @@ SEPARABLE = 2.0
 
 PLACE = ["dataset", "supervision_rate"]
 PAIR = [*PLACE, "metric", "first", "second"]
-ORDERS = [*PLACE, "budget", "metric", "first", "second", "difference", "standard_error"]
+ORDERS = [
+    *(*PLACE, "budget", IMAGES, "metric", "first", "second"),
+    *("difference", "image_error", "training_error", "standard_error"),
+]
 """Columns of `orders`; `difference` is the first model's score minus the second's."""
 
 RULE = (
@@ -33,9 +38,13 @@ RULE = (
     f"{SEPARABLE:g} standard errors. The errors are those of the images that are looked at (pairs "
     "of images for swaps, generated images for generation): the two models' contributions are "
     "subtracted image by image, because both see the same ones. An order stands until the opposite "
-    "one is seen; a difference inside the noise changes nothing. What another seed of the training "
-    "would move is not in it."
+    "one is seen; a difference inside the noise changes nothing."
 )
+WITH_SEEDS = (
+    "To these comes what another seed of the training moves: the standard deviation, over the "
+    "seeds of the runs behind the tables, of the difference of two models, of all pairs together."
+)
+WITHOUT_SEEDS = "What another seed of the training would move is not in it."
 
 
 @dataclass(frozen=True)
@@ -61,15 +70,20 @@ class Change:
     longer: int
 
 
-def orders(trainings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def orders(
+    trainings: Iterable[Mapping[str, Any]],
+    spread: Mapping[tuple[str, str, str], float] | None = None,
+) -> pd.DataFrame:
     """Compare every two models of a data set, f and budget in every measure that both have.
 
     Parameters
     ----------
     trainings
-        Each with `dataset`, `supervision_rate`, `budget`, `value` (the model), `seed`, `scores`
-        (by measure) and `influence` (of each image on it, see `evaluators.influence`). Over seeds,
-        both are averaged.
+        Each with `dataset`, `supervision_rate`, `budget`, `images_seen`, `value` (the model),
+        `seed`, `scores` (by measure) and `influence` (of each image on it, see
+        `evaluators.influence`). Over seeds, both are averaged.
+    spread
+        From `spread_of_seeds`; where it is not known, errors are those of the images alone.
 
     Returns
     -------
@@ -80,14 +94,47 @@ def orders(trainings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     for one in trainings:
         place = tuple(one[key] for key in (*PLACE, "budget"))
         places.setdefault(place, {}).setdefault(one["value"], []).append(one)
-    rows = [
-        (*place, metric, first, second, *found)
-        for place, models in places.items()
-        for metric in MEASURES
-        for first, second in combinations(models, 2)
-        if (found := _difference(models[first], models[second], metric)) is not None
-    ]
+    rows = []
+    for (dataset, rate, budget), models in places.items():
+        for metric, (first, second) in product(MEASURES, combinations(models, 2)):
+            found = _difference(models[first], models[second], metric)
+            if found is None:
+                continue
+            difference, images = found
+            seeds = (spread or {}).get((dataset, rate, metric), math.nan)
+            seeds /= math.sqrt(len(models[first]))
+            whole = images if math.isnan(seeds) else math.hypot(images, seeds)
+            seen = models[first][0][IMAGES]
+            place = (dataset, rate, budget, seen, metric, first, second)
+            rows.append((*place, difference, images, seeds, whole))
     return pd.DataFrame(rows, columns=ORDERS)
+
+
+def spread_of_seeds(records: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+    """What another seed moves the difference of two models by, from runs of several seeds.
+
+    Parameters
+    ----------
+    records
+        From `workflow.reporting.records.collect`.
+
+    Returns
+    -------
+    dict
+        For each data set, f and measure of which two models have two seeds: the standard deviation
+        (ddof = 1) of the difference of two models at the same seed, whose variance is the mean over
+        all pairs of models.
+    """
+    found = {}
+    known = records[records["metric"].isin(MEASURES) & records["seed"].notna()]
+    for place, block in known.groupby([*PLACE, "metric"], sort=False):
+        models = block.pivot_table(index="seed", columns="model", values="value")
+        pairs = combinations(models.columns, 2)
+        variances = [(models[a] - models[b]).var(ddof=1) for a, b in pairs]
+        if (variance := pd.Series(variances, dtype=float).mean()) == variance:
+            dataset, rate, metric = map(str, place)
+            found[dataset, rate, metric] = math.sqrt(variance)
+    return found
 
 
 def _difference(
@@ -173,6 +220,28 @@ def sentences(frame: pd.DataFrame, budgets: Sequence[int], titles: Mapping[str, 
         words += f"{'has' if len(of) < 2 else 'have'} turned round"
         lines.append(f"{words}{': ' if of else ''}{'; '.join(_in_words(of, titles))}.")
     return [*lines, conclusion(frame)]
+
+
+def rule(frame: pd.DataFrame) -> str:
+    """When two models have an order in `orders`, in words."""
+    known = frame["training_error"].notna()
+    if not known.any():
+        return f"{RULE} {WITHOUT_SEEDS}"
+    partly = "" if known.all() else " Where two models have no two seeds it is not in it."
+    return f"{RULE} {WITH_SEEDS}{partly}"
+
+
+def in_images(frame: pd.DataFrame, runs_saw: float | None = None) -> str:
+    """How many images the budgets of `orders` are, and those of the runs behind the tables."""
+    rows = frame[["budget", IMAGES]].drop_duplicates().itertuples(index=False, name=None)
+    seen = {int(budget): images for budget, images in rows}
+    words = ", ".join(f"{_times(n)} is {images:,.0f}" for n, images in seen.items())
+    if runs_saw is None or math.isnan(runs_saw) or 1 not in seen:
+        return f"Images: {words}."
+    return (
+        f"Images: {words}; the runs behind the tables saw {runs_saw:,.0f}, "
+        f"{runs_saw / seen[1]:.3g} times as many as once."
+    )
 
 
 def conclusion(frame: pd.DataFrame) -> str:

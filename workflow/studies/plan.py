@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, product
 from typing import Any
 
@@ -27,7 +27,7 @@ NOT_FOR = {
 OTHERS = {"gradients": "gradients_summary", "alpha": "alpha"}
 """Studies that are no studies of variants, and what their tables are called."""
 
-PLACES = ("model", "training", "architecture", "supervision_rates")
+PLACES = ("model", "training", "architecture", "supervision_rates", "against")
 """Keys of a variant that are no options of its model."""
 
 
@@ -49,6 +49,10 @@ class Variant:
         Everything that the training depends on, besides the data.
     budget
         How many times the study's training it is, of a study of budgets.
+    against
+        Of named variants: the one that it is compared with, by its `value`.
+    varied
+        Of named variants: those of its options that another one of the same model changes.
     """
 
     study: str
@@ -57,6 +61,8 @@ class Variant:
     value: str
     settings: dict[str, Any]
     budget: int | None = None
+    against: str = ""
+    varied: dict[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -75,6 +81,8 @@ class Variant:
             "supervision_rate": run.rate,
             "seed": run.seed,
             "value": self.value,
+            **({"against": self.against} if self.against else {}),
+            **({"varied": self.varied} if self.varied else {}),
             **budget,
         }
 
@@ -154,8 +162,26 @@ def named_variants(config: Config, name: str) -> list[Variant]:
                 settings["training"] = _lengthened(settings["training"], budget)
             if (seed, what := _effective(settings)) not in seen:
                 seen.append((seed, what))
-                variants.append(Variant(name, path, run, value, settings, budget))
+                against = changes.get("against", study["baseline"])
+                varied = {
+                    key: settings["options"][key]
+                    for key in _varied(study, run.model)
+                    if key in settings["options"]
+                }
+                variants.append(Variant(name, path, run, value, settings, budget, against, varied))
     return variants
+
+
+def _varied(study: dict[str, Any], model: str) -> list[str]:
+    """Options that variants of a model change, in order."""
+    changed = [
+        key
+        for changes in study["variants"].values()
+        if changes.get("model", study["model"]) == model
+        for key in changes
+        if key not in PLACES
+    ]
+    return sorted(set(changed))
 
 
 def titles_of(study: dict[str, Any], models: dict[str, Any]) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""Studies beside the paper: what a stated schedule gives where the paper prints a number."""
+"""Studies beside the paper: what a schedule gives where the paper prints a number."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -19,14 +19,20 @@ COLUMNS = [
     "model",
     "study",
     "recipe",
+    "recipe_std",
     "recipe_seeds",
     "paper",
 ]
-"""Of `beside_paper`: the paper's `table`, the study's score on test images, the mean of the
-preset's own runs and how many there are, and the paper's number."""
+"""Of `beside_paper`: the paper's `table`, the study's score on test images, mean and standard
+deviation (ddof = 1) of the preset's own runs and how many there are, and the paper's number."""
 
 NEAR = 0.01
 """A score that falls short by no more is said to reach the paper's."""
+SEPARABLE = 2.0
+"""Standard deviations over seeds that one training must move a score by to be told from another."""
+
+
+NEVER = {"mean": math.nan, "std": math.nan, "count": 0}
 
 
 def beside_paper(test: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
@@ -50,15 +56,16 @@ def beside_paper(test: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     said = paper["value"].to_dict()
     keys = ["dataset", "supervision_rate", "value", "metric"]
     own = records.groupby(["dataset", "supervision_rate", "model", "metric"])["value"]
-    recipe = own.agg(["mean", "count"]).to_dict("index")
+    recipe = own.agg(["mean", "std", "count"]).to_dict("index")
     rows = []
     for row in test.groupby(keys, sort=False)["score"].mean().reset_index().to_dict("records"):
         dataset, rate, model, name = (row[key] for key in keys)
-        ran = recipe.get((dataset, rate, model, name), {"mean": math.nan, "count": 0})
+        ran = recipe.get((dataset, rate, model, name), NEVER)
         for number, metric in _measures():
             published = said.get((number, metric.paper, dataset, model, rate))
             if metric.name == name and published is not None:
-                scores = (row["score"], ran["mean"], int(ran["count"]), published)
+                own_runs = (ran["mean"], ran["std"], int(ran["count"]))
+                scores = (row["score"], *own_runs, published)
                 rows.append((dataset, rate, number, name, model, *scores))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -88,7 +95,7 @@ def beside_paper_markdown(frame: pd.DataFrame, titles: Mapping[str, str]) -> lis
             seeds = int(cells["recipe_seeds"].max())
             own = f"the suite's own recipe ({'one seed' if seeds == 1 else f'{seeds} seeds'})"
             for what, column in (
-                ("the stated schedule", "study"),
+                ("the paper preset's schedule", "study"),
                 (own if seeds else "the suite's own recipe (not run)", "recipe"),
                 ("the paper", "paper"),
             ):
@@ -105,19 +112,19 @@ def sentences(frame: pd.DataFrame, summary: pd.DataFrame, titles: Mapping[str, s
     frame
         From `beside_paper`.
     summary
-        From `workflow.studies.variants.summarise_variants`, on validation images; a variant
-        `<model>_<change>` is the model with one change.
+        From `workflow.studies.variants.summarise_variants`, on validation images; what is compared
+        with a model is the model with one change.
     titles
         Of the models.
     """
     lines = []
     for (table, model), rows in frame.groupby(["table", "model"], sort=False):
-        words = [_reached(rows, "study", "the stated schedule")]
+        words = [_reached(rows, "study", "the paper preset's schedule")]
         own = rows[rows["recipe_seeds"] > 0]
         if len(own):
             words.append(_reached(own, "recipe", "the suite's own recipe"))
         lines.append(f"Table {table}, {titles.get(str(model), str(model))}: {'; '.join(words)}.")
-    return lines + _single_changes(summary, list(dict.fromkeys(frame["model"])))
+    return [*lines, *_single_changes(frame, summary)]
 
 
 def _reached(rows: pd.DataFrame, column: str, what: str) -> str:
@@ -133,18 +140,38 @@ def _reached(rows: pd.DataFrame, column: str, what: str) -> str:
     )
 
 
-def _single_changes(summary: pd.DataFrame, models: Sequence[str]) -> list[str]:
-    lines = []
-    accuracy = summary[summary["metric"] == "accuracy"]
-    for (dataset, rate), block in accuracy.groupby(["dataset", "supervision_rate"], sort=False):
-        means = dict(zip(block["value"], block["mean"], strict=True))
-        for model in filter(means.__contains__, models):
-            tried = {n: m - means[model] for n, m in means.items() if n.startswith(f"{model}_")}
-            ordered = sorted(tried.items(), key=lambda item: -item[1])
-            words = ", ".join(f"`{name}` {change:+.3f}" for name, change in ordered)
-            if tried:
-                lines.append(
-                    f"{dataset_name(str(dataset))}, f = {rate}, accuracy on validation images "
-                    f"against `{model}` ({means[model]:.3f}): {words}."
-                )
-    return lines
+def _single_changes(frame: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
+    """Of every number that has variants: what is missing, and what each variant moves."""
+    headings = {metric.name: metric.heading for _, metric in _measures()}
+    models = set(frame["model"])
+    for row in frame.to_dict("records"):
+        here = summary[
+            (summary["dataset"] == row["dataset"])
+            & (summary["supervision_rate"] == row["supervision_rate"])
+            & (summary["metric"] == row["metric"])
+            & (summary["against"] == row["model"])
+            & ~summary["value"].isin(models)
+        ]
+        if here.empty:
+            continue
+        gap, noise = row["paper"] - row["study"], SEPARABLE * row["recipe_std"]
+        ordered = sorted(here.to_dict("records"), key=lambda change: -change["change"])
+        words = ", ".join(_change(one["value"], one["change"], gap, noise) for one in ordered)
+        yield (
+            f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}, Table {row['table']}, "
+            f"{headings[row['metric']]}: `{row['model']}` has {row['study']:.3f} on test images "
+            f"and the paper {row['paper']:.3f}. What one change moves on validation images: {words}"
+            + (
+                "."
+                if math.isnan(noise)
+                else f". {SEPARABLE:g} standard deviations of the suite's own runs, over "
+                f"{row['recipe_seeds']} seeds, are {noise:.3f}."
+            )
+        )
+
+
+def _change(name: str, change: float, gap: float, noise: float) -> str:
+    words = f"`{name}` {change:+.3f}"
+    if abs(change) < noise:
+        return f"{words} (no more than seeds do)"
+    return f"{words} ({change / gap:.0%} of what is missing)" if gap > NEAR else words

@@ -1,4 +1,4 @@
-"""Studies of named variants: what each moves against the first, as a frame and as a page."""
+"""Studies of named variants: what each moves against another, as a frame and as a page."""
 
 from __future__ import annotations
 
@@ -35,28 +35,31 @@ BUDGET = "budget"
 
 
 def summarise_variants(scores: pd.DataFrame) -> pd.DataFrame:
-    """Compare every variant with the first of its data set, f and budget.
+    """Compare every variant with another of its data set, f and budget.
 
     Parameters
     ----------
     scores
-        One row per training and metric: `KEYS`, `seed`, `metric`, `score`, and perhaps `budget` and
-        `images_seen`; the variant to compare with comes first, and seeds are in order.
+        One row per training and metric: `KEYS`, `seed`, `metric`, `score`, and perhaps `budget`,
+        `images_seen` and `against`, the `value` that one is compared with, or else the first one;
+        seeds are in order.
 
     Returns
     -------
     pandas.DataFrame
-        `KEYS`, `budget` and `images_seen` where they are known, `metric`, `mean`, `std` (ddof = 1),
-        `n`, `values` (of each seed, see `workflow.studies.seeds`), and `change`: the mean minus
-        that of the first variant of the same budget, where that has the metric.
+        `KEYS`, `against`, `budget` and `images_seen` where they are known, `metric`, `mean`, `std`
+        (ddof = 1), `n`, `values` (of each seed, see `workflow.studies.seeds`), and `change`: the
+        mean minus that of the other one, where that has the metric.
     """
-    keys = [*KEYS, *(name for name in (BUDGET, IMAGES) if name in scores), "metric"]
+    if "against" not in scores:
+        scores = scores.assign(against=scores.groupby(places(scores))["value"].transform("first"))
+    keys = [*KEYS, "against", *(name for name in (BUDGET, IMAGES) if name in scores), "metric"]
     groups = scores.groupby(keys, sort=False, dropna=False)["score"]
     frame = groups.agg(mean="mean", std="std", n="count", values=in_words).reset_index()
-    place = places(frame)
-    is_first = frame["value"] == frame.groupby(place)["value"].transform("first")
-    first = frame.assign(mean=frame["mean"].where(is_first)).groupby([*place, "metric"])["mean"]
-    frame["change"] = frame["mean"] - first.transform("first")
+    place = [*places(frame), "metric"]
+    known = frame.set_index([*place, "value"])["mean"].to_dict()
+    cells = frame[[*place, "against"]].itertuples(index=False, name=None)
+    frame["change"] = frame["mean"] - [known.get(cell, float("nan")) for cell in cells]
     return frame
 
 
@@ -78,8 +81,9 @@ def variants_markdown(
     summary
         From `summarise_variants`.
     study
-        `name`, `title`, `steps` (of the first variant), `deviations`, ids of the decisions that it
-        is about, and `missing`, how many of its trainings are not there.
+        `name`, `title`, `steps` (in words), `deviations`, ids of the decisions that it is about,
+        `missing`, how many of its trainings are not there, and `varied`: the options that are
+        varied, of each data set and first variant.
     failed
         Sentences about judges that failed their gates.
     about
@@ -92,7 +96,8 @@ def variants_markdown(
         *first_lines(failed),
         f"Validation images, {study['steps']} steps, "
         f"{'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in brackets the change against "
-        f"the first row. `snakemake study_{study['name']}` repeats it.",
+        "the first row, or against the row that is named. "
+        f"`snakemake study_{study['name']}` repeats it.",
     ]
     if study.get("deviations"):
         ids = ", ".join(f"`{name}`" for name in study["deviations"])
@@ -104,23 +109,39 @@ def variants_markdown(
     for (dataset, rate, *budget), block in summary.groupby(places(summary), sort=False):
         words = "".join(f", {n} times the images" for n in budget)
         heading = f"**{dataset_name(str(dataset))}, f = {rate}{words}**"
-        lines += ["", heading, "", *variants_table(block)]
+        options = study.get("varied", {}).get(dataset, {})
+        lines += ["", heading, "", *variants_table(block, options)]
     return "\n".join(lines) + "\n"
 
 
-def variants_table(block: pd.DataFrame) -> list[str]:
-    """Lines of the Markdown table of one data set and f, a row per variant."""
+def variants_table(block: pd.DataFrame, options: Mapping[str, object] = {}) -> list[str]:
+    """Lines of the Markdown table of one data set and f, a row per variant.
+
+    Parameters
+    ----------
+    block
+        Of `summarise_variants`.
+    options
+        What the first variant has of the options that others change.
+    """
     metrics = [name for name in HEADINGS if name in set(block["metric"])]
     lines = [
         "| | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
         "|---" * (len(metrics) + 1) + "|",
     ]
-    for index, (value, rows) in enumerate(block.groupby("value", sort=False)):
+    first = block["value"].iloc[0]
+    for (value, against), rows in block.groupby(["value", "against"], sort=False):
         cells = {row["metric"]: row for row in rows.to_dict("records")}
         words = [
-            _cell(cells[name], is_first=index == 0) if name in cells else "n/a" for name in metrics
+            _cell(cells[name], is_first=value == first) if name in cells else "n/a"
+            for name in metrics
         ]
-        lines.append(f"| {value} | " + " | ".join(words) + " |")
+        heading = str(value)
+        if value == first and options:
+            heading += f" ({', '.join(f'{k} {v}' for k, v in options.items())})"
+        elif against != first:
+            heading += f" (against {against})"
+        lines.append(f"| {heading} | " + " | ".join(words) + " |")
     return lines
 
 

@@ -66,7 +66,9 @@ def page(found: Gathered, out: Path) -> str:
         "failed": first_lines(found.failed.values()),
         "answer": found.answer(""),
         "scope": findings.scope(found.records, plan),
-        "judge_seeds": moved_by_judges(found.judge_seeds, f"{link}/tables/judge_seeds.md"),
+        "judge_seeds": moved_by_judges(
+            found.judge_seeds, found.judge_cells, f"{link}/tables/judge_seeds.md"
+        ),
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
         "asked_for": asked_for(found.provenance.get("not_run", ())),

@@ -39,7 +39,7 @@ def work(given: Namespace) -> None:
     for name, frame in ((NAME, cells), (f"{NAME}.wide", found)):
         with atomic_path(given.out / f"{name}.csv") as path:
             frame.to_csv(path, index=False, float_format=DIGITS)
-    write_text(given.out / f"{NAME}.md", judge_seeds_markdown(found, judges, plan))
+    write_text(given.out / f"{NAME}.md", judge_seeds_markdown(found, cells, judges, plan))
     write_text(given.out / f"{NAME}.tex", judge_seeds_latex(found, plan))
     LOG.info("%s: %d cells", NAME, len(cells))
 

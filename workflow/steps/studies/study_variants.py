@@ -19,6 +19,7 @@ from workflow.reporting.records import images_seen, judge_records, run_records
 from workflow.reporting.reference import DIGITS
 from workflow.steps.command import LOG, add_settings_argument, run
 from workflow.studies import budget, protocol
+from workflow.studies.seeds import IMAGES
 from workflow.studies.variants import summarise_variants, variants_markdown
 
 
@@ -55,11 +56,25 @@ def work(given: Namespace) -> None:
     if "beside_paper" in plan:
         about = _paper(given, there, records, summary)
     failed = failed_judges(judge_records(given.results, summary["dataset"].unique()))
-    steps = records[there[0]["folder"]]["steps"]
-    page = variants_markdown(
-        summary, {**plan, "steps": steps, "missing": missing}, failed.values(), about
-    )
+    about_all = {"steps": _steps(there, records), "missing": missing, "varied": _varied(there)}
+    page = variants_markdown(summary, {**plan, **about_all}, failed.values(), about)
     write_text(path.with_suffix(".md"), page)
+
+
+def _steps(variants: list[dict[str, Any]], records: Mapping[str, Any]) -> str:
+    """Steps of the first variant, of every budget."""
+    first = variants[0]["value"]
+    own = {records[v["folder"]]["steps"] for v in variants if v["value"] == first}
+    return ", ".join(f"{steps:,}" for steps in sorted(own))
+
+
+def _varied(variants: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of the first variant of each data set, what others change."""
+    return {v["dataset"]: v.get("varied", {}) for v in reversed(variants) if _is_first(v)}
+
+
+def _is_first(variant: Mapping[str, Any]) -> bool:
+    return variant["value"] == variant.get("against", variant["value"])
 
 
 def _scores(variants: list[dict[str, Any]], records: Mapping[str, Any], split: str) -> pd.DataFrame:
@@ -85,14 +100,18 @@ def _budgets(
         path = given.results / variant["folder"] / "influence.npz"
         with np.load(path, allow_pickle=False) as file:
             influence = {name: file[name] for name in file.files}
-        scores = records[variant["folder"]]["validation"]
-        trainings.append({**variant, "scores": scores, "influence": influence})
-    orders = budget.orders(trainings)
+        record = records[variant["folder"]]
+        scores, seen = record["validation"], images_seen(record)
+        bearing = {"scores": scores, "influence": influence, IMAGES: seen}
+        trainings.append({**variant, **bearing})
+    runs = _runs(given, variants)
+    orders = budget.orders(trainings, budget.spread_of_seeds(runs))
     _write(orders, given.out / f"{plan['name']}_orders.csv")
     save(draw_budget(summary, plan["titles"], plan["title"]), given.out / plan["name"])
     lines = budget.sentences(orders, plan["budgets"], plan["titles"])
     picture = f"![{plan['title']}]({plan['name']}.png)"
-    return [picture, "", *(f"* {line}" for line in lines), "", budget.RULE]
+    lines.append(budget.in_images(orders, runs[IMAGES].max() if len(runs) else None))
+    return [picture, "", *(f"* {line}" for line in lines), "", budget.rule(orders)]
 
 
 def _paper(
@@ -103,12 +122,16 @@ def _paper(
 ) -> list[str]:
     plan = given.settings
     stated = [v for v in variants if v["value"] in plan["beside_paper"]]
-    own = run_records(given.results, sorted({(v["dataset"], v["model"]) for v in stated}))
-    frame = protocol.beside_paper(_scores(stated, records, "test"), own)
+    frame = protocol.beside_paper(_scores(stated, records, "test"), _runs(given, stated))
     _write(frame, given.out / f"{plan['name']}_paper.csv")
     lines = protocol.sentences(frame, summary, plan["titles"])
     tables = protocol.beside_paper_markdown(frame, plan["titles"])
     return [*(f"* {line}" for line in lines), *tables]
+
+
+def _runs(given: Namespace, variants: list[dict[str, Any]]) -> pd.DataFrame:
+    """Records of the preset's own runs of these models on these data."""
+    return run_records(given.results, sorted({(v["dataset"], v["model"]) for v in variants}))
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
