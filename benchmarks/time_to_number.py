@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=Path("results/time_to_number"))
     parser.add_argument("--out", required=True, type=Path, help="the page, as .md")
     parser.add_argument("--cells", nargs="+", choices=[cell.name for cell in CELLS])
-    parser.add_argument("--most", type=float, default=1500, help="CPU seconds of one training")
+    parser.add_argument("--most", type=float, default=600, help="CPU seconds of one training")
     parser.add_argument("--config", nargs="+", default=[], help="key=value on top of both recipes")
     parser.add_argument("--page", action="store_true", help="measure nothing")
     given = parser.parse_args()

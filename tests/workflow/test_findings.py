@@ -330,6 +330,10 @@ def test_a_decision_is_told_what_its_own_settings_moved():
     assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
     assert effect("both").endswith("`longer` lower by 0.200 and `no_adversary` higher by 0.050.")
     assert effect("another", "csvae.*.*") == ""
+    study["variants"]["longer"]["architecture"] = {"posterior_scale": None}
+    assert effect("both", "all.*.architecture.*").endswith(
+        "against `as_configured`: `longer` lower by 0.200."
+    )
     # What a variant shares with the one that it is compared with is no change of it.
     study["variants"]["bernoulli"] |= {"training": {"steps": 9}, "against": "longer"}
     assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")

@@ -252,7 +252,9 @@ def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -
     other = study["variants"][changes.get("against", study["baseline"])]
     model = changes.get("model", study["model"])
     own, others = _flat(changes), _flat(other)
-    keys = {key for key in own.keys() | others.keys() if own.get(key) != others.get(key)}
+    # A variant may set null, which is not the same as leaving a setting alone.
+    same = {key for key in own.keys() & others.keys() if own[key] == others[key]}
+    keys = (own.keys() | others.keys()) - same
     return any(
         fnmatchcase(f"{whose}.{kind}.{key}", pattern)
         for whose in (model, SHARED)

@@ -114,7 +114,7 @@ def variants_markdown(
     return "\n".join(lines) + "\n"
 
 
-def variants_table(block: pd.DataFrame, options: Mapping[str, object] = {}) -> list[str]:
+def variants_table(block: pd.DataFrame, options: Mapping[str, object] | None = None) -> list[str]:
     """Lines of the Markdown table of one data set and f, a row per variant.
 
     Parameters
