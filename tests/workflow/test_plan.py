@@ -16,13 +16,13 @@ from workflow.planning.costs import (
     Estimator,
     PastJob,
     disk_bytes,
+    duration,
     measured_since,
     past_jobs,
 )
 from workflow.planning.jobs import Job, jobs_of, training_steps
 from workflow.planning.overlay import merged_config
 from workflow.planning.probe import TrainingProbe
-from workflow.reporting.reference import duration
 from workflow.steps.plan import work
 
 SETTINGS = ["datasets=[synthetic_xrays]", "models=[ccvae, m2]", "supervision_rates=['0.06']"]

@@ -61,6 +61,14 @@ class Estimate:
     source: str
 
 
+def duration(seconds: float) -> str:
+    """Seconds as one number with a unit that fits."""
+    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def past_jobs(root: Path) -> list[PastJob]:
     """Read the benchmark records of all presets below `root` with what says how much work it was.
 

@@ -285,9 +285,11 @@ def _section(group: Sequence[Verdict], plan: Plan) -> list[str]:
 
 def how(claim: Claim) -> str:
     """One paragraph: what is compared, and what would decide it."""
-    opponent = ", ".join(claim.rivals) or (f"{claim.value:g}" if claim.value is not None else "")
+    opponent = ", ".join(claim.rivals)
     if claim.against:
         opponent = f"`{claim.against.name}` ({claim.against.heading})"
+    elif claim.value is not None:
+        opponent = f"{claim.value:g}"
     direction = "lower" if claim.metric.lower_is_better else "higher"
     test = TESTS[claim.test].format(direction=direction, margin=claim.margin)
     scope = "at every f" if claim.scope == EVERY else "over all f together"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from workflow.planning.costs import duration
 from workflow.reporting.claims_markdown import in_cell
 from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
@@ -136,14 +137,6 @@ def asked_for(not_run: Sequence[str]) -> list[str]:
 
 def _number_of_jobs(jobs: Sequence[Mapping[str, Any]]) -> int:
     return sum(job["jobs"] for job in jobs)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as one number with a unit that fits."""
-    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def index_markdown(

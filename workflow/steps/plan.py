@@ -13,12 +13,18 @@ import psutil
 from ccvae.errors import InputError
 from ccvae.files import read_json, write_json
 from workflow.config import Config
-from workflow.planning.costs import Estimate, Estimator, disk_bytes, measured_since, past_jobs
+from workflow.planning.costs import (
+    Estimate,
+    Estimator,
+    disk_bytes,
+    duration,
+    measured_since,
+    past_jobs,
+)
 from workflow.planning.jobs import RESULTS, Job, jobs_of
 from workflow.planning.order import answered
 from workflow.planning.overlay import merged_config
 from workflow.planning.recorded import reference_jobs
-from workflow.reporting.reference import duration
 from workflow.settings import read_settings
 from workflow.steps.command import add_configuration_arguments, run
 from workflow.steps.computing import start_computing

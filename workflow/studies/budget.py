@@ -131,7 +131,8 @@ def spread_of_seeds(records: pd.DataFrame) -> dict[tuple[str, str, str], float]:
         models = block.pivot_table(index="seed", columns="model", values="value")
         pairs = combinations(models.columns, 2)
         variances = [(models[a] - models[b]).var(ddof=1) for a, b in pairs]
-        if (variance := pd.Series(variances, dtype=float).mean()) == variance:
+        variance = float(pd.Series(variances, dtype=float).mean())
+        if not math.isnan(variance):
             dataset, rate, metric = map(str, place)
             found[dataset, rate, metric] = math.sqrt(variance)
     return found

@@ -157,16 +157,17 @@ def _single_changes(frame: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]
         gap, noise = row["paper"] - row["study"], SEPARABLE * row["recipe_std"]
         ordered = sorted(here.to_dict("records"), key=lambda change: -change["change"])
         words = ", ".join(_change(one["value"], one["change"], gap, noise) for one in ordered)
+        spread = (
+            ""
+            if math.isnan(noise)
+            else f" {SEPARABLE:g} standard deviations of the suite's own runs, over "
+            f"{row['recipe_seeds']} seeds, are {noise:.3f}."
+        )
         yield (
             f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}, Table {row['table']}, "
             f"{headings[row['metric']]}: `{row['model']}` has {row['study']:.3f} on test images "
-            f"and the paper {row['paper']:.3f}. What one change moves on validation images: {words}"
-            + (
-                "."
-                if math.isnan(noise)
-                else f". {SEPARABLE:g} standard deviations of the suite's own runs, over "
-                f"{row['recipe_seeds']} seeds, are {noise:.3f}."
-            )
+            f"and the paper {row['paper']:.3f}. What one change moves on validation images: "
+            f"{words}.{spread}"
         )
 
 
