@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ IMAGES = 4096
 INTERVAL, INTERVALS = 20, 10**5
 """Steps between two looks at the card, and how many times; no training comes to its end. The first
 interval warms up, and records the graph."""
-SECONDS = 10.0
+SECONDS = 4.0
 CONTROL = "nvidia-cuda-mps-control"
 """Starts and ends NVIDIA's multi-process service."""
 
@@ -219,6 +220,7 @@ def climb(device: str = "cuda", seconds: float = SECONDS) -> dict[tuple[Rung, in
                 found[rung, batch] = measure(rung, batch, device, seconds)
             except UnavailableError as error:
                 found[rung, batch] = str(error)
+            print(f"batch {batch}, {rung.title}: {found[rung, batch]}", file=sys.stderr, flush=True)
     return found
 
 
