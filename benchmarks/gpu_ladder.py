@@ -65,7 +65,7 @@ class Rung:
 
     title: str
     precision: str = "fp32"
-    compile: str = "none"
+    compile: str = "eager"
     waits: bool = False
     trainings: int = 1
     mps: bool = False
@@ -75,9 +75,9 @@ LADDER = (
     Rung("eager: the host waits for every step", waits=True),
     Rung("no wait within an interval"),
     Rung("+ TF32", "tf32"),
-    Rung("+ the step captured (`compile: graph`)", "tf32", "graph"),
-    *(Rung(f"+ {n} trainings at once", "tf32", "graph", trainings=n) for n in (2, 4, 8)),
-    *(Rung(f"+ {n} at once, with MPS", "tf32", "graph", trainings=n, mps=True) for n in (2, 4, 8)),
+    Rung("+ the step captured", "tf32", "none"),
+    *(Rung(f"+ {n} trainings at once", "tf32", "none", trainings=n) for n in (2, 4, 8)),
+    *(Rung(f"+ {n} at once, with MPS", "tf32", "none", trainings=n, mps=True) for n in (2, 4, 8)),
 )
 
 
@@ -211,16 +211,37 @@ def shared() -> Iterator[None]:
                 del os.environ[name]
 
 
-def climb(device: str = "cuda", seconds: float = SECONDS) -> dict[tuple[Rung, int], Found | str]:
-    """Every rung at every batch size: what it reached, or why it could not be measured."""
+def climb(
+    kept: Path, device: str = "cuda", seconds: float = SECONDS
+) -> dict[tuple[Rung, int], Found | str]:
+    """Every rung at every batch size: what it reached, or why it could not be measured.
+
+    Parameters
+    ----------
+    kept
+        Keeps what is measured, a line of JSON for each rung, and what is there is not measured
+        again: a climb that was cut off goes on.
+    device, seconds
+        As for `measure`.
+    """
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+    known = {(line["rung"], line["batch"]): line["found"] for line in map(json.loads, lines)}
     found: dict[tuple[Rung, int], Found | str] = {}
     for batch in BATCHES:
         for rung in LADDER:
+            there = known.get((rung.title, batch))
+            if there is not None:
+                found[rung, batch] = there if isinstance(there, str) else Found(**there)
+                continue
             try:
-                found[rung, batch] = measure(rung, batch, device, seconds)
+                found[rung, batch] = reached = measure(rung, batch, device, seconds)
+                there = vars(reached)
             except UnavailableError as error:
-                found[rung, batch] = str(error)
-            print(f"batch {batch}, {rung.title}: {found[rung, batch]}", file=sys.stderr, flush=True)
+                found[rung, batch] = there = str(error)
+            line = json.dumps({"batch": batch, "rung": rung.title, "found": there})
+            with kept.open("a", encoding="utf-8") as file:
+                print(line, file=file)
+            print(line, file=sys.stderr, flush=True)
     return found
 
 
@@ -230,6 +251,12 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, help="the page, as Markdown")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        default=Path("results/gpu_ladder.jsonl"),
+        help="what was measured so far; remove it to measure anew",
+    )
     parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
@@ -243,7 +270,7 @@ def main() -> None:
         return
     # Its trainings share one card, also where there are several.
     os.environ[VISIBLE] = cards[0]
-    found = climb()
+    found = climb(given.kept)
     # Asked for last: from then on this process has a part of the card itself.
     write_text(given.out, page(torch.cuda.get_device_name(0), found))
 

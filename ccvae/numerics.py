@@ -17,7 +17,7 @@ from ccvae.errors import InputError
 from ccvae.networks import Architecture
 
 PRECISIONS = ("fp32", "tf32", "bf16")
-COMPILERS = ("none", "default", "reduce-overhead", "graph")
+COMPILERS = ("none", "eager", "default", "reduce-overhead")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Numerics:
         `fp32`; `tf32`, in which a GPU's tensor cores round the factors of products to 10 bits; or
         `bf16`, autocast to bfloat16.
     compile
-        `none`; a mode of `torch.compile`: `default`, or `reduce-overhead`, which replays CUDA
-        graphs on a GPU; or `graph`, in which a GPU gets every whole step as one CUDA graph (see
-        `ccvae.capture`), and nothing is compiled. On a CPU `graph` is `none`.
+        `none`, in which nothing is compiled, and a GPU gets every whole step as one CUDA graph (see
+        `ccvae.capture`); `eager`, which is `none` without graphs; or a mode of `torch.compile`:
+        `default`, or `reduce-overhead`, which replays CUDA graphs of its own on a GPU.
 
     Raises
     ------
@@ -55,12 +55,12 @@ class Numerics:
 
     @property
     def captures(self) -> bool:
-        """Whether whole steps are to be captured."""
-        return self.compile == "graph"
+        """Whether a GPU is to capture whole steps."""
+        return self.compile == "none"
 
     @property
     def _compiles(self) -> bool:
-        return self.compile not in ("none", "graph")
+        return self.compile not in ("none", "eager")
 
     def allow_tf32(self) -> None:
         """Let this process round to TF32 if, and only if, the precision says so."""
