@@ -2,7 +2,7 @@
 
 Every rung trains CCVAE on Table 3's networks, with images of CelebA's shape that are noise, half of
 them labelled, by the training loop itself, for a few seconds in fresh processes on one card. Where
-there is no GPU the page says so.
+there is no GPU, the page is made of what was measured before, or says that nothing was.
 
     python -m benchmarks.gpu_ladder --out docs/gpu.md
 """
@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.common import answer, peak_mb, worker
+from benchmarks.common import answer, machine, peak_mb, worker
 from benchmarks.step_cost import CONTESTANTS, IMAGE_SHAPES, N_LABELS, build
 from ccvae.batches import Batches, Schedule
 from ccvae.files import write_text
@@ -99,6 +99,45 @@ class Found:
 
 class UnavailableError(Exception):
     """A rung that cannot be measured here; says why."""
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What was measured on one card.
+
+    Attributes
+    ----------
+    card
+        Its name, as CUDA has it.
+    machine
+        A sentence about what it is in.
+    found
+        By title of the rung and batch size: what was reached, or why it could not be measured.
+    """
+
+    card: str
+    machine: str
+    found: dict[tuple[str, int], Found | str]
+
+
+def read(kept: Path) -> Climb | None:
+    """Read what was measured so far; None if nothing was.
+
+    Parameters
+    ----------
+    kept
+        A line of JSON about the machine, and one for each rung.
+    """
+    if not kept.exists():
+        return None
+    about, *lines = map(json.loads, kept.read_text(encoding="utf-8").splitlines())
+    found = {
+        (line["rung"], line["batch"]): (
+            line["found"] if isinstance(line["found"], str) else Found(**line["found"])
+        )
+        for line in lines
+    }
+    return Climb(about["card"], about["machine"], found)
 
 
 def training(rung: Rung, batch: int, device: torch.device) -> Trainer:
@@ -211,38 +250,34 @@ def shared() -> Iterator[None]:
                 del os.environ[name]
 
 
-def climb(
-    kept: Path, device: str = "cuda", seconds: float = SECONDS
-) -> dict[tuple[Rung, int], Found | str]:
-    """Every rung at every batch size: what it reached, or why it could not be measured.
+def climb(kept: Path, device: str = "cuda", seconds: float = SECONDS) -> None:
+    """Measure every rung at every batch size.
 
     Parameters
     ----------
     kept
-        Keeps what is measured, a line of JSON for each rung, and what is there is not measured
+        Gets a line of JSON for each rung as soon as it is measured. What is there is not measured
         again: a climb that was cut off goes on.
     device, seconds
         As for `measure`.
     """
-    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
-    known = {(line["rung"], line["batch"]): line["found"] for line in map(json.loads, lines)}
-    found: dict[tuple[Rung, int], Found | str] = {}
+    known = read(kept)
     for batch in BATCHES:
         for rung in LADDER:
-            there = known.get((rung.title, batch))
-            if there is not None:
-                found[rung, batch] = there if isinstance(there, str) else Found(**there)
+            if known and (rung.title, batch) in known.found:
                 continue
             try:
-                found[rung, batch] = reached = measure(rung, batch, device, seconds)
-                there = vars(reached)
+                found: Any = vars(measure(rung, batch, device, seconds))
             except UnavailableError as error:
-                found[rung, batch] = there = str(error)
-            line = json.dumps({"batch": batch, "rung": rung.title, "found": there})
-            with kept.open("a", encoding="utf-8") as file:
-                print(line, file=file)
-            print(line, file=sys.stderr, flush=True)
-    return found
+                found = str(error)
+            _keep(kept, {"batch": batch, "rung": rung.title, "found": found})
+
+
+def _keep(kept: Path, values: dict[str, Any]) -> None:
+    line = json.dumps(values)
+    with kept.open("a", encoding="utf-8") as file:
+        print(line, file=file)
+    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -265,14 +300,21 @@ def main() -> None:
     if given.out is None:
         parser.error("--out says where the page goes")
     cards = visible_cards()
-    if not (cards and torch.cuda.is_available()):
-        write_text(given.out, page(None, {}))
-        return
-    # Its trainings share one card, also where there are several.
-    os.environ[VISIBLE] = cards[0]
-    found = climb(given.kept)
-    # Asked for last: from then on this process has a part of the card itself.
-    write_text(given.out, page(torch.cuda.get_device_name(0), found))
+    if cards and torch.cuda.is_available():
+        # Its trainings share one card, also where there are several.
+        os.environ[VISIBLE] = cards[0]
+        if not given.kept.exists():
+            given.kept.parent.mkdir(parents=True, exist_ok=True)
+            _keep(given.kept, {"card": _name(), "machine": machine()})
+        climb(given.kept)
+    write_text(given.out, page(read(given.kept)))
+
+
+def _name() -> str:
+    """Name of the card, asked for elsewhere: this process would take a part of the card itself."""
+    code = "import torch; print(torch.cuda.get_device_name(0))"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

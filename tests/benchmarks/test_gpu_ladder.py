@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import gpu_ladder, gpu_page
-from benchmarks.gpu_ladder import BATCHES, LADDER, Found, Rung, UnavailableError, training
+from benchmarks.common import ROOT
+from benchmarks.gpu_ladder import BATCHES, LADDER, Climb, Found, Rung, UnavailableError, training
 from benchmarks.gpu_page import Card, Grid, known_card, paper_grid, share_of_peak
 from benchmarks.step_cost import build
 from tests.card import CARD, card, to_card
@@ -139,18 +143,65 @@ def test_the_grid_is_the_paper_s() -> None:
 
 
 def test_a_page_without_a_card_says_so() -> None:
-    text = gpu_page.page(None, {})
+    text = gpu_page.page(None)
     assert "There was no GPU: not measured." in text
     assert text.count("| not measured |") == len(LADDER) * len(BATCHES)
 
 
 def test_a_page_has_what_was_measured_and_why_the_rest_was_not(counted: None) -> None:
-    found = {(LADDER[0], 200): ONE, (LADDER[2], 200): Found(25.0, 600.0), (LADDER[9], 32): "why"}
-    text = gpu_page.page("NVIDIA A100-SXM4-80GB", found)
+    found = {
+        (LADDER[0].title, 200): ONE,
+        (LADDER[2].title, 200): Found(25.0, 600.0),
+        (LADDER[9].title, 32): "why",
+    }
+    text = gpu_page.page(Climb("NVIDIA A100-SXM4-80GB", "A machine.", found))
     assert "The card: NVIDIA A100-SXM4-80GB, 19.5 TFLOP/s in float32 and 156 in TF32" in text
     assert "| + TF32 | 25 | 2.50 | 3.2 % | 600 |" in text
     assert "| + 8 at once, with MPS | why |" in text
-    assert "is not in the table" in gpu_page.page("GeForce GTX 1080", found)
+    assert "A machine. The card: " in text
+    assert "is not in the table" in gpu_page.page(Climb("GeForce GTX 1080", "", found))
+
+
+def test_a_climb_goes_on_where_it_was_cut_off(
+    counted: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def measure(rung: Rung, batch: int, *_: object) -> Found:
+        asked.append((rung.title, batch))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        if rung.mps:
+            raise UnavailableError("no MPS")
+        return ONE
+
+    monkeypatch.setattr(gpu_ladder, "measure", measure)
+    kept = tmp_path / "kept.jsonl"
+    assert gpu_ladder.read(kept) is None
+    kept.write_text('{"card": "NVIDIA A10", "machine": "A machine."}\n')
+    with pytest.raises(KeyboardInterrupt):
+        gpu_ladder.climb(kept)
+    gpu_ladder.climb(kept)
+    every = [(rung.title, batch) for batch in BATCHES for rung in LADDER]
+    assert asked == [*every[:3], *every[2:]]
+    climb = gpu_ladder.read(kept)
+    assert climb.found == {
+        (rung.title, batch): "no MPS" if rung.mps else ONE for batch in BATCHES for rung in LADDER
+    }
+    text = gpu_page.page(climb)
+    assert "not measured" not in text
+    assert "| + TF32 | 10 | 1.00 |" in text
+
+
+def test_a_page_is_made_of_what_was_measured_before(counted: None, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    line = {"batch": 32, "rung": LADDER[0].title, "found": vars(ONE)}
+    about = {"card": "NVIDIA A10", "machine": "A machine."}
+    kept.write_text(f"{json.dumps(about)}\n{json.dumps(line)}\n")
+    command = [sys.executable, "-m", "benchmarks.gpu_ladder", "--kept", str(kept)]
+    nowhere = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([*command, "--out", str(tmp_path / "gpu.md")], cwd=ROOT, env=nowhere, check=True)
+    assert "A machine. The card: NVIDIA A10," in (tmp_path / "gpu.md").read_text()
 
 
 def test_operations_are_counted_of_a_step_on_the_processor() -> None:
