@@ -21,6 +21,7 @@ from workflow.planning.overlay import merged_config
 from workflow.planning.studies import Studies
 from workflow.reporting.records import Plan
 from workflow.steps import finished as step
+from workflow.studies.plan import named_variants
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = [
@@ -96,6 +97,26 @@ def test_no_study_is_trained_to_be_gathered(tmp_path: Path) -> None:
     (folder / "studies").mkdir()
     (folder / "studies" / "gradients_summary.csv").touch()
     assert "figure8/*" in finished(config, folder)["reference"]["figures"]
+
+
+def test_a_study_that_was_begun_is_gathered_as_it_is(tmp_path: Path) -> None:
+    few = "studies={variants: {warm_up: {supervision_rates: ['0.06']}}}"
+    config = asked(few)
+    folder = there(tmp_path, config)
+    done, absent = (variant.folder for variant in named_variants(config, "warm_up"))
+    write_json(folder / done / "run.json", {})
+    overlay = finished(config, folder)
+    assert overlay["reference"]["not_run"] == ["1 of 2 trainings of study_warm_up"]
+    assert overlay["studies"]["variants"]["warm_up"]["not_run"] == [absent]
+    assert "not_run" not in overlay["studies"]["variants"]["annealing"]
+    path = tmp_path / "finished.yaml"
+    path.write_text(yaml.safe_dump(overlay))
+    left = Config(merged_config([path], [*SETTINGS[:1], few]))
+    studies = Studies(left, JobSettings(left, lambda: False))
+    assert studies.wanted() == ["studies/warm_up.md", "studies/warm_up.csv"]
+    assert studies.awaited("warm_up") == [done]
+    write_json(folder / absent / "run.json", {})
+    assert finished(config, folder)["studies"]["variants"]["warm_up"]["not_run"] == []
 
 
 def test_judges_that_have_not_seen_all_are_not_asked_for(tmp_path: Path) -> None:

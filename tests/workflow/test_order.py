@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,8 @@ def test_a_clone_that_has_run_nothing_is_estimated_by_the_reference(tmp_path: Pa
     ]
     write_json(tmp_path / "provenance.json", {"devices": ["cpu"], "jobs": kinds})
     columns = ["train_wall_s", "train_peak_mb", "evaluate_wall_s", "evaluate_peak_mb"]
-    lines = [",".join(["run", *columns])]
-    lines += [f"{run.folder},50,800,8,900" for run in config().runs() if run.dataset == "mnist"]
+    lines = [",".join(["run", "device", *columns])]
+    lines += [f"{run.folder},cpu,50,800,8,900" for run in config().runs() if run.dataset == "mnist"]
     (tmp_path / "runs.csv").write_text("\n".join(lines) + "\n")
     estimator = Estimator([], "cpu", None, reference_jobs(tmp_path))
     for job in jobs_of(config("preset=new", "judges=2")):
@@ -106,6 +107,11 @@ def test_a_clone_that_has_run_nothing_is_estimated_by_the_reference(tmp_path: Pa
     other = config("settings={classes: {evaluation: {swap_pairs: 7}}}")
     evaluations = [job for job in jobs_of(other) if job.rule == "evaluate"]
     assert estimator.estimate(evaluations[0]).seconds is None
+    write_json(tmp_path / "provenance.json", {"devices": ["cpu", "cuda"], "jobs": kinds})
+    (tmp_path / "runs.csv").write_text("\n".join(lines).replace(",cpu,", ",cuda,", 1) + "\n")
+    used = Counter((past.rule, past.device) for past in reference_jobs(tmp_path))
+    assert used["train", "cuda"] == used["evaluate", "cuda"] == 1
+    assert {device for rule, device in used if rule not in ("train", "evaluate")} == {"cpu"}
     (tmp_path / "runs.csv").unlink()
     assert reference_jobs(tmp_path) == []
 

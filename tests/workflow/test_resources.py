@@ -89,7 +89,9 @@ def test_without_a_card_nothing_is_limited(usual):
 
 def test_cards_limit_jobs_of_this_machine_and_not_those_of_a_cluster(tmp_path):
     limits = found(tmp_path, CUDA_VISIBLE_DEVICES="0,2")
-    assert (limits["limit"], limits["local"]) == (2, True)
+    assert (limits["limit"], limits["local"]) == (8, True)
+    one = found(tmp_path, "--config", "jobs_per_card=1", CUDA_VISIBLE_DEVICES="0,2")
+    assert one["limit"] == 2
 
 
 def test_a_limit_on_the_command_line_wins(tmp_path):

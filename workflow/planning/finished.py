@@ -14,7 +14,7 @@ from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.identity import Run, judge_folder, metrics_file
 from workflow.reporting.names import dataset_name
-from workflow.studies.plan import OTHERS
+from workflow.studies.plan import OTHERS, named_variants
 
 JUDGED = ("judge.json", "references.json")
 """What is told of a judge, and of what needs no training: records are whole with both."""
@@ -23,7 +23,8 @@ JUDGED = ("judge.json", "references.json")
 def finished(config: Config, results: Path) -> dict[str, Any]:
     """Ask for the leading seeds of every model that are there at every f, and for nothing else.
 
-    Of judges for the leading ones that have looked at all that is gathered of the first seed.
+    Of judges for the leading ones that have looked at all that is gathered of the first seed. Of
+    studies for those that were begun, without the trainings that are missing.
 
     Parameters
     ----------
@@ -55,9 +56,10 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
         )
     models = [name for name in config.models if any(name in found for found in seeds.values())]
     judges = {name: _judges(config, results, name, found) for name, found in seeds.items()}
-    missing = list(_not_run(config, seeds, judges))
-    figures = config.values["reference"]["figures"]
     studies = config.values["studies"]
+    begun = {name: _missing(config, results, name) for name in studies["variants"]}
+    missing = [*_not_run(config, seeds, judges), *_not_trained(config, begun)]
+    figures = config.values["reference"]["figures"]
     if not (results / "studies" / f"{OTHERS['gradients']}.csv").exists():
         figures = [name for name in figures if not name.startswith("figure8/")]
     return {
@@ -77,7 +79,10 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
         "reference": {"figures": figures, "not_run": missing},
         "studies": {
             **{name: {"on_request": True} for name in OTHERS},
-            "variants": {name: {"on_request": True} for name in studies["variants"]},
+            "variants": {
+                name: {"on_request": True, **({} if absent is None else {"not_run": absent})}
+                for name, absent in begun.items()
+            },
         },
     }
 
@@ -130,6 +135,21 @@ def _not_run(
             words.append(f"{absent} of {wanted} judges")
         if words:
             yield f"on {dataset_name(dataset)} {', '.join(words)}"
+
+
+def _missing(config: Config, results: Path, study: str) -> list[str] | None:
+    """Folders of the trainings that a study lacks; None if it has not been begun."""
+    folders = [variant.folder for variant in named_variants(config, study)]
+    absent = [folder for folder in folders if not (results / folder / "run.json").exists()]
+    return None if len(absent) == len(folders) else absent
+
+
+def _not_trained(config: Config, begun: dict[str, list[str] | None]) -> Iterator[str]:
+    """One phrase for each study that was begun and is not whole."""
+    for name, absent in begun.items():
+        if absent:
+            of = len(named_variants(config, name))
+            yield f"{len(absent)} of {of} trainings of study_{name}"
 
 
 def _wanted(config: Config, dataset: str) -> Iterator[tuple[str, int]]:

@@ -39,7 +39,8 @@ def _jobs(
     config: Config, provenance: dict[str, Any], runs: dict[str, dict[str, str]]
 ) -> Iterator[PastJob]:
     kinds = {kind["kind"]: kind for kind in provenance["jobs"]}
-    (device,) = provenance["devices"]
+    # A judge, and what belongs to none, has no row; where some runs used a card, it did not.
+    device = min(provenance["devices"])
     for job in jobs_of(config):
         kind = kinds.get(job.rule)
         if kind is None:
@@ -49,7 +50,7 @@ def _jobs(
         if row is not None:
             seconds, peak = (float(row[f"{job.rule}_{name}"]) for name in ("wall_s", "peak_mb"))
         startup = _startup(job, kind, runs)
-        used = "cpu" if job.rule == "store" else device
+        used = "cpu" if job.rule == "store" else row["device"] if row else device
         yield PastJob(job.rule, job.effort, job.work, used, startup, seconds, peak)
 
 

@@ -68,6 +68,12 @@ class Studies:
         folders = [variant.folder for variant in self.named[wildcards.study]]
         return (len(folders) - folders.index(_folder(wildcards))) / (len(folders) + 1)
 
+    def awaited(self, name: str) -> list[str]:
+        """Folders of the trainings that an entry of `studies.variants` is gathered from."""
+        left_out = self._entries[name].get("not_run", ())
+        folders = [variant.folder for variant in self.named[name]]
+        return [folder for folder in folders if folder not in left_out]
+
     def splits(self, wildcards: Any) -> str:
         """Parameter: images on which a training is scored."""
         beside = self._entries[wildcards.study].get("beside_paper", ())
@@ -166,6 +172,9 @@ class Studies:
         return files
 
     def _is_there(self, name: str) -> bool:
+        """Whether it was run, or begun and is to be gathered as it is."""
+        if "not_run" in self._entries.get(name, ()):
+            return True
         return Path("results", self._config.preset, "studies", f"{name}.csv").exists()
 
 

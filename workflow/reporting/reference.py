@@ -99,6 +99,7 @@ def origin(records: pd.DataFrame, times: pd.DataFrame, elapsed: float) -> dict[s
         "changes_on_top": bool(changed),
         "versions": list(dict.fromkeys(records["versions"].dropna())),
         "devices": sorted(records["device"].dropna().unique()),
+        "cards": trained.groupby("card")["run"].nunique().to_dict(),
         "runs": int(trained["run"].nunique()),
         "elapsed_s": round(elapsed, 1),
         "jobs": times.round(1).to_dict("records"),
@@ -116,6 +117,11 @@ def took(provenance: Mapping[str, Any]) -> str:
         f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''} of "
         f"{machine['processor']} with {machine['memory_gb']:g} GB, device "
         f"{' and '.join(provenance['devices'])}; at most {peak / 1000:.1f} GB for one job."
+        + "".join(
+            f" {n} of the models {'were' if n > 1 else 'was'} trained on a graphics card, {card}."
+            # An earlier version did not count them.
+            for card, n in provenance.get("cards", {}).items()
+        )
     )
 
 

@@ -116,11 +116,13 @@ STUDIES = Studies(CONFIG, SETTINGS)
 GALLERY = Gallery(CONFIG)
 
 
-# Jobs that compute on a GPU run one per card of this machine, unless `--resources gpu=...` says
+# Jobs that compute on a GPU share the cards of this machine, unless `--resources gpu=...` says
 # otherwise; where it has none they all compute on the processor. A cluster counts its own.
 GPU = 0 if CONFIG.values["device"] == "cpu" else 1
 if visible_cards() and "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = len(visible_cards())
+    workflow.global_resources["gpu"] = (
+        len(visible_cards()) * CONFIG.values["jobs_per_card"]
+    )
 
 
 resource_scopes:

@@ -184,7 +184,9 @@ for study, variants in STUDIES.named.items():
         name:
             f"study_{study}"
         input:
-            records=[f"<results>/{variant.folder}/run.json" for variant in variants],
+            records=[
+                f"<results>/{folder}/run.json" for folder in STUDIES.awaited(study)
+            ],
             judges=sorted(
                 {
                     f"<results>/judges/{variant.run.dataset}/judge.json"

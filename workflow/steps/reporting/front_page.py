@@ -102,7 +102,8 @@ def how_it_was_run(records: pd.DataFrame) -> str:
     code = f"code at {', '.join(commits)}" if commits else "code outside of a checkout"
     if (trained["dirty"].astype(str) == "True").any():
         code += " with changes on top"
-    devices = ", ".join(sorted(trained["device"].dropna().unique()))
+    on = trained["device"].where(trained["card"].isna(), trained["card"])
+    devices = ", ".join(sorted(on.dropna().unique()))
     versions = ", ".join(sorted(trained["torch"].dropna().astype(str).unique()))
     hours = (trained["train_wall_s"].sum() + trained["evaluate_wall_s"].sum()) / 3600
     return f"Made with {code}, torch {versions}, on {devices}, in {hours:.2f} hours of jobs."
