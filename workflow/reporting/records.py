@@ -255,7 +255,7 @@ def _origin(record: dict[str, Any]) -> dict[str, Any]:
         "torch": record["versions"]["torch"],
         "versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "device": record["device"],
-        "card": (record["gpu"] or {}).get("name"),
+        "card": (record.get("gpu") or {}).get("name"),
         "train_wall_s": record["wall_s"],
         "train_peak_mb": record["peak_mb"],
     }
