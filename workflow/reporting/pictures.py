@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-WIDEST = 900
+WIDEST = 800
 COLOURS = 256
 
 

@@ -50,7 +50,8 @@ def work(given: Namespace) -> None:
         for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(given.results / name, target)
+            copy = shrink if target.suffix == ".png" else shutil.copyfile
+            copy(given.results / name, target)
         parts = write_parts(records, folder)
         plan = Plan(**config.plan())
         # Verdicts rest on studies, too, which were perhaps not there when they were last made.

@@ -48,8 +48,7 @@ def work(given: Namespace) -> None:
     records = {v["folder"]: read_json(given.results / v["folder"] / "run.json") for v in there}
     summary = summarise_variants(_scores(there, records, "validation"))
     path = given.out / f"{plan['name']}.csv"
-    with atomic_path(path) as temporary:
-        summary.rename(columns={"value": "variant"}).to_csv(temporary, index=False)
+    _write(summary.rename(columns={"value": "variant"}), path)
     about: list[str] = []
     if "budgets" in plan:
         about = _budgets(given, there, records, summary)
