@@ -34,7 +34,10 @@ def values(*, readable: bool = True) -> dict[tuple[str, str, str, str, str], lis
     for study, metric, *where in list(found) if readable else ():
         if metric.endswith("_readable"):
             found[study, metric.removesuffix("_readable"), *where] = found[study, metric, *where]
+    # Orders of budgets, and numbers of the paper, are made of the others.
     for path in (REFERENCE / "studies").glob("*.csv"):
+        if path.stem.endswith(("_orders", "_paper")):
+            continue
         for row in pd.read_csv(path, dtype=RATE).to_dict("records"):
             where = row["dataset"], row["supervision_rate"]
             if path.stem == "gradients_summary":
