@@ -303,9 +303,14 @@ def main() -> None:
     if cards and torch.cuda.is_available():
         # Its trainings share one card, also where there are several.
         os.environ[VISIBLE] = cards[0]
-        if not given.kept.exists():
+        known, card = read(given.kept), _name()
+        if known is None:
             given.kept.parent.mkdir(parents=True, exist_ok=True)
-            _keep(given.kept, {"card": _name(), "machine": machine()})
+            _keep(given.kept, {"card": card, "machine": machine()})
+        elif known.card != card:
+            parser.error(
+                f"{given.kept} is of another card, {known.card}; remove it to measure anew"
+            )
         climb(given.kept)
     write_text(given.out, page(read(given.kept)))
 

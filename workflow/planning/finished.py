@@ -57,8 +57,23 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
     models = [name for name in config.models if any(name in found for found in seeds.values())]
     judges = {name: _judges(config, results, name, found) for name, found in seeds.items()}
     studies = config.values["studies"]
-    begun = {name: _missing(config, results, name) for name in studies["variants"]}
-    missing = [*_not_run(config, seeds, judges), *_not_trained(config, begun)]
+    trainings = {
+        name: [variant.folder for variant in named_variants(config, name)]
+        for name in studies["variants"]
+    }
+    absent = {
+        name: [folder for folder in folders if not (results / folder / "run.json").exists()]
+        for name, folders in trainings.items()
+    }
+    begun = {name for name, folders in trainings.items() if len(absent[name]) < len(folders)}
+    missing = [
+        *_not_run(config, seeds, judges),
+        *(
+            f"{len(folders)} of {len(trainings[name])} trainings of study_{name}"
+            for name, folders in absent.items()
+            if folders and name in begun
+        ),
+    ]
     figures = config.values["reference"]["figures"]
     if not (results / "studies" / f"{OTHERS['gradients']}.csv").exists():
         figures = [name for name in figures if not name.startswith("figure8/")]
@@ -80,8 +95,8 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
         "studies": {
             **{name: {"on_request": True} for name in OTHERS},
             "variants": {
-                name: {"on_request": True, **({} if absent is None else {"not_run": absent})}
-                for name, absent in begun.items()
+                name: {"on_request": True, **({"not_run": folders} if name in begun else {})}
+                for name, folders in absent.items()
             },
         },
     }
@@ -135,21 +150,6 @@ def _not_run(
             words.append(f"{absent} of {wanted} judges")
         if words:
             yield f"on {dataset_name(dataset)} {', '.join(words)}"
-
-
-def _missing(config: Config, results: Path, study: str) -> list[str] | None:
-    """Folders of the trainings that a study lacks; None if it has not been begun."""
-    folders = [variant.folder for variant in named_variants(config, study)]
-    absent = [folder for folder in folders if not (results / folder / "run.json").exists()]
-    return None if len(absent) == len(folders) else absent
-
-
-def _not_trained(config: Config, begun: dict[str, list[str] | None]) -> Iterator[str]:
-    """One phrase for each study that was begun and is not whole."""
-    for name, absent in begun.items():
-        if absent:
-            of = len(named_variants(config, name))
-            yield f"{len(absent)} of {of} trainings of study_{name}"
 
 
 def _wanted(config: Config, dataset: str) -> Iterator[tuple[str, int]]:
