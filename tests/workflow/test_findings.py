@@ -323,21 +323,27 @@ def test_a_decision_is_told_what_its_own_settings_moved():
         return measured(entry, {"studies": {"variants": {"csvae": study}}}, studies, "there")
 
     assert effect("weights", "csvae.*.*_weight") == (
-        "[csvae](there/studies/csvae.md), MNIST, f = 0.06: Accuracy against `as_configured`: "
-        "`no_adversary` higher by 0.050."
+        "[csvae](there/studies/csvae.md), MNIST, f = 0.06: "
+        "Accuracy: `no_adversary` higher by 0.050."
     )
     assert effect("likelihood", "all.classes.likelihood").endswith("`bernoulli` lower by 0.100.")
     assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
     assert effect("both").endswith("`longer` lower by 0.200 and `no_adversary` higher by 0.050.")
     assert effect("another", "csvae.*.*") == ""
     study["variants"]["longer"]["architecture"] = {"posterior_scale": None}
-    assert effect("both", "all.*.architecture.*").endswith(
-        "against `as_configured`: `longer` lower by 0.200."
-    )
+    assert effect("both", "all.*.architecture.*").endswith("Accuracy: `longer` lower by 0.200.")
     # What a variant shares with the one that it is compared with is no change of it.
     study["variants"]["bernoulli"] |= {"training": {"steps": 9}, "against": "longer"}
     assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
     assert "bernoulli" not in effect("likelihood", "all.*.training.steps")
+    # The most of all places, wherever it was.
+    elsewhere = [{**row, "dataset": "fashion_mnist", "score": 0.9} for row in rows]
+    elsewhere[1]["score"] = 0.85
+    studies["csvae"] = summarise_variants(pd.DataFrame(rows + elsewhere))
+    assert effect("weights", "csvae.*.*_weight") == (
+        "[csvae](there/studies/csvae.md): Accuracy: `no_adversary` lower by 0.050 (FashionMNIST, "
+        "f = 0.06) and `no_adversary` higher by 0.050 (MNIST, f = 0.06)."
+    )
     study["budgets"] = [1, 2]
     assert effect("both") == "", "orders have a page of their own"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -134,18 +134,44 @@ def moved(block: pd.DataFrame) -> list[str]:
     """One sentence per headline metric: which variants move it up and down the most."""
     sentences = []
     for metric in HEADLINES:
-        rows = block[(block["metric"] == metric) & (block["value"] != block["against"])]
-        rows = rows[rows["change"].notna()]
-        for against, found in rows.groupby("against", sort=False):
-            ordered = sorted(found.to_dict("records"), key=lambda row: row["change"])
-            ends = ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
-            words = " and ".join(
-                f"`{end['value']}` {change_in_words(end['change'])}" for end in ends
-            )
-            if all(abs(end["change"]) < SAME for end in ends):
-                words = "nothing moves it"
+        for against, found in _changes_of(block, metric).groupby("against", sort=False):
+            words = _most(found, lambda row: "")
             sentences.append(f"* {HEADINGS[metric].capitalize()} against `{against}`: {words}.")
     return sentences
+
+
+def moved_anywhere(frame: pd.DataFrame) -> str:
+    """Like `moved`, over all places of a study: data set and f stand with each variant."""
+    places = frame[["dataset", "supervision_rate"]].drop_duplicates()
+    several = len(places) > 1
+
+    def place(row: Mapping[Any, Any]) -> str:
+        return f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}"
+
+    sentences = [
+        f"{HEADINGS[metric].capitalize()}: "
+        + _most(found, lambda row: f" ({place(row)})" if several else "")
+        for metric in HEADLINES
+        if not (found := _changes_of(frame, metric)).empty
+    ]
+    where = "" if several else f", {place(places.iloc[0].to_dict())}"
+    return f"{where}: {'. '.join(sentences) or NONE}."
+
+
+def _changes_of(block: pd.DataFrame, metric: str) -> pd.DataFrame:
+    rows = block[(block["metric"] == metric) & (block["value"] != block["against"])]
+    return rows[rows["change"].notna()]
+
+
+def _most(rows: pd.DataFrame, place: Callable[[Mapping[Any, Any]], str]) -> str:
+    """Variants with the lowest and the highest change."""
+    ordered = sorted(rows.to_dict("records"), key=lambda row: row["change"])
+    ends = ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
+    if all(abs(end["change"]) < SAME for end in ends):
+        return "nothing moves it"
+    return " and ".join(
+        f"`{end['value']}` {change_in_words(end['change'])}{place(end)}" for end in ends
+    )
 
 
 def change_in_words(change: float) -> str:
@@ -215,7 +241,7 @@ def measured(
     studies: Mapping[str, pd.DataFrame],
     link: str,
 ) -> str:
-    """What the studies that name a decision moved, in a cell of a table.
+    """What the studies that name a decision moved, in a cell of a table: the most of all places.
 
     Of each study those variants are told that change a setting that the decision is about; all of
     them where none does.
@@ -238,11 +264,8 @@ def measured(
             about = [v for v in study["variants"] if _changes(v, study, entry)]
             if about:
                 frame = frame[frame["value"].isin(about)]
-        parts += [
-            f"[{name}]({link}/studies/{name}.md), {dataset_name(str(dataset))}, f = {rate}: "
-            + " ".join(line.removeprefix("* ") for line in moved(block))
-            for (dataset, rate), block in frame.groupby(["dataset", "supervision_rate"], sort=False)
-        ]
+        if not frame.empty:
+            parts.append(f"[{name}]({link}/studies/{name}.md){moved_anywhere(frame)}")
     return "<br>".join(parts)
 
 
