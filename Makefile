@@ -17,7 +17,7 @@ BIN := .venv/bin
 LOCKED := .venv-locked
 
 .PHONY: results reference reference-so-far pages verify smoke explorer-picture readme findings summary config-docs counts \
-	doctor plan peek benchmark gpu-ladder time-to-number export \
+	doctor plan peek benchmark gpu-ladder time-to-number muon export \
 	test test-slow test-slurm lint lint-ruff lint-format lint-snakefmt lint-snakemake lint-mypy hooks lock clean
 
 results: .venv/ready
@@ -93,6 +93,10 @@ gpu-ladder: .venv/ready
 time-to-number: .venv/ready
 	nice -n 19 $(BIN)/python -m benchmarks.time_to_number --out docs/time_to_number.md
 
+# An hour of processor time; what was measured is kept.
+muon: .venv/ready
+	nice -n 19 $(BIN)/python -m benchmarks.muon_page --out docs/muon.md
+
 # A trained model for other runtimes: make export RUN=results/default/runs/mnist/ccvae/f=1.0/seed=0
 export: .venv/onnx
 	$(BIN)/python -m workflow.steps.export $(RUN) --to onnx
@@ -101,8 +105,9 @@ test: .venv/ready
 	$(BIN)/pytest
 
 # The explorer is tried in Chromium where there is one; where not, its tests say so and are skipped.
+# In the order of the files: the longest tests are few in theirs, and would all come at the end.
 test-slow: .venv/browser .venv/onnx
-	$(BIN)/pytest -m "slow and not gpu and not slurm"
+	$(BIN)/pytest -m "slow and not gpu and not slurm" --no-loadscope-reorder
 
 # Installs Debian's Slurm where it may; where it cannot, the test is skipped and says what lacks.
 test-slurm: .venv/slurm

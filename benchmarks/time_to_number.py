@@ -183,14 +183,19 @@ def read_curves(kept: Path) -> dict[tuple[str, str], Curve]:
     return {(curve.cell, curve.recipe): curve for curve in curves if curve.complete}
 
 
+def needed(cell: Cell, results: Path) -> list[Path]:
+    """Files of a preset without which a cell cannot be measured."""
+    files = [results / "data" / cell.dataset / "store.json"]
+    if cell.dataset == FACES:
+        files.append(results / "judges" / FACES / "judge.pt")
+    return files
+
+
 def left(cells: Sequence[Cell], results: Path, kept: Path) -> Iterator[tuple[Cell, str]]:
     """What there is to measure, and data for; of each cell the suite's recipe first."""
     there = read_curves(kept)
     for cell in cells:
-        needed = [results / "data" / cell.dataset / "store.json"]
-        if cell.dataset == FACES:
-            needed.append(results / "judges" / FACES / "judge.pt")
-        lacking = [path for path in needed if not path.exists()]
+        lacking = [path for path in needed(cell, results) if not path.exists()]
         if lacking:
             LOG.info("%s is passed over, there is no %s", cell.name, lacking[0])
             continue
