@@ -118,7 +118,8 @@ def conclusion(cell: Cell, found: dict[str, Measured], costs: Measured) -> str:
     return (
         f"By {name.replace('_', ' ')} the best of Muon is `{best}`, {gain:+.3f} against Adam, "
         f"{'more' if gain > noise else 'not more'} than another seed moves Adam ({noise:.3f}); "
-        f"Adam in twice as many steps gains {longer:+.3f}. Cheapest a step is `{cheapest}`, {cost / costs[ADAM]:.2f} times Adam's."
+        f"Adam in twice as many steps gains {longer:+.3f}. "
+        f"Cheapest a step is `{cheapest}`, {cost / costs[ADAM]:.2f} times Adam's."
     )
 
 
