@@ -155,9 +155,10 @@ def page(climb: Climb | None) -> str:
         f"trainings of {grid.epochs} epochs of {grid.images:,} images; on one card, at the rung's "
         "rate. A step of another model counts by its operations over CCVAE's.",
         "",
-        "Steps are captured by default (`training.compile: none`). `snakemake --cores 16 "
-        "--resources gpu=8` lets eight jobs share a card, and `nvidia-cuda-mps-control -d` before "
-        "it lets them compute there at the same time, instead of taking turns.",
+        "Steps are captured by default (`training.compile: none`) and computed in float32; here "
+        "TF32 stays on from its rung on. `snakemake --cores 16 --resources gpu=8` lets eight jobs "
+        "share a card, and `nvidia-cuda-mps-control -d` before it lets them compute there at the "
+        "same time, instead of taking turns.",
         "",
     ]
     if climb is None:

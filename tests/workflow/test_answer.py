@@ -59,7 +59,7 @@ def test_records_turn_the_sentence_around(ccvae, m2, seeds, lead, junction) -> N
     )
     decided = lead in ("**Holds**", "**Fails**")
     assert ("better in" in sentence) == decided, "what is open has no share to be repeated"
-    assert ("would decide it" in sentence) == (lead == "**Undecided**")
+    assert ("seeds would make it" in sentence) == (lead == "**Undecided**")
 
 
 def test_at_every_f_and_over_all_f_are_told_apart_and_so_are_readings() -> None:

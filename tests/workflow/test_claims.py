@@ -57,12 +57,12 @@ def test_least_in_favour_of_similarity_is_what_is_furthest_away():
     assert verdict.decisive is not None
     assert verdict.decisive.supervision_rate == "1.0"
     words = least_in_favour(verdict, plan())
-    assert words == "f = 1.0: CCVAE 0.6 against 0.5, higher by 0.1, one seed"
+    assert words == "f = 1.0: CCVAE 0.6000 against 0.5, higher by 0.10, one seed"
 
 
 def test_differences_are_put_in_words_that_need_no_sign():
     row = verdict_of(swaps(**BETTER)).deciding[0]
-    assert apart(SWAP, row).startswith("lower by 1 [")
+    assert apart(SWAP, row).startswith("lower by 1.0 [")
     worse = verdict_of(swaps(**{**BETTER, "m2": [0.5, 0.6, 0.75]})).deciding[0]
     text = apart(SWAP, worse)
     assert text.startswith("higher by 0.48 [0.")

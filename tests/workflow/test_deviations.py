@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CITATION = re.compile(r"\(deviations?: *([a-z0-9-]+(?:, *[a-z0-9-]+)*)")
 FIELDS = {"id", "title", "paper", "ours", "reason"}
 TOUCHES = {"settings", "metrics", "tables"}
+SHOWS = {"shown_in", "variants"}
 
 GIVEN = {
     "*.attributes.latents": "45, section C.1",
@@ -65,7 +66,7 @@ def test_entries_are_whole_and_named_once():
     for entry in entries:
         missing = {field for field in FIELDS if entry.get(field) in (None, "")}
         assert missing == set(), entry["id"]
-        assert set(entry) <= FIELDS | TOUCHES | {"data", "systems"}, entry["id"]
+        assert set(entry) <= FIELDS | TOUCHES | {"data", "systems"} | SHOWS, entry["id"]
         assert set(entry) & TOUCHES, entry["id"]
         assert set(entry.get("systems", [])) <= set(SYSTEMS), entry["id"]
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["id"])

@@ -13,6 +13,8 @@ import yaml
 from scipy import stats
 
 from tests.workflow.recomputing import NAMES, RATE, REFERENCE, RESOURCES, ROOT, titles, values
+from workflow.reporting.gathered import Gathered
+from workflow.reporting.names import readable
 
 pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
 
@@ -176,8 +178,8 @@ def test_every_count_against_the_paper(text, cells, config) -> None:
             t = stats.t.ppf(0.975, n - 1)
             reach = t * stdev(scores) * math.sqrt(1 + 1 / n) + 0.0005
             gap = short[dataset, rate]
-            found["worse" if gap > reach else "better" if gap < -reach else "as good"] += 1
-        order = ("better", "as good", "worse", "too few")
+            found["worse" if gap > reach else "better" if gap < -reach else "not told apart"] += 1
+        order = ("better", "not told apart", "worse", "too few")
         assert [int(c) for c in counts] == [found[word] for word in order]
         if largest == "None.":
             assert max(short.values()) <= 0
@@ -259,6 +261,9 @@ def test_every_number_of_the_scope(page) -> None:
         scores = of_judge.set_index("metric")["value"]
         for name, value in re.findall(r"((?:balanced )?accuracy) ([\d.]+)", judge):
             assert value == f"{scores[name.replace(' ', '_')]:.3f}"
+        lost = re.search(r"claims leave out (.+), which it cannot read", judge)
+        weak = Gathered(REFERENCE).weak.get(dataset, [])
+        assert (lost[1] if lost else "") == ", ".join(map(readable, weak))
 
 
 def test_which_model_each_definition_of_the_swap_score_puts_first(text, cells, config) -> None:

@@ -129,10 +129,12 @@ def open_words(found: pd.DataFrame) -> list[str]:
     """What may stand behind an open verdict."""
     words = []
     needed = found["seeds_needed"].iloc[0]
+    deciding = found[found["decides"] & found["difference"].notna()]
+    side = "hold" if deciding["agrees"].astype(bool).all() else "fail"
     if math.isinf(needed):
-        words.append("more than 100 seeds would decide it")
+        words.append(f"more than 100 seeds would make it {side}")
     elif not math.isnan(needed):
-        words.append(f"about {needed:.0f} seeds would decide it")
+        words.append(f"about {needed:.0f} seeds would make it {side}")
     seeds = int(found["seeds"].min())
     words.append(f"{seeds} seeds at one f cannot decide it")
     return words
@@ -217,11 +219,14 @@ def _in_brackets(text: str) -> tuple[str, int]:
 
 def _check_item(item, claim, outcome, drawn, cells, verdicts, config) -> None:
     match = re.match(
-        rf"(\S+) ({NUMBER}) against (?:(.+?)'s )?({NUMBER})(?: at f = ([\d.]+))?(?=,|$)", item
+        rf"(\S+) ({NUMBER})(?: of \"(.+?)\")? against (?:(.+?)'s )?({NUMBER})"
+        r"(?: at f = ([\d.]+))?(?=,|$)",
+        item,
     )
     assert match, item
-    data, ours, whom, theirs, rate = match.groups()
+    data, ours, title, whom, theirs, rate = match.groups()
     dataset, subject = dataset_of(data), reading(claim, config, cells)
+    assert of_model(title or claim["subject"], config) == subject
     found = rows(verdicts, claim["id"], dataset, subject)
     assert bool(found["stand_in"].iloc[0]) == drawn
     assert found["verdict"].iloc[0].endswith(outcome)
@@ -319,7 +324,7 @@ def test_every_number_of_a_claim_in_the_findings(cells, verdicts, config) -> Non
 
 def _check_row(name, dataset, numbers, cells, verdicts, config) -> str:
     match = re.fullmatch(
-        rf"(?:all f|f = ([\d.]+)): (.+?) ({NUMBER}) against (?:`?(.+?)`? )?({NUMBER}), "
+        rf"(?:all f|f = ([\d.]+)): (.+?) ({NUMBER}) against (?:`?(.+?)`?:? )?({NUMBER}), "
         rf"(higher by|lower by|no difference)(?: ({NUMBER}))?(?: \[({NUMBER}), ({NUMBER})\])?, "
         rf"(\w+) seeds?(?:; margin ({NUMBER}))?(?:; {SHARE}(\d+) pairs of trainings)?",
         numbers,

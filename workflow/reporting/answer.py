@@ -8,6 +8,7 @@ Every number is of the comparison that is least in favour of its claim.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -91,7 +92,7 @@ def _tested(cases: Sequence[Case], plan: Plan) -> str:
         names = list(dict.fromkeys(v.dataset for v in run))
         if names and drawn:
             words += f" for {' and '.join(map(original_name, names))}"
-        where = f" ({_names(names)}; {plan.seeds_in_words(names)})" if names else ""
+        where = f" ({_names(names)}; {plan.seeds_in_words(names, fewer=False)})" if names else ""
         parts.append(f"{len({v.claim.id for v in run}) or 'none'} on {words}{where}")
     return (
         f"{len(every)} {_claims(len(every))} of the paper {'is' if len(every) == 1 else 'are'} put "
@@ -106,7 +107,7 @@ def _names(datasets: Iterable[str]) -> str:
 
 def _listed(found: Sequence[Case], junction: str, plan: Plan) -> str:
     """Name the surest claims with their numbers, and count the others."""
-    by_claim = grouped_cases(sorted(found, key=lambda case: case[0].p or 0.0))
+    by_claim = grouped_cases(sorted(found, key=_sureness))
     named = [
         f"{junction} {cases[0][0].claim.plain} ({_measured(cases[0][0].claim)}: "
         f"{'; '.join(in_numbers(case, plan) for case in cases)})"
@@ -115,6 +116,12 @@ def _listed(found: Sequence[Case], junction: str, plan: Plan) -> str:
     if others := len(by_claim[NAMED:]):
         named.append(f"and {others} more {_claims(others)}")
     return "; ".join(named)
+
+
+def _sureness(case: Case) -> tuple[float, float]:
+    """Lowest first: by p-value, and without one by the seeds that would decide it."""
+    needed = case[0].seeds_needed
+    return case[0].p or 0.0, math.inf if needed is None or math.isnan(needed) else needed
 
 
 def _measured(claim: Claim) -> str:
@@ -143,7 +150,8 @@ def in_numbers(case: Case, plan: Plan) -> str:
     if c is None:
         return name
     whom = f"{title_of(c.opponent, plan)}'s " if len(first.claim.rivals) > 1 else ""
-    words = [f"{name} {_digits(c.subject_mean)} against {whom}{_digits(c.opponent_mean)}"]
+    own = f' of "{title_of(first.subject, plan)}"' if first.subject != first.claim.subject else ""
+    words = [f"{name} {_digits(c.subject_mean)}{own} against {whom}{_digits(c.opponent_mean)}"]
     if c.supervision_rate != ALL_RATES:
         words[0] += f" at f = {c.supervision_rate}"
     if c.margin:

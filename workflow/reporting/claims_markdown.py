@@ -99,8 +99,9 @@ def _legend() -> list[str]:
         "as at a single f with few seeds, are compatible with anything.",
         f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: from {ENOUGH} seeds on anything is "
         "decided; fewer only point one way.",
-        f"* **so many seeds would decide it**, with a probability of {POWER:.0%} and after the "
-        "same correction, if differences stayed as they are; a single difference cannot say.",
+        f"* **so many seeds would make it hold**, or fail, with a probability of {POWER:.0%} and "
+        "after the same correction, if differences stayed as they are; a single difference cannot "
+        "say.",
         f"* {UNJUDGED}: nothing follows from what such a judge sees. "
         f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it.",
         "* A verdict is about further trainings on these data, with these test images and this "
@@ -203,13 +204,12 @@ def _verdict_words(verdict: Verdict) -> str:
 
 
 def needed_in_words(verdict: Verdict) -> str:
-    """How many seeds would decide an open verdict; empty if it is none, or nobody can say."""
+    """How many seeds would decide an open verdict, and how; empty if nobody can say."""
     needed = verdict.seeds_needed
     if needed is None or math.isnan(needed):
         return ""
-    if math.isinf(needed):
-        return f"more than {MOST_SEEDS} seeds would decide it"
-    return f"about {needed:.0f} seeds would decide it"
+    count = f"more than {MOST_SEEDS}" if math.isinf(needed) else f"about {needed:.0f}"
+    return f"{count} seeds would make it {'hold' if verdict.leans == HOLDS else 'fail'}"
 
 
 def counts_in_words(verdicts: Iterable[Verdict]) -> str:
@@ -327,14 +327,22 @@ def _comparisons(claim: Claim, found: Sequence[Comparison], plan: Plan) -> list[
             cells = [
                 opponent,
                 c.supervision_rate,
-                f"{c.subject_mean:.4g}",
-                f"{c.opponent_mean:.4g}",
+                number(c.subject_mean, 4),
+                number(c.opponent_mean, 4),
                 apart(claim, c),
                 better,
                 str(c.seeds),
             ]
         lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
     return lines
+
+
+def number(value: float | None, digits: int) -> str:
+    """So many digits that count, zeros at the end included, and never a power of ten."""
+    if not value or not math.isfinite(value):
+        return f"{value or 0.0:g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}"
 
 
 def share(c: Comparison) -> str:
@@ -351,11 +359,11 @@ def apart(claim: Claim, c: Comparison) -> str:
         return "no difference"
     favour, other = ("lower", "higher") if claim.metric.lower_is_better else ("higher", "lower")
     sign = 1 if difference >= 0 else -1
-    text = f"{favour if sign > 0 else other} by {abs(difference):.2g}"
+    text = f"{favour if sign > 0 else other} by {number(abs(difference), 2)}"
     if c.low is None or c.high is None:
         return text
     low, high = sorted((sign * c.low, sign * c.high))
-    return f"{text} [{low:.2g}, {high:.2g}]"
+    return f"{text} [{number(low, 2)}, {number(high, 2)}]"
 
 
 def least_in_favour(verdict: Verdict, plan: Plan) -> str:
@@ -364,11 +372,13 @@ def least_in_favour(verdict: Verdict, plan: Plan) -> str:
     if c is None:
         return ""
     at = "all f" if c.supervision_rate == ALL_RATES else f"f = {c.supervision_rate}"
-    there = f"{_opponent(verdict.claim, c.opponent, plan)} {c.opponent_mean:.4g}"
+    colon = ":" if verdict.claim.against else ""
+    opponent = _opponent(verdict.claim, c.opponent, plan)
+    there = f"{opponent}{colon} {number(c.opponent_mean, 4)}"
     if verdict.claim.value is not None:
         there = c.opponent
     return (
-        f"{at}: {title_of(c.subject, plan)} {c.subject_mean:.4g} against {there}, "
+        f"{at}: {title_of(c.subject, plan)} {number(c.subject_mean, 4)} against {there}, "
         f"{apart(verdict.claim, c)}, {'one seed' if c.seeds == 1 else f'{c.seeds} seeds'}"
     )
 

@@ -19,7 +19,7 @@ from scipy import stats
 from workflow.reporting.claims import Question
 from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.judges import credentials, information_gates
-from workflow.reporting.names import dataset_name
+from workflow.reporting.names import dataset_name, readable
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
 from workflow.reporting.register import KINDS, SHARED
@@ -54,7 +54,7 @@ ALPHA_OF = {"m2-alpha": "m2", "diva-alpha": "diva"}
 """Decisions on a weight that the study of alpha varies, and whose it is."""
 
 NONE = "None."
-TOO_FEW = "too few seeds"
+TOO_FEW, SIMILAR = "too few seeds", "not told apart"
 HALF_A_DIGIT = 0.0005
 """The paper prints three decimals."""
 
@@ -62,9 +62,9 @@ HALF_A_DIGIT = 0.0005
 def against_paper(tables: pd.DataFrame) -> pd.DataFrame:
     """Cells with a value of the paper, and whether the obtained one is worse.
 
-    The paper's value is one run, or we do not know of how many. It is as good as ours if one more
-    seed of ours could have come out like it: if it lies in Student's prediction interval, mean ± t
-    s sqrt(1 + 1/n), widened by half of the paper's last digit.
+    The paper's value is one run, or we do not know of how many. It is not told apart from ours if
+    one more seed of ours could have come out like it: if it lies in Student's prediction interval,
+    mean ± t s sqrt(1 + 1/n), widened by half of the paper's last digit.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def against_paper(tables: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The rows with a mean and a comparable paper value; `shortfall`, by how much the mean is
-        worse, and `verdict`: better, as good, worse, or too few seeds.
+        worse, and `verdict`: better, not told apart, worse, or too few seeds.
     """
     directions = _directions()
     comparable = tables["metric"].map(
@@ -94,7 +94,7 @@ def _against(shortfall: float, std: float, n: int) -> str:
     if n < ENOUGH:
         return TOO_FEW
     reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * std * math.sqrt(1 + 1 / n) + HALF_A_DIGIT
-    return "worse" if shortfall > reach else "better" if shortfall < -reach else "as good"
+    return "worse" if shortfall > reach else "better" if shortfall < -reach else SIMILAR
 
 
 def _directions() -> dict[str, Metric]:
@@ -102,11 +102,11 @@ def _directions() -> dict[str, Metric]:
 
 
 def paper_counts(cells: pd.DataFrame, plan: Plan) -> list[str]:
-    """How often each model is better than, as good as, or worse than the paper."""
+    """How often each model is better than the paper, not told apart from it, or worse."""
     if cells.empty:
         return ["No data set of the paper was run."]
     lines = [
-        "| | better | as good | worse | too few seeds | largest shortfall |",
+        "| | better | not told apart | worse | too few seeds | largest shortfall |",
         "|---|---|---|---|---|---|",
     ]
     keys = ["table", "metric", "model"]
@@ -116,7 +116,7 @@ def paper_counts(cells: pd.DataFrame, plan: Plan) -> list[str]:
         largest = NONE if worst["shortfall"] <= 0 else _shortfall(worst)
         lines.append(
             f"| Table {table}, {_directions()[str(metric)].heading}: {title_of(str(model), plan)} "
-            f"| {counts['better']} | {counts['as good']} | {counts['worse']} | {counts[TOO_FEW]} "
+            f"| {counts['better']} | {counts[SIMILAR]} | {counts['worse']} | {counts[TOO_FEW]} "
             f"| {largest} |"
         )
     return lines
@@ -181,8 +181,20 @@ def change_in_words(change: float) -> str:
     return f"{'higher' if change > 0 else 'lower'} by {abs(change):.3f}"
 
 
-def scope(records: pd.DataFrame, plan: Plan) -> list[str]:
-    """What was run on each data set: models, f, seeds, images seen in training, and the judge."""
+def scope(
+    records: pd.DataFrame, plan: Plan, weak: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
+    """What was run on each data set: models, f, seeds, images seen in training, and the judge.
+
+    Parameters
+    ----------
+    records
+        From `workflow.reporting.records.collect`.
+    plan
+        What was asked for.
+    weak
+        From `workflow.reporting.judges.weak_labels`.
+    """
     judges, gates = credentials(records), information_gates(records)
     lines = ["| data | models | seeds | images seen in training | judge |", "|---|---|---|---|---|"]
     for dataset in plan.datasets:
@@ -191,11 +203,15 @@ def scope(records: pd.DataFrame, plan: Plan) -> list[str]:
             continue
         seen = own["images_seen"].dropna() if "images_seen" in own else pd.Series(dtype=float)
         ends = [f"{n:,.0f}" for n in (dict.fromkeys([seen.min(), seen.max()]) if len(seen) else ())]
+        judge = [judges.get(dataset, "none")]
+        if dataset in gates:
+            judge.append(f"mutual information {gates[dataset]}")
+        if lost := (weak or {}).get(dataset):
+            judge.append(f"claims leave out {', '.join(map(readable, lost))}, which it cannot read")
         lines.append(
             f"| {dataset_name(dataset)} | {own['model'].nunique()} | "
             f"{plan.seeds_in_words([dataset])} | {' to '.join(ends) or 'not recorded'} | "
-            f"{judges.get(dataset, 'none')}"
-            + (f"; mutual information {gates[dataset]} |" if dataset in gates else " |")
+            f"{'; '.join(judge)} |"
         )
     return lines
 
@@ -243,8 +259,8 @@ def measured(
 ) -> str:
     """What the studies that name a decision moved, in a cell of a table: the most of all places.
 
-    Of each study those variants are told that change a setting that the decision is about; all of
-    them where none does.
+    Of each study those variants are told that change a setting that the decision is about, or those
+    that the decision names. Where none does, the study rests on the decision and does not vary it.
 
     Parameters
     ----------
@@ -253,7 +269,8 @@ def measured(
     values, studies, link
         See `studies_block`.
     """
-    parts = []
+    shown = entry.get("shown_in")
+    parts = [f"[{Path(shown).stem}]({link}/{shown})"] if shown else []
     for name, frame in studies.items():
         if name == ALPHA_STUDY:
             frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)
@@ -262,8 +279,8 @@ def measured(
             if entry["id"] not in study.get("deviations", ()) or "budgets" in study:
                 continue
             about = [v for v in study["variants"] if _changes(v, study, entry)]
-            if about:
-                frame = frame[frame["value"].isin(about)]
+            about = entry.get("variants", {}).get(name, about)
+            frame = frame[frame["value"].isin(about)]
         if not frame.empty:
             parts.append(f"[{name}]({link}/studies/{name}.md){moved_anywhere(frame)}")
     return "<br>".join(parts)

@@ -43,6 +43,6 @@ def legibility(
     if not told:
         return ""
     return (
-        "How often the judge reads a label right off images that this model generates for it "
+        "How often the judge reads a label as meant in images that this model generates for it "
         f"(balanced accuracy, 50% is chance): {', '.join(told)}."
     )

@@ -90,8 +90,16 @@ class Plan:
         seeds = self.models.get(model or "", {}).get("seeds")
         return seeds_at_most(seeds, dataset, self.datasets[dataset], count)
 
-    def seeds_in_words(self, datasets: Iterable[str] | None = None) -> str:
-        """Numbers of seeds for readers, of all data sets or of some: "3 seeds (MNIST), ..."."""
+    def seeds_in_words(self, datasets: Iterable[str] | None = None, fewer: bool = True) -> str:
+        """Numbers of seeds for readers, of all data sets or of some: "3 seeds (MNIST), ...".
+
+        Parameters
+        ----------
+        datasets
+            Which; all if None.
+        fewer
+            Whether to name models that have fewer.
+        """
         counts: dict[int, list[str]] = {}
         datasets = list(self.datasets if datasets is None else datasets)
         for dataset in datasets:
@@ -99,11 +107,11 @@ class Plan:
         words = _seeds(next(iter(counts), 1))
         if len(counts) > 1:
             words = ", ".join(f"{_seeds(n)} ({', '.join(names)})" for n, names in counts.items())
-        fewer: dict[tuple[int, str], list[str]] = {}
-        for name, described in self.models.items():
+        those: dict[tuple[int, str], list[str]] = {}
+        for name, described in self.models.items() if fewer else ():
             for where in self._fewer_seeds(name, datasets):
-                fewer.setdefault(where, []).append(described["title"])
-        parts = [f"at most {_seeds(n)} of {', '.join(of)}{on}" for (n, on), of in fewer.items()]
+                those.setdefault(where, []).append(described["title"])
+        parts = [f"at most {_seeds(n)} of {', '.join(of)}{on}" for (n, on), of in those.items()]
         return f"{words} ({'; '.join(parts)})" if parts else words
 
     def _fewer_seeds(self, model: str, datasets: Sequence[str]) -> list[tuple[int, str]]:

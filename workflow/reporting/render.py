@@ -20,7 +20,8 @@ MISSING, NOT_APPLICABLE = "missing", "n/a"
 BOLD = (
     "A row in bold: the best model over all f together, if it differs from every other one at "
     f"{ALPHA:.0%} (exact test of differences paired by f and seed, corrected over the blocks of "
-    f"the table); rows with fewer than {ENOUGH} seeds do not compete."
+    "the table; verdicts on claims are corrected over more); rows with fewer than "
+    f"{ENOUGH} seeds do not compete."
 )
 
 

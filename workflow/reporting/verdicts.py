@@ -167,6 +167,12 @@ class Verdict:
         return next((w for w in (DISAGREES, AGREES) if self.verdict.endswith(w)), self.verdict)
 
     @property
+    def leans(self) -> str:
+        """Which way differences lie: it fails where any that must agree does not."""
+        against = [c for c in self.deciding if c.difference is not None and not c.agrees]
+        return FAILS if against else HOLDS
+
+    @property
     def undecidable(self) -> str:
         """Why no number could have made it hold: too few seeds at a single f; or empty."""
         alone = [c.seeds for c in self.deciding if c.seeds >= ENOUGH and c.differences < LEAST]

@@ -99,6 +99,8 @@ def variants_markdown(
         "the first row, or against the row that is named. "
         f"`snakemake study_{study['name']}` repeats it.",
     ]
+    if study.get("beside_paper"):
+        lines[-1] += " What stands beside the paper is of test images, and says how many seeds."
     if study.get("deviations"):
         ids = ", ".join(f"`{name}`" for name in study["deviations"])
         lines += ["", f"Decisions that it is about: {ids}."]

@@ -65,7 +65,7 @@ def page(found: Gathered, out: Path) -> str:
     blocks = {
         "failed": first_lines(found.failed.values()),
         "answer": found.answer(""),
-        "scope": findings.scope(found.records, plan),
+        "scope": findings.scope(found.records, plan, found.weak),
         "judge_seeds": moved_by_judges(
             found.judge_seeds, found.judge_cells, f"{link}/tables/judge_seeds.md"
         ),

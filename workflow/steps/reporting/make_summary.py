@@ -52,7 +52,7 @@ def page(found: Gathered, out: Path) -> str:
         TEMPLATE,
         failed="\n".join(first_lines(found.failed.values())),
         answer="\n".join(found.answer("findings.md")),
-        scope="\n".join(findings.scope(found.records, found.plan)),
+        scope="\n".join(findings.scope(found.records, found.plan, found.weak)),
         models="; ".join(described["title"] for described in found.plan.models.values()),
         rates=", ".join(found.plan.rates),
         studies=studies(found),

@@ -13,10 +13,11 @@ from ccvae.files import write_text
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import Gallery
 from workflow.identity import Run
+from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.gathered import TEXT, Gathered
 from workflow.reporting.judges import first_lines
 from workflow.reporting.legible import legibility
-from workflow.reporting.names import dataset_name
+from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.paper import TABLES
 from workflow.reporting.paper_layout import in_paper_layout
 from workflow.reporting.terms import terms
@@ -28,12 +29,19 @@ FINDINGS = "docs/findings.md"
 SHOWN = ("table6", "table7")
 DRAWN, MODEL = "synthetic_faces", "ccvae"
 PICTURES = {
-    f"figure3/{DRAWN}_{MODEL}": "Traversals of pairs of characteristics (the paper's Figure "
-    "3): one label's z_c changes across, another's up, everything else is kept.",
-    f"figure7/{DRAWN}": "Swaps (Figure 7): the characteristics of one image on the "
-    "background of another; MVAE is said to ignore them, M2 to transfer the label alone.",
+    f"figure3/{DRAWN}_{MODEL}": (
+        "Traversals of pairs of characteristics",
+        "the paper's Figure 3: one label's z_c changes across, another's up, all else of one "
+        "image is kept.",
+    ),
+    f"figure7/{DRAWN}": (
+        "Swaps of characteristics",
+        "Figure 7: a row has the characteristics of the image at its left, a column the background "
+        "of the image above it. MVAE is said to ignore the former, M2 to transfer the label alone; "
+        "the true swap is the drawing itself made anew.",
+    ),
 }
-"""Pictures in a gathered folder, and what they are of."""
+"""Pictures in a gathered folder: a title, and what they are of."""
 EXPLORER = "docs/explorer.png"
 """A picture of the page to move characteristics by hand, from `make explorer-picture`."""
 
@@ -67,11 +75,12 @@ def blocks(found: Gathered, home: Path) -> dict[str, str]:
 def _results(found: Gathered, home: Path) -> list[str]:
     link = found.link_from(home)
     parts = [
-        f"![{caption}]({link}/figures/{name}.png)\n\n*{caption}*"
-        for name, words in PICTURES.items()
+        f"![{title}]({link}/figures/{name}.png)\n\n*{caption}*"
+        for name, (title, words) in PICTURES.items()
         if (found.folder / "figures" / f"{name}.png").exists()
+        for about in [f"{title}, {words} {_whose(name, found)}"]
         for caption in [
-            " ".join([*_reservations(name, found.failed), words, *_legible(name, found)])
+            " ".join([*_reservations(name, found.failed), about, *_legible(name, found)])
         ]
     ]
     parts.append(_explorer(found, home))
@@ -107,6 +116,16 @@ def _explorer(found: Gathered, home: Path) -> str:
         f"[![The explorer: a slider per label, and what each model makes of it]({EXPLORER})]"
         f"({target})\n\n*The [explorer]({target}): move a characteristic by hand, in every model "
         "beside each other. Save the file and open it, it needs no network.*"
+    )
+
+
+def _whose(picture: str, found: Gathered) -> str:
+    """What a picture's models were trained on."""
+    gallery = Gallery(found.config)
+    whose = f"{title_of(MODEL, found.plan)}, " if picture.endswith(MODEL) else ""
+    return (
+        f"{whose}f = {gallery.rate}, one training, on drawn faces with the labels of "
+        f"{original_name(DRAWN)}."
     )
 
 
