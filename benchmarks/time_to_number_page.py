@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -17,6 +18,7 @@ Wanted = dict[str, float]
 NOT_MEASURED = "not measured"
 COLOURS = {"suite": "#33658a", "released": "#f26419"}
 GOAL = 10
+CUT_OFF: dict[str, Any] = {"fontsize": 7, "ha": "right", "va": "top", "color": "#555"}
 
 
 def seconds_until(curve: Curve, stop: Callable[[dict[str, float]], bool]) -> float | None:
@@ -165,6 +167,8 @@ def draw(
 ) -> None:
     """Draw quality against processor seconds, a panel per cell that was measured."""
     shown = [cell for cell in cells if any(name == cell.name for name, _ in curves)]
+    shown.sort(key=lambda cell: float(cell.rate))
+    shown.sort(key=lambda cell: [each.dataset for each in cells].index(cell.dataset))
     figure = Figure(figsize=(3.4 * min(3, len(shown)), 2.8 * -(-len(shown) // 3)))
     figure.set_layout_engine("constrained")
     for index, cell in enumerate(shown):
@@ -175,6 +179,12 @@ def draw(
             name = quality(curve)
             seconds = [point["cpu_s"] for point in curve.points]
             axes.plot(seconds, [point[name] for point in curve.points], color=colour, label=recipe)
+            end = curve.points[-1]
+            if end["step"] < curve.steps and recipe == "released":
+                words = f"cut off at\n{end['step'] / curve.steps:.0%} "
+                axes.plot(end["cpu_s"], end[name], "x", color=colour, markersize=5)
+                at = (end["cpu_s"], end[name])
+                axes.annotate(words, at, (0, -4), textcoords="offset points", **CUT_OFF)
             axes.set_ylabel(name.replace("_", " "), fontsize=8)
         first = next(iter(targets(cell, None).values()))
         axes.axhline(first, color="#888", linewidth=0.8, linestyle="--")

@@ -52,11 +52,21 @@ def test_no_change_has_the_one_neutral_colour():
     assert colours[1, 0, 2] > colours[1, 0, 0]
 
 
-def test_labels_that_the_judge_cannot_read_are_grey():
+def test_labels_that_the_judge_cannot_read_are_left_out_and_named():
     figure = matrices.draw_confusion(
         {"1.0": record([[1.0, 2.0], [3.0, 4.0]], 1.0)}, "title", ["label_1"]
     )
     axes = figure.axes[0]
-    assert axes.images[0].get_array().mask.tolist() == [[False, True], [True, True]]
+    assert axes.images[0].get_array().tolist() == [[1.0]]
+    assert axes.get_title(loc="left") == "f = 1.0, condition number of the whole 1"
+    assert figure.get_supxlabel() == "Left out, because the judge cannot read them: label 1."
+
+
+def test_where_the_judge_can_read_nothing_all_is_shown_in_grey():
+    names = ["label_0", "label_1"]
+    figure = matrices.draw_confusion({"1.0": record([[1.0, 2.0], [3.0, 4.0]], 1.0)}, "title", names)
+    axes = figure.axes[0]
+    assert axes.images[0].get_array().shape == (2, 2)
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
-        assert [label.get_color() for label in labels] == [style.NAME, style.UNREADABLE]
+        assert [label.get_color() for label in labels] == [style.UNREADABLE] * 2
+    assert figure.get_supxlabel() == ""

@@ -37,6 +37,8 @@ def draw_budget(summary: pd.DataFrame, titles: Mapping[str, str], title: str) ->
     figure.set_layout_engine("constrained")
     headline(figure, title)
     grid = figure.subplots(len(places), len(metrics), squeeze=False, sharex=True)
+    # They share one axis, and some rows may have been trained for longer than others.
+    seen = sorted(summary[IMAGES].unique())
     for row, (dataset, rate) in zip(grid, places.itertuples(index=False), strict=True):
         here = summary[(summary["dataset"] == dataset) & (summary["supervision_rate"] == rate)]
         for axes, metric in zip(row, metrics, strict=True):
@@ -46,7 +48,6 @@ def draw_budget(summary: pd.DataFrame, titles: Mapping[str, str], title: str) ->
                 looks = {**line(index), "lw": 0.8, "markersize": 3}
                 axes.plot(own[IMAGES], own["mean"], label=name, **looks)
             axes.set_xscale("log")
-            seen = sorted(here[IMAGES].unique())
             axes.set_xticks(seen, [f"{n / 1000:,.0f}k" for n in seen])
             axes.minorticks_off()
         row[0].set_ylabel(f"{dataset_name(str(dataset)).partition(' ')[0]}\nf = {rate}")

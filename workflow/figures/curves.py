@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import matplotlib
 import pandas as pd
@@ -39,9 +38,9 @@ STYLE_PANELS = (
 SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-.", "test_images": "--"}
 """Rows that need no training, and their lines."""
 
-SIDESTEP, WIDEST = 0.2, 0.6
-"""Between models at one f, in log f, so that points do not hide each other; and how much of the way
-to the next f all of them may take."""
+SIDESTEP, WIDEST = 0.08, 0.6
+"""Between models at one f, so that points do not hide each other, and how much room all of them may
+take; the next f is at 1."""
 
 PARTS = {"labelled": "labelled images", "unlabelled": "unlabelled images"}
 
@@ -80,7 +79,10 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
 
 def style_kept(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Figure:
     """Draw how much of an image's style stays under each model, as `against_f` does."""
-    return _draw_panels(STYLE_PANELS, records, plan, dataset, title)
+    figure = _draw_panels(STYLE_PANELS, records, plan, dataset, title, sharey=True)
+    figure.axes[0].set_ylabel("share of the style that is kept")
+    figure.axes[0].set_ylim(top=1)
+    return figure
 
 
 def _draw_panels(
@@ -89,11 +91,13 @@ def _draw_panels(
     plan: Plan,
     dataset: str,
     title: str,
+    sharey: bool = False,
 ) -> Figure:
     figure = new_figure(WIDTH, 2.9)
     figure.set_layout_engine("constrained")
     headline(figure, title)
-    for axes, (table, name, heading) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+    grid = figure.subplots(1, len(panels), sharey=sharey)
+    for axes, (table, name, heading) in zip(grid, panels, strict=True):
         frame = tidy(TABLES[table], records, plan)
         metric = next(metric for metric in TABLES[table].metrics if metric.name == name)
         cells = frame[(frame["metric"] == name) & (frame["dataset"] == dataset)]
@@ -113,19 +117,18 @@ def _draw_panels(
 
 
 def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
-    rates = [float(rate) for rate in plan.rates]
+    # Evenly spaced: on a logarithmic axis most of the room would lie between the first two.
+    rates = list(range(len(plan.rates)))
     here = [model for model in plan.models if model in set(cells["model"])]
-    logs = sorted(map(math.log, rates))
-    nearest = min((high - low for low, high in pairwise(logs)), default=1.0)
-    step = min(SIDESTEP, WIDEST * nearest / max(1, len(here) - 1))
+    step = min(SIDESTEP, WIDEST / max(1, len(here) - 1))
     published = set()
     for place, model in enumerate(here):
         own = cells[cells["model"] == model].set_index("supervision_rate").reindex(plan.rates)
         # Models side by side instead of on top of each other.
-        shift = math.exp(step * (place - (len(here) - 1) / 2))
+        shift = step * (place - (len(here) - 1) / 2)
         # A model looks the same on every data set.
         index = list(plan.models).index(model)
-        x = [rate * shift for rate in rates]
+        x = [rate + shift for rate in rates]
         looks = line(index)
         axes.errorbar(
             x,
@@ -156,13 +159,11 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
             )
     shown = cells[cells["model"].isin(SHOWN_REFERENCES) & cells["mean"].notna()]
     _draw_references(axes, dict(zip(shown["model"], shown["mean"], strict=True)))
-    axes.set_xscale("log")
     if not cells["mean"].notna().any():
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
-        axes.set_xlim(min(rates) / 1.5, max(rates) * 1.5)
         axes.set_yticks([])
+    axes.set_xlim(-0.5, len(rates) - 0.5)
     axes.set_xticks(rates, plan.rates)
-    axes.minorticks_off()
     axes.set_xlabel("supervision rate f")
 
 

@@ -11,12 +11,15 @@ import numpy as np
 from matplotlib.colors import Colormap, SymLogNorm
 from matplotlib.figure import Figure
 
-from workflow.figures.style import WIDTH, headline, name_colour, new_figure
+from workflow.figures.style import STYLE, WIDTH, headline, name_colour, new_figure, wrap
 from workflow.reporting.names import readable
 
 LIMIT, LINEAR = 10.0, 0.5
 """Ends of the colour scale in nats, and up to where it is linear; logarithmic in between. Fixed, so
 that a colour means the same in the figure of every model."""
+
+CHARACTER = 0.055
+"""Width of a character in inches, on average."""
 
 TICKS = (-10, -2, -0.5, 0, 0.5, 2, 10)
 
@@ -38,14 +41,20 @@ def draw_confusion(
     title
         Of the figure.
     unreadable
-        Labels that the judge cannot be relied on to read: their rows and columns are grey.
+        Labels that the judge cannot be relied on to read: they have no row or column, and are named
+        below, unless nothing else would be left.
 
     Returns
     -------
     matplotlib.figure.Figure
         One axes per rate and one for the scale.
     """
-    found = {rate: record["matrices"]["flip"] for rate, record in records.items() if record}
+    found = {
+        rate: _without(record["matrices"]["flip"], unreadable)
+        for rate, record in records.items()
+        if record
+    }
+    lost = [readable(n) for n in unreadable if not any(n in m["columns"] for m in found.values())]
     across = min(2, len(records))
     down = math.ceil(len(records) / across)
     labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
@@ -56,10 +65,10 @@ def draw_confusion(
     grid = figure.subplots(down, across, squeeze=False)
     image = None
     for axes, (rate, record) in zip(grid.flat, records.items(), strict=False):
-        axes.set_title(_rate_title(rate, record), loc="left")
+        axes.set_title(_rate_title(rate, record, bool(lost)), loc="left")
         if rate in found:
             image = axes.imshow(
-                np.ma.masked_invalid(_without(found[rate], unreadable)),
+                np.ma.masked_invalid(matrix_values(found[rate])),
                 cmap=_colours(),
                 norm=SymLogNorm(LINEAR, vmin=-LIMIT, vmax=LIMIT),
             )
@@ -76,6 +85,14 @@ def draw_confusion(
         bar.ax.minorticks_off()
         bar.set_label("change of log-probability, nats")
         bar.outline.set_linewidth(0.4)
+    if lost:
+        words = f"Left out, because the judge cannot read them: {', '.join(lost)}."
+        figure.supxlabel(
+            "\n".join(wrap(words, int(figure.get_figwidth() / CHARACTER))),
+            x=0.01,
+            ha="left",
+            fontsize=STYLE["font.size"],
+        )
     return figure
 
 
@@ -84,15 +101,22 @@ def _colours() -> Colormap:
     return matplotlib.colormaps["RdBu_r"].resampled(257).with_extremes(bad="0.75")
 
 
-def _without(matrix: Mapping[str, Any], unreadable: Collection[str]) -> np.ndarray:
-    """Values of a matrix with NaN where the judge is asked about a label that it cannot read."""
-    values = matrix_values(matrix)
-    values[[name in unreadable for name in matrix["rows"]]] = np.nan
-    values[:, [name in unreadable for name in matrix["columns"]]] = np.nan
-    return values
+def _without(matrix: Mapping[str, Any], unreadable: Collection[str]) -> Mapping[str, Any]:
+    """Take the labels that the judge cannot read out of a matrix, unless there are no others."""
+    rows, columns = (
+        [i for i, name in enumerate(matrix[names]) if name not in unreadable]
+        for names in ("rows", "columns")
+    )
+    if not rows or not columns:
+        return matrix
+    return {
+        "rows": [matrix["rows"][i] for i in rows],
+        "columns": [matrix["columns"][i] for i in columns],
+        "values": [[matrix["values"][i][j] for j in columns] for i in rows],
+    }
 
 
-def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
+def _rate_title(rate: str, record: Mapping[str, Any] | None, part: bool) -> str:
     if record is None:
         return f"f = {rate}: missing"
     condition = record["metrics"].get("intervention_condition")
@@ -100,7 +124,7 @@ def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
         number = "undefined"
     else:
         number = f"{condition:.3g}" if condition < 1000 else f"{condition:,.0f}"
-    return f"f = {rate}, condition number {number}"
+    return f"f = {rate}, condition number{' of the whole' if part else ''} {number}"
 
 
 def _name_axes(axes: Any, matrix: Mapping[str, Any], unreadable: Collection[str]) -> None:

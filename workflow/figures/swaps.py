@@ -84,10 +84,7 @@ def draw_matrices(scene: Scene) -> Figure:
     """Figure 7: characteristics along the rows, background along the columns, model by model."""
     x = scene.test_images(2 * SWAPS)
     characteristics, background = x.chunk(2)
-    matrices = {
-        title: swap_matrix(model, characteristics, background, seed=scene.seed)
-        for title, model in scene.models.items()
-    }
+    matrices = {}
     if scene.redraw_swap is not None:
         rows, columns = len(characteristics), len(background)
         drawn = scene.redraw_swap(
@@ -95,6 +92,10 @@ def draw_matrices(scene: Scene) -> Figure:
             torch.arange(rows, rows + columns).repeat(rows),
         )
         matrices[TRUTH] = as_floats(drawn, x.device).unflatten(0, (rows, columns))
+    matrices |= {
+        title: swap_matrix(model, characteristics, background, seed=scene.seed)
+        for title, model in scene.models.items()
+    }
     blocks = [
         Block(
             with_margins(matrix, characteristics, background),
