@@ -18,7 +18,7 @@ Wanted = dict[str, float]
 NOT_MEASURED = "not measured"
 COLOURS = {"suite": "#33658a", "released": "#f26419"}
 GOAL = 10
-CUT_OFF: dict[str, Any] = {"fontsize": 7, "ha": "right", "va": "top", "color": "#555"}
+CUT_OFF: dict[str, Any] = {"fontsize": 7, "ha": "right", "va": "bottom", "color": "#555"}
 
 
 def seconds_until(curve: Curve, stop: Callable[[dict[str, float]], bool]) -> float | None:
@@ -181,13 +181,13 @@ def draw(
             axes.plot(seconds, [point[name] for point in curve.points], color=colour, label=recipe)
             end = curve.points[-1]
             if end["step"] < curve.steps and recipe == "released":
-                words = f"cut off at\n{end['step'] / curve.steps:.0%} "
+                words = f"stopped\nat {end['step'] / curve.steps:.0%} "
                 axes.plot(end["cpu_s"], end[name], "x", color=colour, markersize=5)
                 at = (end["cpu_s"], end[name])
-                axes.annotate(words, at, (0, -4), textcoords="offset points", **CUT_OFF)
+                axes.annotate(words, at, (-2, 4), textcoords="offset points", **CUT_OFF)
             axes.set_ylabel(name.replace("_", " "), fontsize=8)
         first = next(iter(targets(cell, None).values()))
-        axes.axhline(first, color="#888", linewidth=0.8, linestyle="--")
+        axes.axhline(first, color="#888", linewidth=0.8, linestyle="--", label="to be reached")
         axes.set_xscale("log")
         axes.set_title(f"{cell.dataset}, f = {cell.rate}", fontsize=9)
         axes.set_xlabel("processor seconds", fontsize=8)

@@ -58,8 +58,11 @@ def test_labels_that_the_judge_cannot_read_are_left_out_and_named():
     )
     axes = figure.axes[0]
     assert axes.images[0].get_array().tolist() == [[1.0]]
-    assert axes.get_title(loc="left") == "f = 1.0, condition number of the whole 1"
-    assert figure.get_supxlabel() == "Left out, because the judge cannot read them: label 1."
+    assert axes.get_title(loc="left") == "f = 1.0, condition number 1"
+    assert figure.get_supxlabel().replace("\n", " ") == (
+        "The condition number is that of all labels. Left out here, because the judge cannot read "
+        "them: label\N{NO-BREAK SPACE}1."
+    )
 
 
 def test_where_the_judge_can_read_nothing_all_is_shown_in_grey():

@@ -18,6 +18,7 @@ LIMIT, LINEAR = 10.0, 0.5
 """Ends of the colour scale in nats, and up to where it is linear; logarithmic in between. Fixed, so
 that a colour means the same in the figure of every model."""
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 CHARACTER = 0.055
 """Width of a character in inches, on average."""
 
@@ -54,7 +55,8 @@ def draw_confusion(
         for rate, record in records.items()
         if record
     }
-    lost = [readable(n) for n in unreadable if not any(n in m["columns"] for m in found.values())]
+    shown = {name for matrix in found.values() for name in matrix["columns"]}
+    lost = [readable(name) for name in unreadable if name not in shown]
     across = min(2, len(records))
     down = math.ceil(len(records) / across)
     labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
@@ -65,7 +67,7 @@ def draw_confusion(
     grid = figure.subplots(down, across, squeeze=False)
     image = None
     for axes, (rate, record) in zip(grid.flat, records.items(), strict=False):
-        axes.set_title(_rate_title(rate, record, bool(lost)), loc="left")
+        axes.set_title(_rate_title(rate, record), loc="left")
         if rate in found:
             image = axes.imshow(
                 np.ma.masked_invalid(matrix_values(found[rate])),
@@ -86,7 +88,10 @@ def draw_confusion(
         bar.set_label("change of log-probability, nats")
         bar.outline.set_linewidth(0.4)
     if lost:
-        words = f"Left out, because the judge cannot read them: {', '.join(lost)}."
+        words = (
+            "The condition number is that of all labels. Left out here, because the judge cannot read "
+            f"them: {', '.join(name.replace(' ', NO_BREAK) for name in lost)}."
+        )
         figure.supxlabel(
             "\n".join(wrap(words, int(figure.get_figwidth() / CHARACTER))),
             x=0.01,
@@ -116,7 +121,7 @@ def _without(matrix: Mapping[str, Any], unreadable: Collection[str]) -> Mapping[
     }
 
 
-def _rate_title(rate: str, record: Mapping[str, Any] | None, part: bool) -> str:
+def _rate_title(rate: str, record: Mapping[str, Any] | None) -> str:
     if record is None:
         return f"f = {rate}: missing"
     condition = record["metrics"].get("intervention_condition")
@@ -124,7 +129,7 @@ def _rate_title(rate: str, record: Mapping[str, Any] | None, part: bool) -> str:
         number = "undefined"
     else:
         number = f"{condition:.3g}" if condition < 1000 else f"{condition:,.0f}"
-    return f"f = {rate}, condition number{' of the whole' if part else ''} {number}"
+    return f"f = {rate}, condition number {number}"
 
 
 def _name_axes(axes: Any, matrix: Mapping[str, Any], unreadable: Collection[str]) -> None:
