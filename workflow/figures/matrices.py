@@ -89,8 +89,8 @@ def draw_confusion(
         bar.outline.set_linewidth(0.4)
     if lost:
         words = (
-            "The condition number is that of all labels. Left out here, because the judge cannot read "
-            f"them: {', '.join(name.replace(' ', NO_BREAK) for name in lost)}."
+            "The condition number is that of all labels. Left out here, because the judge cannot "
+            f"read them: {', '.join(name.replace(' ', NO_BREAK) for name in lost)}."
         )
         figure.supxlabel(
             "\n".join(wrap(words, int(figure.get_figwidth() / CHARACTER))),
