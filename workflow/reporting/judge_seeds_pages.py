@@ -165,7 +165,10 @@ def moved_by_judges(
         "make. Below is how far each measure moves, in the mean over models and f, and at most."
     )
     if len(known):
-        head += f" By less than seeds of training spread them: {less} of {len(known)} measures."
+        head += (
+            f" {less} of the {len(known)} measures of which there are several seeds of training "
+            "move less than these spread."
+        )
     lines = [head, ""]
     for dataset, block in summary.groupby("dataset", sort=False):
         rows = block.to_dict("records")

@@ -111,8 +111,10 @@ def took(provenance: Mapping[str, Any]) -> str:
     machine, jobs = provenance["machine"], provenance["jobs"]
     work = sum(job["cpu_s"] for job in jobs)
     peak = max((job["peak_mb"] for job in jobs), default=0.0)
+    of_studies = [job for job in jobs if job["kind"].startswith("study") and "train" in job["kind"]]
+    studies = f", {n} trainings of studies" if (n := _number_of_jobs(of_studies)) else ""
     return (
-        f"{provenance['runs']} trained models and {_number_of_jobs(jobs)} jobs in "
+        f"{provenance['runs']} trained models{studies} and {_number_of_jobs(jobs)} jobs in all, in "
         f"{duration(provenance['elapsed_s'])} ({duration(work)} of processor time) on "
         f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''} of "
         f"{machine['processor']} with {machine['memory_gb']:g} GB, device "
