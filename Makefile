@@ -12,7 +12,7 @@ SNAKEMAKE_ARGS ?=
 CONFIG_ARGS ?=
 VERIFY_ARGS ?=
 # Of the explorer's picture: which sliders were moved, as the page's address has it behind #.
-EXPLORER_VIEW ?= z.Pale+Skin=1.5
+EXPLORER_VIEW ?= z.Eyeglasses=1.5
 BIN := .venv/bin
 LOCKED := .venv-locked
 

@@ -266,6 +266,7 @@ def test_a_judge_that_is_too_large_was_asked_beforehand(browser, tmp_path) -> No
     expected = known.judge.log_probs(swap)[0, :, 1].double().numpy()
     np.testing.assert_allclose(said(reader, "DIVA"), expected, rtol=2e-3, atol=0.05)
     assert "ResNet" in reader.page.inner_text("#about")
+    assert "−0.0 " not in f"{reader.page.inner_text('body')} ".replace("\n", " ")
     assert reader.page.locator("td.bars.empty").count() == len(known.store.label_names)
     reader.open(data=FACES, image=1, **{"z.Smiling": 2})
     columns = 1 + len(known.models)

@@ -12,7 +12,9 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-export const minus = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+export const minus = (value, digits = 2) =>
+  // No sign in front of what is nothing once it is rounded.
+  value.toFixed(digits).replace(/^-(?=0(\.0*)?$)/, "").replace("-", "−");
 
 /** Put a picture, values in [0, 1] with channels innermost, on a canvas. */
 export function paint(canvas, { values, height, width, channels }) {
