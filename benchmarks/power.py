@@ -25,11 +25,13 @@ from workflow.reporting.statistics import (
     ENOUGH,
     LEAST,
     LEVEL,
+    MOST_EXACT,
     ROUNDING,
+    drawn_subsets,
     every,
     evidence,
     improvement,
-    subsets,
+    subset_sums,
     whole_seeds,
 )
 
@@ -93,8 +95,9 @@ def one_collapses(rng: np.random.Generator, shape: tuple[int, ...]) -> Differenc
 def either(differences: Differences) -> Decided:
     """Whether one of two models is found to be better, over all f together; of many draws.
 
-    The same as two-sided `evidence`, but a draw is left alone as soon as more flips lie beyond it,
-    on either side, than a verdict allows.
+    The same as two-sided `evidence`. Subsets whose sum is on one side are counted, up to
+    `MOST_EXACT` differences, from the sums of two halves. Beyond, a draw is left alone as soon as
+    more flips lie beyond it, on either side, than a verdict allows.
 
     Parameters
     ----------
@@ -102,8 +105,10 @@ def either(differences: Differences) -> Decided:
         By draw, f and seed, (M, F, n).
     """
     values = differences.reshape(len(differences), -1)
+    if values.shape[1] <= MOST_EXACT:
+        return np.array([_surer_side(each) for each in values]) <= ALPHA
     slack = ROUNDING * np.abs(values).max(1)
-    listed = subsets(values.shape[1])
+    listed = drawn_subsets(values.shape[1])
     fewest, open_ = np.zeros(len(values)), np.arange(len(values))
     sides = np.ones((2, len(values)))
     for some in np.array_split(listed, math.ceil(len(listed) / 4096)):
@@ -112,6 +117,16 @@ def either(differences: Differences) -> Decided:
         fewest = 2 * sides.min(0) / (len(listed) + 1)
         open_ = np.flatnonzero(fewest <= ALPHA)
     return fewest <= ALPHA
+
+
+def _surer_side(values: Differences) -> float:
+    """Two-sided p-value of N differences being centred on one side of 0."""
+    half = len(values) // 2
+    ones, others = subset_sums(values[:half]), np.sort(subset_sums(values[half:]))
+    slack = ROUNDING * float(np.abs(values).max())
+    below = np.searchsorted(others, slack - ones, "right").sum()
+    above = (len(others) - np.searchsorted(others, -slack - ones, "left")).sum()
+    return 2 * float(min(below, above)) / 2 ** len(values)
 
 
 def surest(cells: int) -> float:
@@ -182,7 +197,8 @@ def blocks(cells: Mapping[Cell, Mapping[int, float]]) -> Blocks:
         seeds = sorted(by_rate[0])
         if len(seeds) >= ENOUGH and all(sorted(of_seed) == seeds for of_seed in by_rate):
             values = np.array([[of_seed[seed] for seed in seeds] for of_seed in by_rate])
-            found.setdefault((metric, data), []).append(values)
+            # Models are compared with those that have as many seeds.
+            found.setdefault((metric, f"{data}, {len(seeds)} seeds"), []).append(values)
     return found
 
 

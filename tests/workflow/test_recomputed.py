@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,13 @@ def margin(about: dict, lower: bool) -> float:
 def p_above(differences: list[float], of: float) -> float:
     """One-sided p-value that the centre is above a number."""
     moved = np.array(differences) - of
-    signs = np.array(list(itertools.product((1, -1), repeat=len(moved))))
-    return float(np.mean(signs @ moved >= moved.sum() - 1e-9 * np.abs(moved).sum()))
+    return float(np.mean(signs(len(moved)) @ moved >= moved.sum() - 1e-9 * np.abs(moved).sum()))
+
+
+@cache
+def signs(n: int) -> np.ndarray:
+    """Every row of n signs, (2^n, n)."""
+    return 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
 
 
 def both_sides(test: str, d: list[float], m: float) -> tuple[float, float]:
@@ -90,13 +96,17 @@ def verdict_of(rows: pd.DataFrame, claim: dict, cells: dict) -> tuple[str, tuple
             theirs = [cells[study, claim["against"], dataset, subject, rate] for rate in rates]
         else:
             theirs = [cells[study, claim["metric"], dataset, opponent, rate] for rate in rates]
-        pairs = [p for a, b in zip(ours, theirs, strict=True) for p in zip(a, b, strict=True)]
+        # A model may have fewer seeds; they are the first ones.
+        n = min(map(len, (*ours, *theirs)))
+        pairs = [
+            p for a, b in zip(ours, theirs, strict=True) for p in zip(a[:n], b[:n], strict=True)
+        ]
         d = [b - a if lower else a - b for a, b in pairs]
         m = 0.0
         if "margin" in claim:
             m = margin(claim["margin"], lower)
             m *= np.mean([b for _, b in pairs]) if claim["margin"].get("relative") else 1
-        seeds.append(len(ours[0]))
+        seeds.append(n)
         found.append(both_sides(claim["test"], d, m) if seeds[-1] >= 3 else (1.0, 1.0))
         agree.append(agreeing(claim["test"], float(np.mean(d)), m))
     if seeds[0] < 3:

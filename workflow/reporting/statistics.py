@@ -46,7 +46,7 @@ ENOUGH = 3
 """Seeds from which on anything is decided."""
 LEAST = 6
 """Differences from which on a sign-flip test can reach 5 % on both sides: 2 / 2^6 = 0.03."""
-MOST_EXACT = 16
+MOST_EXACT = 20
 """Differences up to which all 2^N subsets are looked at; beyond, `DRAWN_SUBSETS` of them."""
 DRAWN_SUBSETS = 2**16 - 1
 POWER = 0.8
@@ -120,23 +120,36 @@ def whole_seeds(differences: ArrayLike) -> float:
 
 
 def subset_means(values: Values) -> Values:
-    """Mean of N values over each of the `subsets`."""
-    return subsets(len(values)) @ values
+    """Mean of N values over each non-empty subset: all up to `MOST_EXACT` values, or drawn ones."""
+    if len(values) > MOST_EXACT:
+        return drawn_subsets(len(values)) @ values
+    means: Values = subset_sums(values)[1:] / _sizes(len(values))
+    return means
+
+
+def subset_sums(values: Values) -> Values:
+    """Sum of N values over every subset, (2^N,); the empty one comes first."""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums, sums + value])
+    return sums
 
 
 @cache
-def subsets(n: int) -> Values:
-    """Non-empty subsets of n values, (number, n): what each value weighs in the subset's mean.
+def _sizes(n: int) -> Values:
+    return subset_sums(np.ones(n))[1:]
 
-    All of them up to `MOST_EXACT` values; beyond, `DRAWN_SUBSETS` that take each value by the toss
-    of a coin. A test whose flips are drawn keeps its level as long as the one that flips nothing
-    is counted (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
+
+@cache
+def drawn_subsets(n: int) -> Values:
+    """`DRAWN_SUBSETS` subsets of n values: what each value weighs in the subset's mean.
+
+    Each takes a value by the toss of a coin. A test whose flips are drawn keeps its level as long
+    as the one that flips nothing is counted (Phipson and Smyth 2010,
+    DOI 10.2202/1544-6115.1585).
     """
-    if n > MOST_EXACT:
-        chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
-        chosen[chosen.sum(1) == 0] = 1
-    else:
-        chosen = (np.arange(1, 2**n)[:, None] >> np.arange(n) & 1).astype(float)
+    chosen = np.random.default_rng(0).integers(0, 2, (DRAWN_SUBSETS, n)).astype(float)
+    chosen[chosen.sum(1) == 0] = 1
     return chosen / chosen.sum(1, keepdims=True)
 
 
