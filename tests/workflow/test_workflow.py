@@ -93,12 +93,20 @@ def test_every_step_is_run_by_a_rule_or_the_makefile():
             assert re.search(rf"{re.escape(module(path.stem))}\b", rules), path
 
 
+def places(text: str) -> set[str]:
+    """Places of a Markdown page that a link can name: marks, and headings as GitHub calls them."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.M)
+    slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
 def test_readme_names_targets_and_files_that_exist():
     text = (ROOT / "README.md").read_text()
     for link in re.findall(r"\]\(((?!http)[^)]+)\)", text):
         path, _, place = link.partition("#")
-        assert (ROOT / path).exists(), link
-        assert not place or f'<a id="{place}">' in (ROOT / path).read_text(), link
+        page = ROOT / (path or "README.md")
+        assert page.exists(), link
+        assert not place or place in places(page.read_text()), link
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", text, flags=re.M):
         assert f"\n{target}:" in makefile, target
