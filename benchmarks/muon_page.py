@@ -31,6 +31,7 @@ from workflow.config import Config
 from workflow.identity import Run
 from workflow.load import load_judge
 from workflow.planning.overlay import merged_config
+from workflow.reporting.claims_markdown import number
 from workflow.steps.training.train import make_trainer
 
 LOG = logging.getLogger("benchmarks")
@@ -50,6 +51,7 @@ FORMS = tuple(
 TORCHS = Form("torch.optim.Muon", torchs=True)
 WAYS = (ADAM, AGAIN, LONGER, *(form.title for form in FORMS))
 LOOKS = 25
+OBJECTIVE = "unlabelled_objective"
 STEPS_PER_ROUND = 2
 """One of each kind, where they differ."""
 MANY = 10**6
@@ -85,7 +87,7 @@ def quality_of(cell: Cell, way: str, results: Path, changes: list[str]) -> Measu
     if cell.dataset == FACES:
         judge = load_judge(results / "judges" / FACES, store, torch.device("cpu"))
     last = trainer.history[-1]
-    objective = {name: last[name] for name in ("labelled_objective", "unlabelled_objective")}
+    objective = {name: last[name] for name in ("labelled_objective", OBJECTIVE)}
     return look(model, ImageSet.read(store, "validation", model.labels), judge) | objective
 
 
@@ -107,20 +109,27 @@ def cost_of(cell: Cell, results: Path, changes: list[str], rounds: int) -> Measu
     return {way: time / STEPS_PER_ROUND for way, time in times.items()}
 
 
+def signed(value: float) -> str:
+    """Two digits that count, and the sign."""
+    return ("+" if value > 0 else "") + number(value, 2)
+
+
 def conclusion(cell: Cell, found: dict[str, Measured], costs: Measured) -> str:
     """What the table of a cell says, in words."""
-    name = quality(cell)
-    noise = abs(found[AGAIN][name] - found[ADAM][name])
-    best = max((form.title for form in FORMS), key=lambda title: found[title][name])
-    gain = found[best][name] - found[ADAM][name]
+    sentences = []
+    for name in (quality(cell), OBJECTIVE):
+        noise = abs(found[AGAIN][name] - found[ADAM][name])
+        best = max((form.title for form in FORMS), key=lambda title: found[title][name])
+        gain = found[best][name] - found[ADAM][name]
+        longer = found[LONGER][name] - found[ADAM][name]
+        sentences.append(
+            f"By {name.replace('_', ' ')} the best of Muon is `{best}`, {signed(gain)} against Adam, "
+            f"{'more' if gain > noise else 'not more'} than another seed moves Adam ({number(noise, 2)}); "
+            f"Adam in twice as many steps gains {signed(longer)}."
+        )
     cost, cheapest = min((cost, way) for way, cost in costs.items() if way != ADAM)
-    longer = found[LONGER][name] - found[ADAM][name]
-    return (
-        f"By {name.replace('_', ' ')} the best of Muon is `{best}`, {gain:+.3f} against Adam, "
-        f"{'more' if gain > noise else 'not more'} than another seed moves Adam ({noise:.3f}); "
-        f"Adam in twice as many steps gains {longer:+.3f}. "
-        f"Cheapest a step is `{cheapest}`, {cost / costs[ADAM]:.2f} times Adam's."
-    )
+    sentences.append(f"Cheapest a step is `{cheapest}`, {cost / costs[ADAM]:.2f} times Adam's.")
+    return " ".join(sentences)
 
 
 def lines_of(cell: Cell, found: dict[str, Measured], costs: Measured) -> list[str]:

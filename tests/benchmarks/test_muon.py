@@ -117,10 +117,11 @@ def test_every_parameter_moves_once() -> None:
 
 
 def measured(gain: float) -> dict[str, dict[str, float]]:
-    found = {way: {"accuracy": 0.9} for way in WAYS}
-    found[AGAIN] = {"accuracy": 0.92}
-    found[LONGER] = {"accuracy": 0.91}
-    found[FORMS[0].title] = {"accuracy": 0.9 + gain}
+    found = {way: {"accuracy": 0.9, "unlabelled_objective": -600.0} for way in WAYS}
+    found[AGAIN] |= {"accuracy": 0.92}
+    found[LONGER] |= {"accuracy": 0.91, "unlabelled_objective": -590.0}
+    found[FORMS[0].title] |= {"accuracy": 0.9 + gain}
+    found[FORMS[1].title] |= {"unlabelled_objective": -585.0}
     return found
 
 
@@ -133,6 +134,7 @@ def test_the_page_weighs_a_gain_against_another_seed(gain: float, words: str) ->
     text = conclusion(Cell("mnist", "0.06"), measured(gain), costs)
     assert words in text
     assert "Adam in twice as many steps gains +0.010." in text
+    assert f"By unlabelled objective the best of Muon is `{FORMS[1].title}`, +15 against" in text
     assert "1.50 times Adam's" in text
     page = document({CELLS[0].name: measured(gain)}, {CELLS[0].name: costs})
     assert text in page
