@@ -123,9 +123,9 @@ def conclusion(cell: Cell, found: dict[str, Measured], costs: Measured) -> str:
         gain = found[best][name] - found[ADAM][name]
         longer = found[LONGER][name] - found[ADAM][name]
         sentences.append(
-            f"By {name.replace('_', ' ')} the best of Muon is `{best}`, {signed(gain)} against Adam, "
-            f"{'more' if gain > noise else 'not more'} than another seed moves Adam ({number(noise, 2)}); "
-            f"Adam in twice as many steps gains {signed(longer)}."
+            f"By {name.replace('_', ' ')} the best of Muon is `{best}`, {signed(gain)} against "
+            f"Adam, {'more' if gain > noise else 'not more'} than another seed moves Adam "
+            f"({number(noise, 2)}); Adam in twice as many steps gains {signed(longer)}."
         )
     cost, cheapest = min((cost, way) for way, cost in costs.items() if way != ADAM)
     sentences.append(f"Cheapest a step is `{cheapest}`, {cost / costs[ADAM]:.2f} times Adam's.")

@@ -33,8 +33,8 @@ def introduction(picture_name: str) -> list[str]:
         "in one run, in turns. Times are processor time on one thread unless a line says wall "
         "time. What a step of each model costs is in [step_cost.md](step_cost.md); what was tried "
         "on the slowest layers, in [layers.md](layers.md); how long a training takes to be as good "
-        "as the paper's, in [time_to_number.md](time_to_number.md); what Muon brings in place of Adam, "
-        "in [muon.md](muon.md).",
+        "as the paper's, in [time_to_number.md](time_to_number.md); what Muon brings in place of "
+        "Adam, in [muon.md](muon.md).",
         "",
         machine(),
         "",
