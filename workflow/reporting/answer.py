@@ -17,6 +17,7 @@ from workflow.reporting.claims import Claim
 from workflow.reporting.claims_markdown import (
     grouped,
     needed_in_words,
+    number,
     share,
     title_of,
 )
@@ -151,11 +152,11 @@ def in_numbers(case: Case, plan: Plan) -> str:
         return name
     whom = f"{title_of(c.opponent, plan)}'s " if len(first.claim.rivals) > 1 else ""
     own = f' of "{title_of(first.subject, plan)}"' if first.subject != first.claim.subject else ""
-    words = [f"{name} {_digits(c.subject_mean)}{own} against {whom}{_digits(c.opponent_mean)}"]
+    words = [f"{name} {number(c.subject_mean, 3)}{own} against {whom}{number(c.opponent_mean, 3)}"]
     if c.supervision_rate != ALL_RATES:
         words[0] += f" at f = {c.supervision_rate}"
     if c.margin:
-        words.append(f"margin {_digits(c.margin)}")
+        words.append(f"margin {number(c.margin, 3)}")
     if first.outcome in DECIDED and c.improvement is not None and first.claim.test != "similar":
         words.append(f"better in {share(c)} of trainings")
     if first.outcome == UNDECIDED:
@@ -168,11 +169,6 @@ def in_numbers(case: Case, plan: Plan) -> str:
         elif other.main:
             words.append(f'in the reading "{title_of(other.subject, plan)}" it {other.outcome}')
     return ", ".join(words)
-
-
-def _digits(value: float | None) -> str:
-    """Three digits, zeros at the end included."""
-    return f"{value or 0.0:#.3g}".rstrip(".")
 
 
 def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
