@@ -55,17 +55,19 @@ def test_every_cell_of_the_tables_in_the_readme() -> None:
                     continue
                 system = config["model_settings"].get(model, {}).get("system", model)
                 printed = published.get((number, metric, dataset, system, rate))
-                assert cell.replace("*", "") == _written(scores, printed), (first, cell)
+                # Halves may go either way.
+                allowed = {_written(scores, printed, nudge) for nudge in (-1e-9, 1e-9)}
+                assert cell.replace("*", "") in allowed, (first, cell)
                 seen += 1
     assert seen > 60
 
 
-def _written(scores: list[float], printed: float | None) -> str:
+def _written(scores: list[float], printed: float | None, nudge: float) -> str:
     def digits(value: float) -> int:
         return 4 if 0 < abs(value) < 0.01 else 3
 
     places = digits(fmean(scores))
-    text = f"{fmean(scores):.{places}f}"
+    text = f"{fmean(scores) + nudge:.{places}f}"
     if len(scores) > 1:
         text += f" ± {stdev(scores):.{places}f}"
     return text if printed is None else f"{text} ({printed:.{digits(printed)}f})"
