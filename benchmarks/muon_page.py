@@ -20,17 +20,14 @@ import torch
 from benchmarks.common import Step, machine, milliseconds, table
 from benchmarks.curves import FACES, Cell
 from benchmarks.muon import LARGE, Form, MuonTrainer
-from benchmarks.time_to_number import labelled_rows, look, needed
+from benchmarks.time_to_number import labelled_rows, look, needed, settings_of
 from ccvae.allocator import keep_freed_memory
 from ccvae.files import read_json, write_json, write_text
 from ccvae.model import CCVAE
 from ccvae.training import Trainer
 from datasets.store import Store
 from evaluators.images import ImageSet
-from workflow.config import Config
-from workflow.identity import Run
 from workflow.load import load_judge
-from workflow.planning.overlay import merged_config
 from workflow.reporting.claims_markdown import number
 from workflow.steps.training.train import make_trainer
 
@@ -65,8 +62,7 @@ def quality(cell: Cell) -> str:
 
 def trainer_of(cell: Cell, way: str, store: Store, changes: list[str], looks: int) -> Trainer:
     """A training at its start, recorded `looks` times."""
-    config = Config(merged_config([], [f"datasets=[{cell.dataset}]", *changes]))
-    settings = config.run_settings(Run(cell.dataset, "ccvae", cell.rate, 1 if way == AGAIN else 0))
+    settings = settings_of(cell, "suite", changes, seed=1 if way == AGAIN else 0)
     if way == LONGER:
         settings["training"]["steps"] *= 2
     forms = {form.title: form for form in (*FORMS, TORCHS)}

@@ -62,11 +62,11 @@ CELLS = (
 )
 
 
-def settings_of(cell: Cell, recipe: str, changes: Sequence[str]) -> dict[str, Any]:
+def settings_of(cell: Cell, recipe: str, changes: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """Settings of a run: of the default, or of the paper's preset with the suite's networks."""
     overlays = [PAPER] if recipe == "released" else []
     config = Config(merged_config(overlays, [f"datasets=[{cell.dataset}]", *changes]))
-    return config.run_settings(Run(cell.dataset, "ccvae", cell.rate, 0))
+    return config.run_settings(Run(cell.dataset, "ccvae", cell.rate, seed))
 
 
 def labelled_rows(store: Store, cell: Cell) -> np.ndarray:

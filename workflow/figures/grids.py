@@ -15,7 +15,15 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from workflow.figures.style import STYLE, TITLE_CHARACTER, WIDTH, name_colour, new_figure, wrap
+from workflow.figures.style import (
+    CHARACTER,
+    STYLE,
+    TITLE_CHARACTER,
+    WIDTH,
+    name_colour,
+    new_figure,
+    wrap,
+)
 
 NARROWEST = 3.0
 """Width in inches that leaves room for a title."""
@@ -25,7 +33,6 @@ LARGEST_TILE = 0.62
 
 FRAME = (0.0, 0.447, 0.698)
 GAP = 2
-CHARACTER = 0.054
 LINE = 0.125
 MOST_LINES = 4
 SLANTED_LINE = 24

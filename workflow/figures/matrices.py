@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import Colormap, SymLogNorm
 from matplotlib.figure import Figure
 
-from workflow.figures.style import STYLE, WIDTH, headline, name_colour, new_figure, wrap
+from workflow.figures.style import CHARACTER, STYLE, WIDTH, headline, name_colour, new_figure, wrap
 from workflow.reporting.names import readable
 
 LIMIT, LINEAR = 10.0, 0.5
@@ -19,8 +19,6 @@ LIMIT, LINEAR = 10.0, 0.5
 that a colour means the same in the figure of every model."""
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-CHARACTER = 0.055
-"""Width of a character in inches, on average."""
 
 TICKS = (-10, -2, -0.5, 0, 0.5, 2, 10)
 

@@ -46,6 +46,9 @@ ARROW = " →"
 NAME, UNREADABLE = "black", "0.65"
 """Colours of a label's name, and of one that the judge cannot be relied on to read."""
 
+CHARACTER = 0.054
+"""Width of a figure's characters in inches, on average."""
+
 TITLE_CHARACTER = 0.066
 """Width of a title's characters in inches, on average."""
 

@@ -167,10 +167,14 @@ class Verdict:
         return next((w for w in (DISAGREES, AGREES) if self.verdict.endswith(w)), self.verdict)
 
     @property
+    def against(self) -> list[Comparison]:
+        """Comparisons that must agree and do not."""
+        return [c for c in self.deciding if c.difference is not None and not c.agrees]
+
+    @property
     def leans(self) -> str:
         """Which way differences lie: it fails where any that must agree does not."""
-        against = [c for c in self.deciding if c.difference is not None and not c.agrees]
-        return FAILS if against else HOLDS
+        return FAILS if self.against else HOLDS
 
     @property
     def undecidable(self) -> str:
@@ -236,7 +240,7 @@ def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def _needed(verdict: Verdict, level: float) -> float:
     """Seeds for the side that it leans to: all comparisons must agree, or one of them not."""
-    against = [c for c in verdict.deciding if c.difference is not None and not c.agrees]
+    against = verdict.against
     part = level / len(verdict.deciding) if against else level
     found = [c.seeds_needed(verdict.claim.test, part) for c in against or verdict.deciding]
     if any(map(math.isnan, found)):
