@@ -5,7 +5,8 @@
 # `make doctor`: what would stop a configuration from running; `make plan`: what it would cost;
 # `make peek`: tables and a front page of what is finished, while the rest runs.
 # PYTHON chooses the interpreter (3.11 or newer), SNAKEMAKE_ARGS adds arguments to Snakemake,
-# CONFIG_ARGS says which configuration: make doctor CONFIG_ARGS="--configfile config/paper.yaml".
+# CONFIG_ARGS says which configuration: make doctor CONFIG_ARGS="--configfile config/paper.yaml",
+# make reference CONFIG_ARGS="--config records_from=results/earlier".
 
 PYTHON ?= python3
 SNAKEMAKE_ARGS ?=
@@ -30,15 +31,15 @@ smoke: .venv/ready
 # Everything that is committed of a result: results/reference/, the README's numbers, the findings,
 # the summary. Forced, because a clone comes with what was gathered before.
 reference: .venv/ready
-	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
+	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) $(CONFIG_ARGS) \
 	  --configfile config/reference.yaml -- reference
 	$(MAKE) pages
 
 # What is not there is left out, and the pages say so; no training is started.
 reference-so-far: .venv/ready
-	$(BIN)/python -m workflow.steps.finished --configfile config/reference.yaml \
+	$(BIN)/python -m workflow.steps.finished $(CONFIG_ARGS) --configfile config/reference.yaml \
 	  --out results/evidence/finished.yaml
-	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) \
+	$(BIN)/snakemake --cores all --forcerun reference $(SNAKEMAKE_ARGS) $(CONFIG_ARGS) \
 	  --configfile config/reference.yaml results/evidence/finished.yaml -- reference
 	$(MAKE) pages
 

@@ -19,7 +19,8 @@ from scipy import stats
 
 from benchmarks.common import ROOT
 from ccvae.files import write_text
-from workflow.reporting.records import Cell, by_cell, read_records
+from workflow.reporting.record_files import read_records
+from workflow.reporting.records import Cell, by_cell
 from workflow.reporting.statistics import (
     ALPHA,
     ENOUGH,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from baselines.registry import SYSTEMS
 from ccvae.errors import InputError, known_instead
 from datasets.finding import expanded
 from datasets.readers import READERS
-from workflow.identity import Run, judge_seed, seed_of
+from workflow.identity import Run, judge_folder, judge_seed, recorded_runs, seed_of, settings_hash
 from workflow.schema import validated
 
 RECIPE = 1
@@ -76,7 +78,7 @@ class Config:
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self.values = values = validated(raw)
-        for key in ("raw_data", "inception_weights"):
+        for key in ("raw_data", "inception_weights", "records_from"):
             values[key] = _path(key, values[key])
         self._check_names()
 
@@ -226,10 +228,12 @@ class Config:
     def judged_again(self) -> Iterator[tuple[Run, int]]:
         """Runs that another judge than the first measures too, and which: those of the first seed.
 
+        Of those that are run here.
+
         They say how far a measure moves, in each cell of a table, for a part of what it costs to
         measure everything anew (deviation: judge-seeds).
         """
-        for run in self.runs():
+        for run in self.runs_here():
             judged = JUDGED - self.lacking(run.model, run.dataset).keys()
             if run.seed == 0 and judged:
                 yield from ((run, judge) for judge in range(1, self.judges_of(run.dataset)))
@@ -247,9 +251,48 @@ class Config:
                     for seed in range(self.seeds_of(dataset, model)):
                         yield Run(dataset, model, rate, seed)
 
+    def runs_here(self, kind: str | None = None) -> Iterator[Run]:
+        """Runs of `runs` that no earlier records have (`records_from`)."""
+        return (run for run in self.runs(kind) if not self.is_recorded(run))
+
+    def is_recorded(self, run: Run) -> bool:
+        """Whether earlier records (`records_from`) have a run, of the same settings."""
+        return run in self._recorded_runs
+
+    def has_recorded_judge(self, dataset: str) -> bool:
+        """Whether earlier records say how good a data set's first judge is."""
+        return judge_folder(dataset) in self._recorded
+
+    @property
+    def datasets_here(self) -> list[str]:
+        """Data sets that something is run on here."""
+        there = {run.dataset for run in self.runs_here()}
+        return [name for name in self.datasets if name in there]
+
+    @property
+    def records_from(self) -> str:
+        """Folder of earlier records; a configuration from before there was a choice has none."""
+        folder: str = self.values.get("records_from", "")
+        return folder
+
+    @cached_property
+    def _recorded(self) -> dict[str, str]:
+        """Folder of each run and judge that is recorded elsewhere -> hash of its settings."""
+        return recorded_runs(Path(self.records_from)) if self.records_from else {}
+
+    @cached_property
+    def _recorded_runs(self) -> frozenset[Run]:
+        known = [run for run in self.runs() if run.folder in self._recorded]
+        return frozenset(
+            run
+            for run in known
+            if self._recorded[run.folder] == settings_hash(self.run_settings(run))
+        )
+
     def plan(self) -> dict[str, Any]:
         """What `workflow.reporting.records.Plan` is made of."""
         return {
+            **({"records_from": self.records_from} if self.records_from else {}),
             "preset": self.preset,
             "datasets": {name: self.kind_of(name) for name in self.datasets},
             "models": {

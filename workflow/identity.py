@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ccvae.errors import InputError
+
+RUNS = "runs.csv"
+"""Of a folder that `snakemake reference` gathered: where each run came from."""
 
 
 @dataclass(frozen=True, order=True)
@@ -51,6 +57,25 @@ def measured_runs(results: Path, dataset: str, model: str) -> list[Run]:
         rate, seed = (part.partition("=")[2] for part in path.parts[-3:-1])
         found.append(Run(dataset, model, rate, int(seed)))
     return found
+
+
+def recorded_runs(folder: Path) -> dict[str, str]:
+    """Runs and judges that `snakemake reference` gathered in a folder; hashes of their settings.
+
+    Raises
+    ------
+    InputError
+        If the folder was not gathered so.
+    """
+    path = folder / RUNS
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["run"]: row["settings_hash"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"configuration: records_from is {folder}, but {path} says of no run where it came "
+            f"from ({error}); name a folder that `snakemake reference` gathered, or leave it out"
+        ) from error
 
 
 def seed_of(*identity: object) -> int:

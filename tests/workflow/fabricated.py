@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.scale import invent_records
 from ccvae.files import write_json
 from workflow.config import Config
-from workflow.identity import Run
+from workflow.identity import Run, settings_hash
 from workflow.reporting.paper import TABLES
 from workflow.steps.reporting import (
     check_claims,
@@ -108,6 +108,7 @@ def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[s
     }
     for run in config.runs():
         record = {**common, "stand_in": run.dataset.startswith("synthetic_")}
+        record["settings_hash"] = settings_hash(config.run_settings(run))
         metrics = {name: value(run, name) for name in METRICS[config.kind_of(run.dataset)]}
         metrics["accuracy/one label"] = 0.25
         write_json(
@@ -117,6 +118,17 @@ def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[s
         path = folder / "benchmarks" / rule / "mnist" / "m2" / f"f=1.0.seed={index}.jsonl"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"s": 7200.0, "cpu_time": 3600.0, "max_rss": 500.0}) + "\n")
+    files = reporting(folder, config)
+    for stem in PICTURES:
+        path = folder / f"{stem}.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (8, 6), "red").save(path)
+        path.with_suffix(".txt").write_text(f"Caption of {stem}.\n")
+    return files
+
+
+def reporting(folder: Path, config: Config) -> list[str]:
+    """Write records, tables and verdicts of what is in a preset's folder; their paths."""
     plan = config.plan()
     records = folder / "records.csv"
     make_records.work(Namespace(settings=plan, results=folder, out=records))
@@ -132,12 +144,7 @@ def results(folder: Path, values: dict[str, Any], value: Value = even) -> list[s
             comparison=folder / "tables" / "comparison.csv",
         )
     )
-    for stem in PICTURES:
-        path = folder / f"{stem}.png"
-        path.parent.mkdir(parents=True)
-        Image.new("RGB", (8, 6), "red").save(path)
-        path.with_suffix(".txt").write_text(f"Caption of {stem}.\n")
-    files = ["records.csv", "claims.csv", "claims.md", "tables/index.md"]
+    files = ["claims.csv", "claims.md", "tables/index.md"]
     files += ["tables/comparison.csv", "tables/comparison.md"]
     assert set(TABLES_MADE) <= set(TABLES)
     files += [f"tables/{t}.{f}" for t in TABLES_MADE for f in ("md", "csv", "wide.csv", "tex")]

@@ -6,7 +6,8 @@ import pandas as pd
 
 from workflow.reporting.claims import GENERALLY, Claim, Measure
 from workflow.reporting.court import decide
-from workflow.reporting.records import COLUMNS, Plan
+from workflow.reporting.record_files import COLUMNS
+from workflow.reporting.records import Plan
 from workflow.reporting.verdicts import Verdict
 
 RATES = ["0.06", "1.0"]

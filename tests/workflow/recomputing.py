@@ -26,7 +26,7 @@ def values(*, readable: bool = True) -> dict[tuple[str, str, str, str, str], lis
 
     Claims rest on the labels that the judge can read; tables show all.
     """
-    records = pd.read_csv(REFERENCE / "records.csv", dtype=RATE)
+    records = pd.read_csv(REFERENCE / "records.csv.gz", dtype=RATE)
     found: dict[tuple[str, str, str, str, str], list[float]] = defaultdict(list)
     for row in records.sort_values("seed").to_dict("records"):
         rate = "" if pd.isna(row["supervision_rate"]) else row["supervision_rate"]

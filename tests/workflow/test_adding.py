@@ -26,7 +26,8 @@ from workflow import models
 from workflow.config import Config
 from workflow.identity import Run
 from workflow.reporting.paper import Metric, Table
-from workflow.reporting.records import COLUMNS, Plan
+from workflow.reporting.record_files import COLUMNS
+from workflow.reporting.records import Plan
 from workflow.reporting.tables import tidy
 
 ROOT = Path(__file__).parents[2]

@@ -22,6 +22,7 @@ from workflow.studies.budget import (
     settled,
     spread_of_seeds,
     told,
+    with_seeds,
 )
 from workflow.studies.variants import summarise_variants
 
@@ -63,13 +64,18 @@ def course(*differences: float, error: float = 0.01, metric: str = "balanced_acc
     )
 
 
+def of_images(trainings):
+    """Orders whose errors are those of the images alone."""
+    return with_seeds(orders(trainings), 1, {})
+
+
 def test_errors_are_paired_image_by_image():
     hard, own = noise(0), noise(1, 0.1)
-    found = orders([training("a", 1, 0.8, hard + own), training("b", 1, 0.7, hard)])
+    found = of_images([training("a", 1, 0.8, hard + own), training("b", 1, 0.7, hard)])
     assert found["difference"].item() == pytest.approx(0.1)
     # What is hard for both is gone, and with it nine tenths of the error.
     assert found["standard_error"].item() == pytest.approx(np.sqrt((own**2).sum()) / N)
-    unpaired = orders([training("a", 1, 0.8, hard), training("b", 1, 0.7, noise(2))])
+    unpaired = of_images([training("a", 1, 0.8, hard), training("b", 1, 0.7, noise(2))])
     assert unpaired["standard_error"].item() == pytest.approx(np.sqrt(2 / N), rel=0.1)
 
 
@@ -89,14 +95,17 @@ def test_what_seeds_move_is_an_error_too():
     assert spread_of_seeds(runs)[place] == pytest.approx(np.sqrt(0.02 / 3))
     assert spread_of_seeds(runs[runs["seed"] == 0]) == {}
     both = [training("a", 1, 0.8, noise(0)), training("b", 1, 0.7, noise(1))]
-    alone, with_seeds = orders(both), orders(both, spread_of_seeds(runs))
+    alone, of_both = of_images(both), with_seeds(orders(both), 1, spread_of_seeds(runs))
     assert alone["training_error"].isna().all()
-    assert with_seeds["training_error"].item() == pytest.approx(np.sqrt(0.02 / 3))
-    assert with_seeds["standard_error"].item() == pytest.approx(
+    assert of_both["training_error"].item() == pytest.approx(np.sqrt(0.02 / 3))
+    assert of_both["standard_error"].item() == pytest.approx(
         np.hypot(alone["standard_error"].item(), np.sqrt(0.02 / 3))
     )
-    assert "no two seeds" not in rule(with_seeds)
-    assert rule(with_seeds).endswith(WITH_SEEDS)
+    # The mean of four seeds spreads half as far.
+    of_four = with_seeds(orders(both), 4, spread_of_seeds(runs))
+    assert of_four["training_error"].item() == pytest.approx(np.sqrt(0.02 / 3) / 2)
+    assert "no two seeds" not in rule(of_both)
+    assert rule(of_both).endswith(WITH_SEEDS)
     assert rule(alone).endswith(WITHOUT_SEEDS)
 
 
@@ -114,7 +123,7 @@ def test_seeds_are_averaged_before_they_are_compared():
         for model, scores in {"a": (0.8, 0.6), "b": (0.5, 0.5)}.items()
         for seed, score in enumerate(scores)
     ]
-    found = orders(parts)
+    found = of_images(parts)
     assert found["difference"].item() == pytest.approx(0.2)
     assert found["standard_error"].item() == pytest.approx(0, abs=1e-12)
 

@@ -15,7 +15,8 @@ from workflow.reporting.capabilities import (
     capabilities,
 )
 from workflow.reporting.capabilities_markdown import capabilities_markdown
-from workflow.reporting.records import COLUMNS, REFERENCES, Plan
+from workflow.reporting.record_files import COLUMNS
+from workflow.reporting.records import REFERENCES, Plan
 from workflow.reporting.statistics import LEAST
 
 FIGURES = {

@@ -17,7 +17,8 @@ from workflow.figures import curves, gradients
 from workflow.figures.catalogue import FIGURES, PAPER_SYSTEMS
 from workflow.figures.gallery import OPTIONAL, Gallery, stem
 from workflow.reporting.page import html, inline, page
-from workflow.reporting.records import COLUMNS, Plan
+from workflow.reporting.record_files import COLUMNS
+from workflow.reporting.records import Plan
 from workflow.steps.reporting.make_figure import CAPTIONS, caption, title_of
 
 ROOT = Path(__file__).parents[2]

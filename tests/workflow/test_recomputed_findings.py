@@ -241,7 +241,7 @@ def test_the_page_on_the_models_says_what_is_reported() -> None:
 
 @pytest.mark.parametrize("page", ["findings", "summary"])
 def test_every_number_of_the_scope(page) -> None:
-    records = pd.read_csv(REFERENCE / "records.csv", dtype=RATE)
+    records = pd.read_csv(REFERENCE / "records.csv.gz", dtype=RATE)
     runs = pd.read_csv(REFERENCE / "runs.csv")
     rows = re.findall(
         r"\| (\S+(?: \(drawn\))?) \| (\d+) \| (one|\d+) seeds?[^|]* \| "

@@ -373,7 +373,7 @@ def _check_verdict(name, dataset, subject, words, verdicts, config) -> None:
 
 
 def _check_budget(claim, dataset, words, config) -> None:
-    records = pd.read_csv(REFERENCE / "records.csv", dtype=RATE)
+    records = pd.read_csv(REFERENCE / "records.csv.gz", dtype=RATE)
     judge = records[(records["dataset"] == dataset) & (records["model"] == "judge")]
     scores = judge.set_index("metric")["value"]
     for metric, said in re.findall(r"((?:balanced )?accuracy) ([\d.]+)", words):

@@ -142,7 +142,7 @@ def test_everything_is_gathered_and_linked(reference):
 
 def test_records_of_labels_stand_apart_and_lose_no_value(reference, preset):
     all_of_them = pd.read_csv(preset[0] / "records.csv")
-    whole = pd.read_csv(reference / "records.csv")
+    whole = pd.read_csv(reference / "records.csv.gz")
     per_label = pd.read_csv(reference / "records_per_label.csv.gz")
     assert len(whole) + len(per_label) == len(all_of_them)
     assert set(per_label["metric"]) == {"accuracy/one label"}

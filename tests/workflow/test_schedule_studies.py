@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import shutil
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,16 +14,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from ccvae.errors import InputError
 from ccvae.files import read_json
 from tests.workflow import explored
 from workflow.config import Config
 from workflow.planning.overlay import merged_config
+from workflow.reporting.record_files import COLUMNS, write_parts
 from workflow.reporting.schedules import NOT_RUN, budget_block, protocol_block
 from workflow.steps.studies import study_train, study_variants
 from workflow.steps.training import fit_gp
-from workflow.studies.plan import named_variants, titles_of
+from workflow.studies.plan import described_study, named_variants, recorded_trainings
 from workflow.studies.protocol import beside_paper, sentences
 from workflow.studies.seeds import read_studies
 from workflow.studies.variants import summarise_variants
@@ -74,15 +78,38 @@ def trained(folder: Path, name: str, dataset: str, study: dict[str, Any]) -> dic
             out=folder / variant.folder,
             **where,
         )
-    entry = config.values["studies"]["variants"][name]
-    keys = ("title", "budgets", "beside_paper")
-    return {
-        "name": name,
-        **{key: entry[key] for key in keys if key in entry},
-        "variants": [variant.described() for variant in variants],
-        "titles": titles_of(entry, values["model_settings"]),
-        "values": config.values,
-    }
+    return {**described_study(config, name), "values": config.values}
+
+
+def require_same_with_records(
+    folder: Path, out: Path, name: str, values: dict[str, Any], trained_here: str
+) -> None:
+    """Gather a study anew of which all but some trainings are recorded elsewhere: nothing changes.
+
+    Its tables in `out` are taken for those of an earlier gathering.
+    """
+    elsewhere, again = folder / "elsewhere", folder / "again"
+    shutil.copytree(out, elsewhere / "studies", ignore=shutil.ignore_patterns(name))
+    variants = named_variants(Config(values), name)
+    there = {v.folder for v in variants if (folder / v.folder / "run.json").exists()}
+    before = copy.deepcopy(values)
+    before["studies"]["variants"][name]["not_run"] = [
+        v.folder for v in variants if v.folder not in there
+    ]
+    (elsewhere / "config.yaml").write_text(yaml.safe_dump(before))
+    write_parts(pd.DataFrame(columns=COLUMNS).astype({"metric": str}), elsewhere)
+    for path in (folder / each for each in there if trained_here not in each):
+        shutil.rmtree(path)
+    config = Config({**values, "records_from": str(elsewhere)})
+    recorded = recorded_trainings(config)
+    assert recorded == there
+    plan = described_study(config, name, recorded)
+    call(study_variants, settings=json.dumps(plan), results=folder, out=again)
+    for path in out.glob("*.csv"):
+        frames = [pd.read_csv(place / path.name) for place in (out, again)]
+        pd.testing.assert_frame_equal(*frames, rtol=1e-5, atol=1e-6)
+    page = f"{name}.md"
+    assert (again / page).read_text() == (out / page).read_text()
 
 
 def test_a_study_of_budgets_from_trainings_to_findings(
@@ -144,6 +171,8 @@ def test_a_study_of_budgets_from_trainings_to_findings(
     budget_block(failing, "there")
     assert told[0] == {"balanced_accuracy", "generation_accuracy", "swap_truth_normalised"}
     assert told[1] == told[0] - {"generation_accuracy"}, "what a failed judge says is not told"
+    monkeypatch.undo()
+    require_same_with_records(tmp_path, out, "budget", values, trained_here=".2x/")
 
 
 def gathered_in(
@@ -190,6 +219,7 @@ def test_a_study_beside_the_paper_from_trainings_to_findings(tmp_path: Path) -> 
     block = protocol_block(gathered_in(tmp_path, values, {"protocol": frame}), "there")
     assert block[-1] == "Number by number: [protocol](there/studies/protocol.md)."
     assert any("`ccvae_slow`" in line for line in block)
+    require_same_with_records(tmp_path, out, "protocol", values, trained_here="/ccvae_slow/")
 
 
 def test_numbers_are_set_beside_the_papers_and_the_presets_own_runs() -> None:

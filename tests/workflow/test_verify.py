@@ -19,8 +19,8 @@ from workflow.config import Config
 from workflow.identity import Run, settings_hash
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
-from workflow.reporting.records import COLUMNS, Plan, collect
-from workflow.reporting.reference import write_parts
+from workflow.reporting.record_files import COLUMNS, write_parts
+from workflow.reporting.records import Plan, collect
 from workflow.reporting.verification import (
     CLOSE,
     DIFFERENT,

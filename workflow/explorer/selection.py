@@ -12,7 +12,7 @@ from workflow.identity import Run
 def selected(config: Config) -> list[Run]:
     """Runs in the order in which they fill the page: of each data set the first model, then ...
 
-    What `explorer.models` names and this configuration does not run is passed over.
+    What `explorer.models` names and this configuration does not run here is passed over.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def selected(config: Config) -> list[Run]:
                 f"configuration: explorer.supervision_rates has {rate}, which is not run; "
                 f"choose largest or some of {', '.join(config.rates)}"
             )
-    trained = set(config.runs())
+    trained = set(config.runs_here())
     rounds = zip_longest(
         *([(dataset, model) for model in models] for dataset, models in options["models"].items())
     )

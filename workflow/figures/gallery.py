@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from ccvae.errors import InputError
@@ -20,11 +22,14 @@ OPTIONAL = {
 }
 """Figures that name labels, and the key of the configuration that must name them."""
 
+OF_STUDY = "gradients"
+"""File of the figure of a study, which is of no data set's runs."""
+
 
 def stem(figure: Figure, dataset: str, model: str) -> str:
     """Path of a figure below the results folder, without suffix."""
     if figure.scope == "study":
-        return f"figures/{figure.name}/gradients"
+        return f"figures/{figure.name}/{OF_STUDY}"
     about = f"{dataset}_{model}" if figure.scope in ("model", "rates") else dataset
     return f"figures/{figure.name}/{about}"
 
@@ -50,10 +55,15 @@ class Gallery:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._trained: dict[str, dict[str, None]] = {}
-        for run in config.runs():
-            self._trained.setdefault(run.dataset, {})[run.model] = None
         options = config.values["figures"]
+        self._recorded = _models(config.runs())
+        self._trained = self._recorded
+        if config.records_from:
+            # A model whose seed that figures show is not here at some f cannot be drawn.
+            absent = set(config.runs()) - set(config.runs_here())
+            missing = {(run.dataset, run.model) for run in absent if run.seed == options["seed"]}
+            runs = (run for run in config.runs() if (run.dataset, run.model) not in missing)
+            self._trained = _models(runs)
         self.rate: str = options["supervision_rate"]
         if self.rate == "largest":
             self.rate = max(config.rates, key=float)
@@ -88,7 +98,8 @@ class Gallery:
         labels = OPTIONAL.get(figure.name)
         if labels is not None and not config.values["figures"][labels].get(dataset):
             return []
-        return [m for m in self._trained.get(dataset, ()) if figure.shows(config.system_of(m))]
+        known = self._recorded if figure.needs == "records" else self._trained
+        return [m for m in known.get(dataset, ()) if figure.shows(config.system_of(m))]
 
     def _left_out(self, figure: Figure, dataset: str) -> list[str]:
         """Sentences on the models that a figure of several cannot show."""
@@ -139,7 +150,9 @@ class Gallery:
         """Every file of a figure that the data sets and models allow, without suffix."""
         if figure.scope == "study":
             # Whoever asks for other data alone does not want to train on the study's.
-            return [stem(figure, "", "")] if self.study["dataset"] in self._config.datasets else []
+            path = stem(figure, "", "")
+            drawn = Path(self._config.records_from, f"{path}.png").exists()
+            return [path] if self.study["dataset"] in self._config.datasets and not drawn else []
         found = [
             stem(figure, dataset, model)
             for dataset in self._config.datasets
@@ -223,3 +236,11 @@ class Gallery:
             "drawn": "drawn" if dataset in STAND_INS else "",
             "deviations": str(self._config.values["figures"]["traversal_deviations"]),
         }
+
+
+def _models(runs: Iterable[Run]) -> dict[str, list[str]]:
+    """Models of each data set, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        found.setdefault(run.dataset, {})[run.model] = None
+    return {dataset: list(models) for dataset, models in found.items()}

@@ -38,7 +38,7 @@ def _reporting(*names: str) -> list[str]:
 PAPER_VALUES = "workflow/resources/paper_tables.csv"
 EVALUATORS = digest("evaluators/*.py", "workflow/measures.py")
 GAUSSIAN_PROCESS = digest("evaluators/gaussian_process.py")
-RECORDS = digest(*_reporting("judges", "readable", "records"))
+RECORDS = digest(*_reporting("judges", "readable", "record_files", "records"))
 TABLES = digest(
     *_reporting("judges", "paper", "readable", "records", "register", "render", "statistics"),
     *_reporting("tables", "terms"),

@@ -14,7 +14,7 @@ from ccvae.errors import InputError
 from workflow.config import Config
 from workflow.identity import Run, judge_folder, metrics_file
 from workflow.reporting.names import dataset_name
-from workflow.studies.plan import OTHERS, named_variants
+from workflow.studies.plan import OTHERS, named_variants, recorded_trainings
 
 JUDGED = ("judge.json", "references.json")
 """What is told of a judge, and of what needs no training: records are whole with both."""
@@ -46,7 +46,7 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
     seeds = {
         dataset: found
         for dataset in config.datasets
-        if all((results / "judges" / dataset / name).exists() for name in JUDGED)
+        if _is_judged(config, results, dataset)
         and (found := dict(_seeds(config, results, dataset)))
     }
     if not seeds:
@@ -61,8 +61,13 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
         name: [variant.folder for variant in named_variants(config, name)]
         for name in studies["variants"]
     }
+    recorded = recorded_trainings(config)
     absent = {
-        name: [folder for folder in folders if not (results / folder / "run.json").exists()]
+        name: [
+            folder
+            for folder in folders
+            if folder not in recorded and not (results / folder / "run.json").exists()
+        ]
         for name, folders in trainings.items()
     }
     begun = {name for name, folders in trainings.items() if len(absent[name]) < len(folders)}
@@ -102,28 +107,38 @@ def finished(config: Config, results: Path) -> dict[str, Any]:
     }
 
 
+def _is_judged(config: Config, results: Path, dataset: str) -> bool:
+    """Whether records can be whole: what is told of the judge is there, or recorded elsewhere."""
+    files = (results / "judges" / dataset / name for name in JUDGED)
+    return config.has_recorded_judge(dataset) or all(path.exists() for path in files)
+
+
 def _seeds(config: Config, results: Path, dataset: str) -> Iterator[tuple[str, int]]:
     """Models of a data set, and how many of their first seeds are measured at every f."""
     for model, wanted in _wanted(config, dataset):
         there = 0
         while there < wanted and all(
-            (results / Run(dataset, model, rate, there).folder / "metrics.json").exists()
-            for rate in config.rates
+            _is_measured(config, results, Run(dataset, model, rate, there)) for rate in config.rates
         ):
             there += 1
         if there:
             yield model, there
 
 
+def _is_measured(config: Config, results: Path, run: Run) -> bool:
+    return (results / run.folder / metrics_file()).exists() or config.is_recorded(run)
+
+
 def _judges(config: Config, results: Path, dataset: str, models: Collection[str]) -> int:
     """Leading judges of a data set that have looked at the first seed of all these models."""
+    again = [(r, n) for r, n in config.judged_again() if r.dataset == dataset and r.model in models]
+    if not again:
+        return config.judges_of(dataset)
     there = 1
     while there < config.judges_of(dataset):
         folder = results / judge_folder(dataset, there)
         said = [
-            results / run.folder / metrics_file(judge)
-            for run, judge in config.judged_again()
-            if run.dataset == dataset and run.model in models and judge == there
+            results / run.folder / metrics_file(judge) for run, judge in again if judge == there
         ]
         if not all(path.exists() for path in (folder / "judge.json", folder / "gp.json", *said)):
             break

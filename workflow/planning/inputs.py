@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 from datasets.readers import READERS
 from workflow.config import Config
-from workflow.identity import Run, judge_folder, metrics_file
+from workflow.identity import RUNS, Run, judge_folder, metrics_file
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.paper import TABLES, Table
 
@@ -32,6 +32,8 @@ class Inputs:
         Weights of InceptionV3, if there are any.
     judged_again
         Runs that another judge than the first measures too, each with the number of the judge.
+    earlier
+        What says which runs are recorded elsewhere, if any are.
     """
 
     def __init__(self, config: Config) -> None:
@@ -39,6 +41,7 @@ class Inputs:
         weights = config.values["inception_weights"]
         self.inception = [weights] if weights else []
         self.judged_again = list(config.judged_again())
+        self.earlier = [f"{config.records_from}/{RUNS}"] if config.records_from else []
         self.tables = [
             name
             for name, table in TABLES.items()
@@ -59,13 +62,13 @@ class Inputs:
         kind = self._config.kind_of(wildcards.dataset)
         return [
             f"<results>/data/{name}/store.json"
-            for name in self._config.datasets
+            for name in self._config.datasets_here
             if name != wildcards.dataset and self._config.kind_of(name) == kind
         ]
 
     def metrics(self, dataset: str | None = None) -> list[str]:
         """What was measured of every run, or of those on one data set."""
-        return _metrics(r for r in self._config.runs() if dataset in (None, r.dataset))
+        return _metrics(r for r in self._config.runs_here() if dataset in (None, r.dataset))
 
     def metrics_of_dataset(self, wildcards: Any) -> list[str]:
         """What was measured on the data set of a job."""
@@ -78,23 +81,25 @@ class Inputs:
     def metrics_of_tables(self, kind: str) -> list[str]:
         """What was measured of the runs that one of these tables has a row for."""
         tables = [TABLES[name] for name in self.tables_of(kind)]
-        runs = self._config.runs(kind)
+        runs = self._config.runs_here(kind)
         return _metrics(r for r in runs if any(self._has_row(table, r) for table in tables))
 
-    def judges(self, kind: str | None = None) -> list[str]:
-        """Records of the judges of all data sets, or of those with the settings `kind`."""
+    def judges(self, kind: str | None = None, dataset: str | None = None) -> list[str]:
+        """Records of the judges of all data sets, of those with the settings `kind`, or of one."""
         return [
-            f"<results>/judges/{dataset}/{record}.json"
-            for dataset in self._config.datasets
-            if kind in (None, self._config.kind_of(dataset))
+            f"<results>/judges/{name}/{record}.json"
+            for name in self._config.datasets_here
+            if kind in (None, self._config.kind_of(name)) and dataset in (None, name)
             for record in ("judge", "gp", "references")
         ]
 
     def other_judges(self) -> list[str]:
         """Records of all judges but the first."""
+        again = {run.dataset for run, _ in self.judged_again}
         return [
             f"<results>/{judge_folder(dataset, judge)}/{record}.json"
             for dataset in self._config.datasets
+            if dataset in again
             for judge in range(1, self._config.judges_of(dataset))
             for record in ("judge", "gp")
         ]
@@ -102,7 +107,7 @@ class Inputs:
     def metrics_of_all_judges(self) -> list[str]:
         """What was measured of every run on data with several judges, by all of them."""
         config = self._config
-        first = _metrics(run for run in config.runs() if config.judges_of(run.dataset) > 1)
+        first = _metrics(run for run in config.runs_here() if config.judges_of(run.dataset) > 1)
         again = [f"<results>/{run.folder}/{metrics_file(n)}" for run, n in self.judged_again]
         return first + again
 

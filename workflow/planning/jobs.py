@@ -11,6 +11,7 @@ from typing import Any
 from workflow.config import Config
 from workflow.identity import Run, judge_folder, metrics_file
 from workflow.planning.expected import image_counts
+from workflow.studies.plan import recorded_trainings
 
 RESULTS = {
     "store": "data/{dataset}/store.json",
@@ -65,12 +66,9 @@ class Job:
     @property
     def benchmark(self) -> str:
         """Its benchmark record, below the preset's folder."""
-        run = self.run
-        if run is None:
-            name = judge_folder(self.dataset, self.judge).removeprefix("judges/")
-        else:
-            name = f"{run.dataset}/{run.model}/f={run.rate}.seed={run.seed}"
-            name += f".judge={self.judge}" if self.judge else ""
+        if self.run is not None:
+            return benchmark_of(self.rule, self.run, self.judge)
+        name = judge_folder(self.dataset, self.judge).removeprefix("judges/")
         return f"benchmarks/{self.rule}/{name}.jsonl"
 
     def is_done(self, results: Path) -> bool:
@@ -78,16 +76,35 @@ class Job:
         return (results / self.result).exists()
 
 
+def benchmark_of(rule: str, run: Run, judge: int = 0) -> str:
+    """Benchmark record of a job of a run, below the preset's folder."""
+    name = f"{run.dataset}/{run.model}/f={run.rate}.seed={run.seed}"
+    return f"benchmarks/{rule}/{name}{f'.judge={judge}' if judge else ''}.jsonl"
+
+
+def recorded_benchmarks(config: Config) -> Iterator[str]:
+    """Benchmark records that jobs would leave whose results are recorded elsewhere."""
+    for run in (run for run in config.runs() if config.is_recorded(run)):
+        yield from (benchmark_of(rule, run) for rule in ("train", "evaluate"))
+        others = range(1, config.judges_of(run.dataset))
+        yield from (benchmark_of("evaluate_judge", run, judge) for judge in others)
+    for folder in recorded_trainings(config):
+        study, rest = folder.removeprefix("studies/").split("/", 1)
+        names = (f"study_{study}_train/{rest}", f"study_variants_train/{study}/{rest}")
+        yield from (f"benchmarks/{name.replace('/seed=', '.seed=')}.jsonl" for name in names)
+
+
 def jobs_of(config: Config) -> Iterator[Job]:
     """Every job of a configuration that takes more than a moment."""
     others: dict[Run, list[int]] = {}
     for run, judge in config.judged_again():
         others.setdefault(run, []).append(judge)
-    for dataset in config.datasets:
+    for dataset in config.datasets_here:
         data = config.data_settings(dataset)
         shared: dict[str, Any] = {"counts": image_counts(data), "dataset": dataset}
         evaluation = config.evaluation_settings(dataset)["amounts"]
-        judges = range(config.judges_of(dataset))
+        again = any(run.dataset == dataset for run in others)
+        judges = range(config.judges_of(dataset) if again else 1)
         settings = {
             "store": ({}, judges[:1]),
             "train_judge": (without_identity(config.judge_settings(dataset)), judges),
@@ -98,7 +115,7 @@ def jobs_of(config: Config) -> Iterator[Job]:
             for judge in asked:
                 effort = {**shared, "settings": given}
                 yield Job(rule, dataset, None, effort, judge=judge)
-        for run in config.runs():
+        for run in config.runs_here():
             if run.dataset != dataset:
                 continue
             effort, images = training_effort(config.run_settings(run))

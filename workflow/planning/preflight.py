@@ -75,7 +75,7 @@ def examine(config: Config, root: Path) -> Iterator[Finding]:
         yield Finding("mistakes", f"configuration: {mistake}", is_problem=True)
     for sentence in renamed(config, results):
         yield Finding("data", sentence, is_problem=True)
-    for dataset in config.datasets:
+    for dataset in config.datasets_here:
         yield from data(config, dataset, results)
     if not found:
         yield from models(config)
@@ -84,7 +84,7 @@ def examine(config: Config, root: Path) -> Iterator[Finding]:
     yield from device(config)
     yield memory()
     yield disk(config, results)
-    for reader in map(config.reader_of, config.datasets):
+    for reader in map(config.reader_of, config.datasets_here):
         if reader in LICENCES:
             yield Finding("licence", LICENCES[reader])
     yield from versions()

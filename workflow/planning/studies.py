@@ -13,10 +13,11 @@ from workflow.studies.plan import (
     OTHERS,
     Variant,
     alpha_variants,
+    described_study,
     gradient_variants,
     images_per_step,
     named_variants,
-    titles_of,
+    recorded_trainings,
 )
 
 FURTHER = {
@@ -53,6 +54,7 @@ class Studies:
         self.fixed = self.gradients[0]
         trainings = sum(self.named.values(), self.gradients + self.alpha)
         self._by_folder = {variant.folder: variant for variant in trainings}
+        self._recorded = recorded_trainings(config)
 
     def training(self, study: str | None = None) -> Callable[[Any], str]:
         """Parameter: settings of a training; the study may be a wildcard."""
@@ -70,9 +72,15 @@ class Studies:
 
     def awaited(self, name: str) -> list[str]:
         """Folders of the trainings that an entry of `studies.variants` is gathered from."""
-        left_out = self._entries[name].get("not_run", ())
+        left_out = {*self._entries[name].get("not_run", ()), *self._recorded}
         folders = [variant.folder for variant in self.named[name]]
         return [folder for folder in folders if folder not in left_out]
+
+    def judges(self, name: str) -> list[str]:
+        """Records of the judges that scored an entry's trainings, where they are trained here."""
+        here = set(self.awaited(name))
+        datasets = {v.run.dataset for v in self.named[name] if v.folder in here}
+        return [f"<results>/judges/{dataset}/judge.json" for dataset in sorted(datasets)]
 
     def splits(self, wildcards: Any) -> str:
         """Parameter: images on which a training is scored."""
@@ -130,14 +138,7 @@ class Studies:
 
     def named_plan(self, name: str) -> Callable[[Any], str]:
         """Parameter: the same of an entry of `studies.variants`, with its own name and title."""
-        study = self._entries[name]
-        keys = ("title", "deviations", "budgets", "beside_paper")
-        plan = {
-            "name": name,
-            **{key: study[key] for key in keys if key in study},
-            "variants": [variant.described() for variant in self.named[name]],
-            "titles": titles_of(study, self._config.values["model_settings"]),
-        }
+        plan = described_study(self._config, name, self._recorded)
         return lambda wildcards: self._settings.file("study", plan)
 
     def there(self, wildcards: Any) -> list[str]:
@@ -149,7 +150,8 @@ class Studies:
         """What a reader wants to see of studies: tables, pages and pictures, below the preset.
 
         Only of those on the data sets that are run: whoever asks for other data does not want to
-        train on theirs. Studies on request are there if they were run.
+        train on theirs. Studies on request are there if they were run, and those that are recorded
+        elsewhere are there already.
         """
         others = {"gradients": self.gradients, "alpha": self.alpha}
         tables = {
@@ -161,6 +163,8 @@ class Studies:
         }
         files: list[str] = []
         for name, (study, variants) in tables.items():
+            if all(variant.folder in self._recorded for variant in variants):
+                continue
             strange = {variant.run.dataset for variant in variants} - set(self._config.datasets)
             if strange or (study.get("on_request") and not self._is_there(name)):
                 continue

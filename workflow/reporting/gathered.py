@@ -20,8 +20,9 @@ from workflow.reporting.claims import load_claims
 from workflow.reporting.court import decide
 from workflow.reporting.judge_seeds import NAME as JUDGE_SEEDS
 from workflow.reporting.judges import failed_judges, trusted, weak_labels
-from workflow.reporting.records import Plan, read_records
-from workflow.reporting.reference import PACKED, file_of, took
+from workflow.reporting.record_files import OF_LABELS, file_of, read_records
+from workflow.reporting.records import Plan
+from workflow.reporting.reference import took
 from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import Verdict
 from workflow.studies.seeds import read_studies
@@ -69,7 +70,7 @@ class Gathered:
     @cached_property
     def per_label(self) -> pd.DataFrame:
         """What was measured of each label: `run`, `model`, `metric` and `value`."""
-        return pd.read_csv(self.folder / file_of(PACKED))
+        return pd.read_csv(self.folder / file_of(OF_LABELS))
 
     @cached_property
     def weak(self) -> Mapping[str, list[str]]:

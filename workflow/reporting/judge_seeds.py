@@ -88,6 +88,35 @@ def compared_cells(
     return pd.DataFrame(rows, columns=CELLS)
 
 
+def judges_of(cells: pd.DataFrame, first: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """Judges as the cells have them, where their own records are not there.
+
+    Parameters
+    ----------
+    cells
+        From `compared_cells`.
+    first
+        Records of the first judge. Others must reach what it must, of the same images.
+
+    Returns
+    -------
+    dict
+        As `compared_cells` takes it.
+    """
+    own = first[first["model"].isin(("judge", "majority"))]
+    judges = {0: own}
+    for judge, block in cells[cells["model"] == "judge"].groupby("judge"):
+        keys = zip(block["dataset"], block["metric"], block["value"], strict=True)
+        values = {(dataset, metric): value for dataset, metric, value in keys}
+        kept = own[own["dataset"].isin(block["dataset"])]
+        # What it says of single labels is not among the cells; constant answers are the same.
+        kept = kept[~kept["metric"].str.contains("/", regex=False)]
+        places = zip(kept["model"], kept["dataset"], kept["metric"], kept["value"], strict=True)
+        said = [v if model == "majority" else values.get((d, m), v) for model, d, m, v in places]
+        judges[int(str(judge))] = kept.assign(value=said)
+    return judges
+
+
 def summary(
     cells: pd.DataFrame, first: pd.DataFrame, plan: Plan, claims: Iterable[Claim]
 ) -> pd.DataFrame:

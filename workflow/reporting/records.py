@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,39 +10,15 @@ from typing import Any
 import pandas as pd
 
 from baselines.registry import SYSTEMS
+from ccvae.errors import InputError
 from ccvae.files import read_json
 from workflow.config import seeds_at_most
 from workflow.identity import Run, judge_folder, measured_runs, metrics_file
 from workflow.reporting.judges import gate_metrics, information_metrics
 from workflow.reporting.names import dataset_name
 from workflow.reporting.readable import readable_means
+from workflow.reporting.record_files import COLUMNS, read_all_records
 from workflow.studies.plan import images_per_step
-
-COLUMNS = [
-    "run",
-    "dataset",
-    "stand_in",
-    "model",
-    "supervision_rate",
-    "seed",
-    "metric",
-    "value",
-    "settings_hash",
-    "images_seen",
-    "data_checksum",
-    "commit",
-    "dirty",
-    "torch",
-    "versions",
-    "device",
-    "card",
-    "train_wall_s",
-    "train_peak_mb",
-    "evaluate_commit",
-    "evaluate_dirty",
-    "evaluate_wall_s",
-    "evaluate_peak_mb",
-]
 
 REFERENCES = {
     "majority": "Majority class",
@@ -76,6 +52,8 @@ class Plan:
         Supervision rates as strings.
     seeds
         Name of each data set -> its number of seeds; a single number is that of all.
+    records_from
+        A gathered folder, whose records count where a run is not there; none if empty.
     """
 
     preset: str
@@ -83,6 +61,7 @@ class Plan:
     models: dict[str, dict[str, Any]]
     rates: list[str]
     seeds: int | dict[str, int]
+    records_from: str = ""
 
     def seeds_of(self, dataset: str, model: str | None = None) -> int:
         """Return the number of seeds of a data set; a model may have fewer."""
@@ -188,8 +167,14 @@ def collect(results: Path, plan: Plan, judge: int = 0) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns `COLUMNS`; runs that are not there have no row. Means over the labels that
-        the judge can read come last, see `workflow.reporting.readable`.
+        With the columns `COLUMNS`; runs that are not there have no row, but that of earlier records
+        (`Plan.records_from`), which come first. Means over the labels that the judge can read come
+        last, see `workflow.reporting.readable`.
+
+    Raises
+    ------
+    InputError
+        If earlier records are of other images, or of a judge with other settings.
     """
     rows: list[dict[str, Any]] = []
     flips: dict[str, Any] = {}
@@ -206,7 +191,8 @@ def collect(results: Path, plan: Plan, judge: int = 0) -> pd.DataFrame:
                             flips[run.folder] = measured["matrices"]["flip"]
     records = pd.DataFrame(rows, columns=COLUMNS)
     means = readable_means(records, flips)
-    return records if means.empty else pd.concat([records, means], ignore_index=True)
+    records = records if means.empty else pd.concat([records, means], ignore_index=True)
+    return with_earlier(records, plan) if plan.records_from and not judge else records
 
 
 def _run_rows(run: Run, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -236,20 +222,50 @@ def images_seen(record: Mapping[str, Any]) -> int | None:
     return None if training is None or steps is None else steps * images_per_step(training)
 
 
-def read_records(folder: Path) -> pd.DataFrame:
-    """Read the records of a preset, or of a folder that `snakemake reference` gathered.
+def with_earlier(records: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Put earlier records of a plan's runs and judges before those of here, which count first.
 
     Parameters
     ----------
-    folder
-        With records.csv, and with runs.csv where that says where each run came from.
+    records
+        What is here, with the columns `COLUMNS`.
+    plan
+        It says which runs, and where earlier records are.
+
+    Raises
+    ------
+    InputError
+        If they are of other images, or of a judge with other settings.
     """
-    records = pd.read_csv(folder / "records.csv", dtype={"supervision_rate": str})
-    if (folder / "runs.csv").exists():
-        runs = pd.read_csv(folder / "runs.csv")
-        new = [name for name in runs if name not in records]
-        return records.merge(runs[["run", "model", *new]], on=["run", "model"], how="left")
-    return records
+    of_judges = {judge_folder(dataset) for dataset in plan.datasets}
+    before = read_all_records(Path(plan.records_from))
+    before = before[before["run"].isin(plan.folders() | of_judges)]
+    _require_alike(records, before, plan.records_from)
+    return _before(before, records)
+
+
+def _before(before: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Earlier records, without those of runs and rows that are here, and then these."""
+    here, there = (pd.MultiIndex.from_frame(f[["run", "model"]]) for f in (records, before))
+    # An empty frame has no types, and would take those of the other away.
+    parts = [frame for frame in (before[~there.isin(here)], records) if len(frame)]
+    return pd.concat(parts, ignore_index=True) if parts else records
+
+
+def _require_alike(records: pd.DataFrame, before: pd.DataFrame, folder: str) -> None:
+    """Refuse earlier records that cannot stand beside those of here."""
+    for column, what in (("data_checksum", "images"), ("settings_hash", "settings of its judge")):
+        here, there = (
+            f[f["run"].str.startswith("judges/")].groupby("dataset")[column].first()
+            for f in (records, before)
+        )
+        for dataset in here.index.intersection(there.index):
+            if here[dataset] != there[dataset]:
+                raise InputError(
+                    f"{folder} has records of {dataset_name(dataset)} with other {what}: "
+                    f"{column} {there[dataset]} instead of {here[dataset]}, so they cannot stand "
+                    "beside those of here; leave records_from out, or use the same settings"
+                )
 
 
 def _origin(record: dict[str, Any]) -> dict[str, Any]:
@@ -269,22 +285,37 @@ def _origin(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run_records(results: Path, models: Iterable[tuple[str, str]]) -> pd.DataFrame:
+def run_records(
+    results: Path, models: Collection[tuple[str, str]], records_from: str = ""
+) -> pd.DataFrame:
     """Read the records of all runs that are there of some (data set, model), as `collect` does."""
     rows: list[dict[str, Any]] = []
     for dataset, model in models:
         for run in measured_runs(results, dataset, model):
             rows += _run_rows(run, read_json(results / run.folder / metrics_file()))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    records = pd.DataFrame(rows, columns=COLUMNS)
+    if not records_from:
+        return records
+    before = read_all_records(Path(records_from))
+    of = pd.MultiIndex.from_frame(before[["dataset", "model"]]).isin(models)
+    return _before(before[of & before["seed"].notna()], records)
 
 
-def judge_records(results: Path, datasets: Iterable[str], judge: int = 0) -> pd.DataFrame:
+def judge_records(
+    results: Path, datasets: Iterable[str], judge: int = 0, records_from: str = ""
+) -> pd.DataFrame:
     """Read the records of judges, and of what needs no training; columns as of `collect`.
 
-    Of what needs no training only the first judge measures more than constant answers.
+    Of what needs no training only the first judge measures more than constant answers. Earlier
+    records are those of the first.
     """
+    datasets = list(datasets)
     rows = [row for dataset in datasets for row in _reference_rows(results, dataset, judge)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    records = pd.DataFrame(rows, columns=COLUMNS)
+    if judge or not records_from:
+        return records
+    before = read_all_records(Path(records_from))
+    return _before(before[before["run"].isin(map(judge_folder, datasets))], records)
 
 
 def _reference_rows(results: Path, dataset: str, judge: int = 0) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,71 +12,26 @@ from workflow.reporting.claims_markdown import in_cell
 from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES
-from workflow.reporting.records import COLUMNS, Plan
+from workflow.reporting.record_files import OF_LABELS
+from workflow.reporting.records import Plan
 
-DIGITS = "%.7g"
-"""How values are written: with as many digits as single precision holds."""
-
-LABEL_MARK = "/"
-"""Metrics of single labels are named `<metric>/<label>`."""
-PER_LABEL = ["run", "model", "metric", "value"]
-MEASURED = COLUMNS[: COLUMNS.index("value") + 1]
-ORIGIN = ["run", "model", *COLUMNS[len(MEASURED) :]]
-"""What was measured, and where it came from: the columns of records.csv and of runs.csv."""
-PACKED = "records_per_label"
-"""The part of the records that is as long as all the others together."""
+PROVENANCE, CAPTIONS = "provenance.json", "captions.json"
 
 FILES = {
-    "records": "one row per run and metric",
+    "records": "one row per run and metric; packed, pandas reads it as it is",
     "runs": "where each run came from: settings, data, commits, versions, time and memory",
-    PACKED: "the metrics of single labels and classes; packed, pandas reads it as it is",
+    OF_LABELS: "the same of single labels and classes; packed, too",
     "index": "the tables, with their titles",
     "claims": "a verdict on each of the paper's claims",
     "comparison": "CCVAE against the best baseline",
     "judge_seeds": "how far another judge moves what is measured",
     "capabilities": "which model can do what",
+    "captions": "what stands below each picture",
     "explorer": "characteristics to move by hand, in a browser",
     "config": "the configuration, as it was run",
     "provenance": "commit, versions, machine, and how long each kind of job took",
 }
 """What files that are no table of numbers hold."""
-
-
-def split_records(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Part records into files that repeat little; `run` and `model` lead from one to another.
-
-    Parameters
-    ----------
-    records
-        From `workflow.reporting.records.collect`.
-
-    Returns
-    -------
-    dict
-        `records`, the columns `MEASURED` of whole models; `records_per_label`, the columns
-        `PER_LABEL` of single labels, which are many; `runs`, the columns `ORIGIN` once per run.
-    """
-    of_label = records["metric"].str.contains(LABEL_MARK, regex=False)
-    return {
-        "records": records.loc[~of_label, MEASURED],
-        PACKED: records.loc[of_label, PER_LABEL],
-        "runs": records[ORIGIN].drop_duplicates(["run", "model"]),
-    }
-
-
-def file_of(part: str) -> str:
-    """Name of a part of `split_records`; that of single labels is packed."""
-    return f"{part}.csv.gz" if part == PACKED else f"{part}.csv"
-
-
-def write_parts(records: pd.DataFrame, folder: Path) -> list[str]:
-    """Write the parts of records into a folder; the names of the files. No clock is in them."""
-    parts = split_records(records)
-    for name, part in parts.items():
-        packing: Any = {"method": "gzip", "mtime": 0} if name == PACKED else None
-        path = folder / file_of(name)
-        part.to_csv(path, index=False, float_format=DIGITS, compression=packing)
-    return [file_of(name) for name in parts]
 
 
 def origin(records: pd.DataFrame, times: pd.DataFrame, elapsed: float) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,13 +15,15 @@ LONGEST_GAP_S = 120.0
 COLUMNS = ["kind", "jobs", "wall_s", "cpu_s", "longest_s", "peak_mb"]
 
 
-def job_times(benchmarks: Path) -> pd.DataFrame:
+def job_times(benchmarks: Path, left_out: Collection[Path] = ()) -> pd.DataFrame:
     """Add up the jobs of each kind.
 
     Parameters
     ----------
     benchmarks
         Folder with a folder per kind of job, and one `.jsonl` per job somewhere below it.
+    left_out
+        Records of jobs that do not count.
 
     Returns
     -------
@@ -30,7 +33,8 @@ def job_times(benchmarks: Path) -> pd.DataFrame:
     """
     rows = []
     for folder in sorted(path for path in benchmarks.glob("*") if path.is_dir()):
-        records = [read_benchmark(path) for path in sorted(folder.rglob("*.jsonl"))]
+        paths = sorted(set(folder.rglob("*.jsonl")).difference(left_out))
+        records = [read_benchmark(path) for path in paths]
         if not records:
             continue
         walls = [record["s"] for record in records]
@@ -40,14 +44,30 @@ def job_times(benchmarks: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def elapsed_seconds(benchmarks: Path) -> float:
-    """Wall time of all jobs that left a record, see `elapsed`.
+def added_up(before: Sequence[Mapping[str, Any]], times: pd.DataFrame) -> pd.DataFrame:
+    """Add jobs of here to those of an earlier gathering.
+
+    Parameters
+    ----------
+    before
+        Rows of `job_times`, of then.
+    times
+        From `job_times`, of now.
+    """
+    whole = pd.concat([pd.DataFrame(list(before), columns=COLUMNS), times], ignore_index=True)
+    sums = dict.fromkeys(("jobs", "wall_s", "cpu_s"), "sum")
+    longest = dict.fromkeys(("longest_s", "peak_mb"), "max")
+    return whole.groupby("kind", as_index=False).agg({**sums, **longest})[COLUMNS]
+
+
+def elapsed_seconds(benchmarks: Path, left_out: Collection[Path] = ()) -> float:
+    """Wall time of all jobs that left a record, see `elapsed`; those left out do not count.
 
     A record is written when its job ends, so that the file's time says when that was.
     """
     return elapsed(
         (path.stat().st_mtime - read_benchmark(path)["s"], path.stat().st_mtime)
-        for path in benchmarks.rglob("*.jsonl")
+        for path in set(benchmarks.rglob("*.jsonl")).difference(left_out)
     )
 
 

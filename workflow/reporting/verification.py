@@ -18,11 +18,11 @@ from ccvae.files import read_json
 from workflow.config import Config
 from workflow.identity import Run, settings_hash
 from workflow.reporting.names import STAND_INS
-from workflow.reporting.reference import DIGITS, LABEL_MARK, PACKED, file_of, split_records
+from workflow.reporting.record_files import DIGITS, LABEL_MARK, OF_LABELS, file_of, split_records
 
 SAME, CLOSE, DIFFERENT = "same", "within tolerance", "differs"
 LABEL, GONE, NEW = "differs for one label", "not measured here", "not in the reference"
-PARTS = ("records", PACKED, "runs")
+PARTS = ("records", OF_LABELS, "runs")
 JUDGES = ("judge", "majority")
 """Rows of records that the making of a judge leaves, beside those of runs."""
 
@@ -104,7 +104,7 @@ class Gathered:
     @classmethod
     def _of(cls, frames: Mapping[str, pd.DataFrame], machine: Mapping[str, Any]) -> Gathered:
         values: dict[tuple[str, str], dict[str, str]] = {}
-        for frame in (frames["records"], frames[PACKED]):
+        for frame in (frames["records"], frames[OF_LABELS]):
             rows = zip(frame["run"], frame["model"], frame["metric"], frame["value"], strict=True)
             for run, model, metric, value in rows:
                 values.setdefault((run, model), {})[metric] = value

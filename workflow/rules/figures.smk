@@ -47,10 +47,8 @@ for dataset in CONFIG.datasets:
                 f"draw_measures_of_{dataset}"
             input:
                 INPUTS.metrics(dataset),
-                collect(
-                    f"<results>/judges/{dataset}/{{file}}.json",
-                    file=["judge", "gp", "references"],
-                ),
+                INPUTS.judges(dataset=dataset),
+                INPUTS.earlier,
             output:
                 drawing.outputs(),
             log:
@@ -155,8 +153,10 @@ rule front_page:
         claims_markdown=rules.claims.output.markdown,
         capabilities=rules.capabilities.output.page,
         tables=collect("<results>/tables/{table}.md", table=INPUTS.tables),
-        stores=collect("<results>/data/{dataset}/store.json", dataset=CONFIG.datasets),
-        judges=collect("<results>/judges/{dataset}/judge.json", dataset=CONFIG.datasets),
+        stores=collect("<results>/data/{dataset}/store.json", dataset=CONFIG.datasets_here),
+        judges=collect(
+            "<results>/judges/{dataset}/judge.json", dataset=CONFIG.datasets_here
+        ),
     output:
         report(
             "<results>/front_page.html",

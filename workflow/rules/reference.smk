@@ -4,7 +4,7 @@
 REFERENCE = {
     "values": CONFIG.values,
     "files": [
-        *("records.csv", "claims.csv", "claims.md", "tables/index.md"),
+        *("claims.csv", "claims.md", "tables/index.md"),
         *(["explorer.html"] if EXPLORED else []),
         *(
             f"tables/{name}.{form}"

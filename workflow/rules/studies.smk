@@ -178,7 +178,7 @@ rule study_variants_train:
         " --device {params.device} --threads {threads} --out {output.model:q} --log {log:q}"
 
 
-for study, variants in STUDIES.named.items():
+for study in STUDIES.named:
 
     rule:
         name:
@@ -187,12 +187,7 @@ for study, variants in STUDIES.named.items():
             records=[
                 f"<results>/{folder}/run.json" for folder in STUDIES.awaited(study)
             ],
-            judges=sorted(
-                {
-                    f"<results>/judges/{variant.run.dataset}/judge.json"
-                    for variant in variants
-                }
-            ),
+            judges=STUDIES.judges(study),
             runs=STUDIES.runs_there(study),
         output:
             **STUDIES.further_outputs(study),

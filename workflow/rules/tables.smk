@@ -5,6 +5,7 @@ rule records:
     input:
         INPUTS.metrics(),
         INPUTS.judges(),
+        INPUTS.earlier,
     output:
         report(
             "<results>/records.csv",
@@ -38,6 +39,7 @@ for kind in dict.fromkeys(TABLES[name].kind for name in INPUTS.tables):
         input:
             INPUTS.metrics_of_tables(kind),
             INPUTS.judges(kind),
+            INPUTS.earlier,
         output:
             [
                 f"<results>/tables/{name}.{form}"

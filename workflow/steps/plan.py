@@ -76,11 +76,12 @@ def report(
     cores: int,
 ) -> list[str]:
     """Lines of the plan: one per rule, then totals, disk and memory."""
-    runs = len(list(config.runs()))
+    runs, here = (len(list(of())) for of in (config.runs, config.runs_here))
     seeds = " or ".join(map(str, sorted({config.seeds_of(name) for name in config.datasets})))
     lines = [
         f"preset {config.preset}: {len(config.datasets)} data sets, {len(config.models)} models, "
-        f"{len(config.rates)} supervision rates, {seeds} seed(s): {runs} runs",
+        f"{len(config.rates)} supervision rates, {seeds} seed(s): {runs} runs"
+        + (f", {runs - here} of them recorded in {config.records_from}" if here < runs else ""),
         "",
         f"{'rule':<21}{'jobs':>6}{'to do':>7}{'each':>13}{'all':>13}  estimated from",
     ]

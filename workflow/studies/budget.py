@@ -70,10 +70,7 @@ class Change:
     longer: int
 
 
-def orders(
-    trainings: Iterable[Mapping[str, Any]],
-    spread: Mapping[tuple[str, str, str], float] | None = None,
-) -> pd.DataFrame:
+def orders(trainings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Compare every two models of a data set, f and budget in every measure that both have.
 
     Parameters
@@ -82,13 +79,11 @@ def orders(
         Each with `dataset`, `supervision_rate`, `budget`, `images_seen`, `value` (the model),
         `seed`, `scores` (by measure) and `influence` (of each image on it, see
         `evaluators.influence`). Over seeds, both are averaged.
-    spread
-        From `spread_of_seeds`; where it is not known, errors are those of the images alone.
 
     Returns
     -------
     pandas.DataFrame
-        With the columns `ORDERS`.
+        With the columns `ORDERS` but for the errors that `with_seeds` adds.
     """
     places: dict[tuple[Any, ...], dict[str, list[Mapping[str, Any]]]] = {}
     for one in trainings:
@@ -100,14 +95,34 @@ def orders(
             found = _difference(models[first], models[second], metric)
             if found is None:
                 continue
-            difference, images = found
-            seeds = (spread or {}).get((dataset, rate, metric), math.nan)
-            seeds /= math.sqrt(len(models[first]))
-            whole = images if math.isnan(seeds) else math.hypot(images, seeds)
             seen = models[first][0][IMAGES]
-            place = (dataset, rate, budget, seen, metric, first, second)
-            rows.append((*place, difference, images, seeds, whole))
-    return pd.DataFrame(rows, columns=ORDERS)
+            rows.append((dataset, rate, budget, seen, metric, first, second, *found))
+    return pd.DataFrame(rows, columns=ORDERS[: len(ORDERS) - 2])
+
+
+def with_seeds(
+    frame: pd.DataFrame, seeds: int, spread: Mapping[tuple[str, str, str], float]
+) -> pd.DataFrame:
+    """Add to the errors of `orders` what another seed of the training moves.
+
+    Parameters
+    ----------
+    frame
+        From `orders`.
+    seeds
+        Of each training; differences are of their means.
+    spread
+        From `spread_of_seeds`; where it is not known, errors are those of the images alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns `ORDERS`.
+    """
+    places = zip(frame["dataset"], frame["supervision_rate"], frame["metric"], strict=True)
+    training = np.array([spread.get(p, math.nan) for p in places]) / math.sqrt(seeds)
+    whole = np.hypot(frame["image_error"], np.nan_to_num(training))
+    return frame.assign(training_error=training, standard_error=whole)
 
 
 def spread_of_seeds(records: pd.DataFrame) -> dict[tuple[str, str, str], float]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, product
+from pathlib import Path
 from typing import Any
 
 from ccvae.errors import InputError
 from workflow.config import PLAIN, Config
-from workflow.identity import Run, seed_of
+from workflow.identity import Run, seed_of, settings_hash
+from workflow.schema import read_yaml
 
 WEIGHTS = {"mvae": "label_weight"}
 """System -> the option that weighs what is said of labels, where it is not `classifier_weight`."""
@@ -81,6 +84,7 @@ class Variant:
             "supervision_rate": run.rate,
             "seed": run.seed,
             "value": self.value,
+            "images_per_step": images_per_step(self.settings["training"]),
             **({"against": self.against} if self.against else {}),
             **({"varied": self.varied} if self.varied else {}),
             **budget,
@@ -182,6 +186,75 @@ def _varied(study: dict[str, Any], model: str) -> list[str]:
         if key not in PLACES
     ]
     return sorted(set(changed))
+
+
+def recorded_trainings(config: Config) -> set[str]:
+    """Folders of trainings of studies that earlier records have (`records_from`).
+
+    Those of the same settings; whole studies of gradients and of alpha.
+
+    Raises
+    ------
+    InputError
+        If what was run for them cannot be read.
+    """
+    folder = Path(config.records_from)
+    if not config.records_from or not (folder / "studies").is_dir():
+        return set()
+    try:
+        before = Config.recorded(read_yaml((folder / "config.yaml").read_text(encoding="utf-8")))
+        trained = {v.folder: settings_hash(v.settings) for v in _gathered(before, folder)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"records_from is {folder}, whose config.yaml cannot be read ({error}); name a folder "
+            "that `snakemake reference` of this version gathered, or leave it out"
+        ) from error
+    asked = variants_of(config)
+    return {v.folder for v in asked if trained.get(v.folder) == settings_hash(v.settings)}
+
+
+def _gathered(config: Config, folder: Path) -> Iterator[Variant]:
+    """Trainings of the studies whose tables are in a gathered folder."""
+    tables = {path.stem for path in (folder / "studies").glob("*.csv")}
+    for name, listed in (("gradients", gradient_variants), ("alpha", alpha_variants)):
+        yield from listed(config) if OTHERS[name] in tables else ()
+    for name, study in config.values["studies"]["variants"].items():
+        if name not in tables:
+            continue
+        left_out, variants = study.get("not_run", ()), named_variants(config, name)
+        # What is said of a budget is said of every two of its models, which takes both.
+        torn = {_place(v) for v in variants if v.folder in left_out and "budgets" in study}
+        yield from (v for v in variants if v.folder not in left_out and _place(v) not in torn)
+
+
+def _place(variant: Variant) -> tuple[str, str, int | None]:
+    return variant.run.dataset, variant.run.rate, variant.budget
+
+
+def described_study(config: Config, name: str, recorded: Collection[str] = ()) -> dict[str, Any]:
+    """What the step that gathers an entry of `studies.variants` must know.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    name
+        Of the entry.
+    recorded
+        From `recorded_trainings`.
+    """
+    study = config.values["studies"]["variants"][name]
+    keys = ("title", "deviations", "budgets", "beside_paper")
+    return {
+        "name": name,
+        **{key: study[key] for key in keys if key in study},
+        "variants": [
+            {**variant.described(), **({"recorded": True} if variant.folder in recorded else {})}
+            for variant in named_variants(config, name)
+        ],
+        "titles": titles_of(study, config.values["model_settings"]),
+        **({"records_from": config.records_from} if config.records_from else {}),
+    }
 
 
 def titles_of(study: dict[str, Any], models: dict[str, Any]) -> dict[str, str]:

@@ -21,13 +21,15 @@ def in_words(values: Iterable[float]) -> str:
     return " ".join(f"{value:.7g}" for value in values)
 
 
-def read_studies(folder: Path) -> pd.DataFrame:
+def read_studies(folder: Path, records_from: str = "") -> pd.DataFrame:
     """Read what every seed scored in the studies that are there.
 
     Parameters
     ----------
     folder
         Of the studies' tables.
+    records_from
+        A gathered folder, of which tables count that are not in the other; none if empty.
 
     Returns
     -------
@@ -37,7 +39,9 @@ def read_studies(folder: Path) -> pd.DataFrame:
         `images_seen` are those of one training.
     """
     rows: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.csv")):
+    places = [Path(records_from, "studies")] if records_from else []
+    tables = {path.name: path for place in [*places, folder] for path in place.glob("*.csv")}
+    for _, path in sorted(tables.items()):
         text = {"supervision_rate": str, "alpha": str, "values": str, "late_std_values": str}
         frame = pd.read_csv(path, dtype=text)
         if path.stem == OTHERS[GRADIENTS]:

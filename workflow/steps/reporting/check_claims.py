@@ -12,8 +12,8 @@ from workflow.reporting.comparison import comparison, comparison_markdown
 from workflow.reporting.court import decide
 from workflow.reporting.judges import failed_judges
 from workflow.reporting.names import dataset_name
-from workflow.reporting.records import Plan, read_records
-from workflow.reporting.reference import DIGITS
+from workflow.reporting.record_files import DIGITS, read_records
+from workflow.reporting.records import Plan
 from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import verdicts_frame
 from workflow.steps.command import LOG, add_settings_argument, run
@@ -49,7 +49,9 @@ def write(plan: Plan, folder: Path, claims: Path, comparison_: Path, judges: Pat
         Where each data set's Gaussian process said what it misses.
     """
     records = read_records(folder)
-    verdicts = decide(records, plan, load_claims(), read_studies(folder / "studies"))
+    verdicts = decide(
+        records, plan, load_claims(), read_studies(folder / "studies", plan.records_from)
+    )
     runs = records.loc[records["seed"].notna(), "run"].nunique()
     paper, warnings = counterparts(records, plan), _warnings(judges, plan)
     compared, failed = comparison(records, plan), list(failed_judges(records).values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -47,12 +47,14 @@ def work(given: Namespace) -> None:
         for name in (*given.tables, CAPABILITIES)
     ]
     failed = failed_judges(records).values()
-    verdicts = decide(records, plan, load_claims(), read_studies(results / "studies"))
+    verdicts = decide(
+        records, plan, load_claims(), read_studies(results / "studies", plan.records_from)
+    )
     summary = [
         *filter(None, first_lines(failed)),
         *answer(verdicts, plan, counterparts(records, plan), page=""),
         what_was_run(records, plan),
-        *(about_data(results, dataset) for dataset in plan.datasets),
+        *about_all_data(results, plan),
         *unreadable_labels(records).values(),
         how_it_was_run(records),
         about_claims(verdicts),
@@ -77,6 +79,14 @@ def what_was_run(records: pd.DataFrame, plan: Plan) -> str:
         f"Preset `{plan.preset}`, {count} runs: {titles}; f = {', '.join(plan.rates)}; "
         f"{plan.seeds_in_words()}."
     )
+
+
+def about_all_data(results: Path, plan: Plan) -> Iterator[str]:
+    """What `about_data` says of the data sets that are here, and where the others are recorded."""
+    here = [d for d in plan.datasets if (results / "data" / d / "store.json").exists()]
+    yield from (about_data(results, dataset) for dataset in here)
+    if elsewhere := [dataset_name(d) for d in plan.datasets if d not in here]:
+        yield f"{' and '.join(elsewhere)}: as recorded in `{plan.records_from}`."
 
 
 def about_data(results: Path, dataset: str) -> str:

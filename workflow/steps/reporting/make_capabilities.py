@@ -9,8 +9,8 @@ from ccvae.files import atomic_path, write_text
 from ccvae.tasks import TASKS
 from workflow.reporting.capabilities import capabilities
 from workflow.reporting.capabilities_markdown import capabilities_markdown
-from workflow.reporting.records import Plan, read_records
-from workflow.reporting.reference import DIGITS
+from workflow.reporting.record_files import DIGITS, read_records
+from workflow.reporting.records import Plan
 from workflow.steps.command import add_settings_argument, run
 
 

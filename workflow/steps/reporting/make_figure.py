@@ -61,12 +61,15 @@ def work(given: Namespace) -> None:
             "records": all_records,
             "study": study,
         }[figures[0].needs]
-        material = gather(settings, given.results, Plan(**given.settings["plan"]))
+        plan = Plan(**given.settings["plan"])
+        material = gather(settings, given.results, plan)
         for figure in figures:
             module, function = figure.drawn_by.split(":")
             draw = getattr(import_module(f"workflow.figures.{module}"), function)
             path = place(figure, settings, given.results)
-            first, last = reservations(figure, settings["dataset"], given.results)
+            first, last = reservations(
+                figure, settings["dataset"], given.results, plan.records_from
+            )
             save(draw(*material(first + title_of(figure, settings))), path)
             text = f"{first}{caption(figure, settings['facts']).rstrip()}{last}\n"
             write_text(path.with_name(f"{path.name}.txt"), text)
@@ -85,12 +88,14 @@ def kept(given: Namespace) -> Path:
     return path.with_name(f"{path.name}.settings.json")
 
 
-def reservations(figure: Figure, dataset: str, results: Path) -> tuple[str, str]:
+def reservations(
+    figure: Figure, dataset: str, results: Path, records_from: str = ""
+) -> tuple[str, str]:
     """What stands before and after all else in a figure that shows what a judge says, or labels."""
     pictures = figure.needs == "model"
     if not (figure.judged or pictures):
         return "", ""
-    records = judge_records(results, [dataset])
+    records = judge_records(results, [dataset], records_from=records_from)
     before, after = (
         found.get(dataset, "") for found in (failed_judges(records), unreadable_labels(records))
     )

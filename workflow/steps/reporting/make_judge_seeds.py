@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
+
+import pandas as pd
 
 from ccvae.files import atomic_path, write_text
 from workflow.reporting.claims import load_claims
 from workflow.reporting.judge_seeds import NAME, compared_cells, summary
 from workflow.reporting.judge_seeds_pages import judge_seeds_latex, judge_seeds_markdown
+from workflow.reporting.record_files import DIGITS
 from workflow.reporting.records import Plan, collect, judge_records
-from workflow.reporting.reference import DIGITS
 from workflow.steps.command import LOG, add_settings_argument, run
 
 
@@ -35,12 +38,37 @@ def work(given: Namespace) -> None:
         for judge in every
     }
     cells = compared_cells(records, judges, claims)
-    found = summary(cells, records[0], plan, claims)
+    write(cells, records[0], judges, plan, given.out)
+
+
+def write(
+    cells: pd.DataFrame,
+    records: pd.DataFrame,
+    judges: Mapping[int, pd.DataFrame],
+    plan: Plan,
+    out: Path,
+) -> None:
+    """Write what `work` says.
+
+    Parameters
+    ----------
+    cells
+        From `workflow.reporting.judge_seeds.compared_cells`.
+    records
+        Of the first judge, with every seed of training.
+    judges
+        Judge -> `workflow.reporting.records.judge_records`.
+    plan
+        What was run.
+    out
+        Folder of the tables.
+    """
+    found = summary(cells, records, plan, load_claims())
     for name, frame in ((NAME, cells), (f"{NAME}.wide", found)):
-        with atomic_path(given.out / f"{name}.csv") as path:
+        with atomic_path(out / f"{name}.csv") as path:
             frame.to_csv(path, index=False, float_format=DIGITS)
-    write_text(given.out / f"{NAME}.md", judge_seeds_markdown(found, cells, judges, plan))
-    write_text(given.out / f"{NAME}.tex", judge_seeds_latex(found, plan))
+    write_text(out / f"{NAME}.md", judge_seeds_markdown(found, cells, judges, plan))
+    write_text(out / f"{NAME}.tex", judge_seeds_latex(found, plan))
     LOG.info("%s: %d cells", NAME, len(cells))
 
 

@@ -8,6 +8,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -16,17 +18,29 @@ from ccvae.errors import InputError
 from ccvae.files import read_json, write_json, write_text
 from workflow.config import Config
 from workflow.planning.costs import measured_since
-from workflow.planning.jobs import jobs_of
+from workflow.planning.jobs import jobs_of, recorded_benchmarks
 from workflow.provenance import machine
+from workflow.reporting.judge_seeds import NAME as JUDGE_SEEDS
+from workflow.reporting.judge_seeds import judges_of
 from workflow.reporting.judges import failed_judges
 from workflow.reporting.pictures import shrink
+from workflow.reporting.record_files import RECORDS, TEXT, file_of, write_parts
 from workflow.reporting.records import Plan
-from workflow.reporting.reference import index_markdown, origin, write_parts
-from workflow.reporting.timing import elapsed_seconds, job_times
+from workflow.reporting.reference import CAPTIONS, PROVENANCE, index_markdown, origin
+from workflow.reporting.taken_over import take_over_files, take_over_pictures
+from workflow.reporting.timing import added_up, elapsed_seconds, job_times
 from workflow.steps.command import LOG, add_settings_argument, run
-from workflow.steps.reporting import check_claims
+from workflow.steps.reporting import check_claims, make_judge_seeds
+from workflow.steps.studies import study_variants
+from workflow.studies.plan import (
+    OTHERS,
+    described_study,
+    named_variants,
+    recorded_trainings,
+    variants_of,
+)
 
-RECORDS, CLAIMS, COMPARISON = "records.csv", "claims.csv", "tables/comparison.csv"
+CLAIMS, COMPARISON = "claims.csv", "tables/comparison.csv"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -37,48 +51,114 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def work(given: Namespace) -> None:
-    """Copy, shrink pictures, and write config.yaml, provenance.json and README.md.
+    """Copy, shrink pictures, and write config.yaml, provenance.json, captions.json and README.md.
 
     Settings: `values`, the configuration; `files` to copy and `pictures` to shrink, as paths below
-    the preset's folder, the latter without suffix.
+    the preset's folder, the latter without suffix. What is recorded elsewhere comes along.
     """
     require_ours(given.out)
     config, names = Config(given.settings["values"]), given.settings["files"]
+    if config.records_from:
+        require_another(given.out, Path(config.records_from))
     most = config.values["reference"]["most_mb"]
-    records = pd.read_csv(given.results / RECORDS, dtype={"supervision_rate": str})
+    records = pd.read_csv(given.results / RECORDS, dtype=TEXT)
+    plan = Plan(**config.plan())
     with replaced_folder(given.out) as folder:
         for name in names:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            copy = shrink if target.suffix == ".png" else shutil.copyfile
-            copy(given.results / name, target)
+            copy(given.results / name, folder / name)
         parts = write_parts(records, folder)
-        plan = Plan(**config.plan())
+        captions = {}
+        for stem in given.settings["pictures"]:
+            copy(given.results / f"{stem}.png", folder / f"{stem}.png")
+            text = (given.results / f"{stem}.txt").read_text(encoding="utf-8")
+            captions[f"{stem}.png"] = text.strip()
+        if config.records_from:
+            before = Path(config.records_from)
+            names = [*names, *take_over(before, folder, config, given.results, records)]
+            captions |= take_over_pictures(before, folder, plan)
         # Verdicts rest on studies, too, which were perhaps not there when they were last made.
         places = (folder / CLAIMS, folder / COMPARISON)
         check_claims.write(plan, folder, *places, judges=given.results / "judges")
-        captions = {}
-        for stem in given.settings["pictures"]:
-            shrink(given.results / f"{stem}.png", folder / f"{stem}.png")
-            captions[f"{stem}.png"] = (given.results / f"{stem}.txt").read_text(encoding="utf-8")
-        text = yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True)
+        write_json(folder / CAPTIONS, captions)
+        # What is gathered is whole, and refers to no other folder.
+        values = {**config.values, "records_from": ""}
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         write_text(folder / "config.yaml", text)
-        benchmarks = given.results / "benchmarks"
         provenance = {
             "command": command(config, given.out),
-            **origin(records, job_times(benchmarks), elapsed_seconds(benchmarks)),
+            **where_from(config, records, given.results / "benchmarks"),
             "machine": machine(),
             "planned": planned(config, given.results),
             "not_run": not_run(config),
         }
-        write_json(folder / "provenance.json", provenance)
-        split = [name for name in parts if name not in names]
-        files = [*names, *split, "config.yaml", "provenance.json"]
+        write_json(folder / PROVENANCE, provenance)
+        for path in folder.rglob("*.md"):
+            rename_records(path)
+        files = list(dict.fromkeys([*parts, *names, CAPTIONS, "config.yaml", PROVENANCE]))
         failed = failed_judges(records).values()
         text = index_markdown(plan, provenance, files, captions, failed)
         write_text(folder / "README.md", text)
         size = require_small(folder, most, given.out)
     LOG.info("%s: %d files, %.2f MB", given.out, len(files) + len(captions) + 1, size)
+
+
+def take_over(
+    before: Path, folder: Path, config: Config, results: Path, records: pd.DataFrame
+) -> list[str]:
+    """Write what follows from earlier trainings, and copy what cannot be made anew; their paths.
+
+    What studies and second judges say is set beside the runs of here, too.
+    """
+    recorded = recorded_trainings(config)
+    written = []
+    for name in config.values["studies"]["variants"]:
+        known = any(v.folder in recorded for v in named_variants(config, name))
+        if known and not (folder / "studies" / f"{name}.csv").exists():
+            written += gather_study(described_study(config, name, recorded), results, folder)
+    tables = folder / "tables"
+    cells = before / "tables" / f"{JUDGE_SEEDS}.csv"
+    if cells.exists() and not (tables / cells.name).exists():
+        plan, found = Plan(**config.plan()), pd.read_csv(cells, dtype=TEXT)
+        found = found[found["dataset"].isin(plan.datasets)]
+        found = found[found["model"].isin([*plan.models, "judge"])]
+        make_judge_seeds.write(found, records, judges_of(found, records), plan, tables)
+        written += [f"tables/{path.name}" for path in sorted(tables.glob(f"{JUDGE_SEEDS}.*"))]
+    others = dict.fromkeys(v.study for v in variants_of(config) if v.folder in recorded)
+    studies = [f"studies/{OTHERS[name]}.*" for name in others if name in OTHERS]
+    return [*written, *take_over_files(before, folder, [*studies, "explorer.html"])]
+
+
+def gather_study(settings: dict[str, Any], results: Path, folder: Path) -> list[str]:
+    """Gather a study of variants in a folder for readers; paths of its files."""
+    with TemporaryDirectory(dir=folder) as made:
+        out = Path(made)
+        study_variants.work(Namespace(settings=settings, results=results, out=out))
+        paths = [path for path in sorted(out.iterdir()) if path.suffix != ".pdf"]
+        for path in paths:
+            copy(path, folder / "studies" / path.name)
+    return [f"studies/{path.name}" for path in paths]
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file; of a picture, with a palette."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (shrink if target.suffix == ".png" else shutil.copyfile)(source, target)
+
+
+def rename_records(path: Path) -> None:
+    """Let a page's links lead to the records as they are called here: packed."""
+    text = path.read_text(encoding="utf-8")
+    write_text(path, text.replace(f"{RECORDS})", f"{file_of('records')})"))
+
+
+def where_from(config: Config, records: pd.DataFrame, benchmarks: Path) -> dict[str, Any]:
+    """Where records come from and what they took, here and before."""
+    left_out = {benchmarks.parent / name for name in recorded_benchmarks(config)}
+    times, seconds = job_times(benchmarks, left_out), elapsed_seconds(benchmarks, left_out)
+    if config.records_from:
+        before = read_json(Path(config.records_from, PROVENANCE))
+        times, seconds = added_up(before["jobs"], times), seconds + before["elapsed_s"]
+    return origin(records, times, seconds)
 
 
 def planned(config: Config, results: Path) -> dict[str, float]:
@@ -110,12 +190,28 @@ def require_ours(out: Path) -> None:
     InputError
         If something else is there.
     """
-    if out.is_dir() and (not any(out.iterdir()) or (out / "provenance.json").is_file()):
+    if out.is_dir() and (not any(out.iterdir()) or (out / PROVENANCE).is_file()):
         return
     if out.exists():
         raise InputError(
             f"{out} holds something else than an earlier reference, and would be replaced; name "
             "another folder (reference.folder), or remove it yourself"
+        )
+
+
+def require_another(out: Path, before: Path) -> None:
+    """Refuse to replace the folder that earlier records are taken from.
+
+    Raises
+    ------
+    InputError
+        If both are the same.
+    """
+    if out.resolve() == before.resolve():
+        raise InputError(
+            f"records_from and reference.folder are both {out}, so that what was gathered there "
+            "would be replaced, its times to be counted again; name another folder, as in "
+            '--config "reference={folder: results/mine/reference}"'
         )
 
 

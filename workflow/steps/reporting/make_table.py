@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ccvae.files import atomic_path, write_text
 from workflow.reporting.paper import TABLES
+from workflow.reporting.record_files import DIGITS
 from workflow.reporting.records import Plan, collect
-from workflow.reporting.reference import DIGITS
 from workflow.reporting.render import latex, markdown
 from workflow.reporting.tables import tidy, wide
 from workflow.reporting.terms import terms

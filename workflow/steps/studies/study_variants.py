@@ -15,12 +15,15 @@ from ccvae.files import atomic_path, read_json, write_text
 from workflow.figures.budget import draw_budget
 from workflow.figures.style import save
 from workflow.reporting.judges import failed_judges
+from workflow.reporting.record_files import DIGITS
 from workflow.reporting.records import images_seen, judge_records, run_records
-from workflow.reporting.reference import DIGITS
 from workflow.steps.command import LOG, add_settings_argument, run
-from workflow.studies import budget, protocol
+from workflow.studies import budget, earlier, protocol
 from workflow.studies.seeds import IMAGES
 from workflow.studies.variants import summarise_variants, variants_markdown
+
+Variants = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+"""Of a study: those that are trained here, and those that are recorded elsewhere."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -34,10 +37,13 @@ def work(given: Namespace) -> None:
     """Write the study as .csv and .md, named after it; trainings that are not there are left out.
 
     Of budgets also the orders of the models, as <name>_orders.csv, and a figure; beside the paper
-    also the comparison, as <name>_paper.csv.
+    also the comparison, as <name>_paper.csv. Trainings that are recorded elsewhere are as their
+    study says there.
     """
     plan = given.settings
-    there = [v for v in plan["variants"] if (given.results / v["folder"] / "run.json").exists()]
+    here = [v for v in plan["variants"] if (given.results / v["folder"] / "run.json").exists()]
+    before = [v for v in plan["variants"] if v.get("recorded") and v not in here]
+    there = [v for v in plan["variants"] if v in here or v in before]
     if not there:
         raise InputError(
             f"no training of the study '{plan['name']}' is in {given.results}; run "
@@ -45,25 +51,32 @@ def work(given: Namespace) -> None:
         )
     if missing := len(plan["variants"]) - len(there):
         LOG.warning("%s: %d trainings are missing", plan["name"], missing)
-    records = {v["folder"]: read_json(given.results / v["folder"] / "run.json") for v in there}
-    summary = summarise_variants(_scores(there, records, "validation"))
+    records = {v["folder"]: read_json(given.results / v["folder"] / "run.json") for v in here}
+    folder = Path(plan.get("records_from", ""), "studies")
+    scores = pd.concat([earlier.scores(before, folder, plan["name"]), _scores(here, records)])
+    order = {v["folder"]: place for place, v in enumerate(there)}
+    scores = scores.sort_values("folder", key=lambda of: of.map(order), kind="stable")
+    summary = summarise_variants(scores)
     path = given.out / f"{plan['name']}.csv"
     _write(summary.rename(columns={"value": "variant"}), path)
     about: list[str] = []
     if "budgets" in plan:
-        about = _budgets(given, there, records, summary)
+        about = _budgets(given, (here, before), records, summary)
     if "beside_paper" in plan:
-        about = _paper(given, there, records, summary)
-    failed = failed_judges(judge_records(given.results, summary["dataset"].unique()))
-    about_all = {"steps": _steps(there, records), "missing": missing, "varied": _varied(there)}
-    page = variants_markdown(summary, {**plan, **about_all}, failed.values(), about)
+        about = _paper(given, (here, before), records, summary)
+    judges = judge_records(
+        given.results, summary["dataset"].unique(), records_from=plan.get("records_from", "")
+    )
+    about_all = {"steps": _steps(scores), "missing": missing, "varied": _varied(there)}
+    failed = failed_judges(judges).values()
+    page = variants_markdown(summary, {**plan, **about_all}, failed, about)
     write_text(path.with_suffix(".md"), page)
 
 
-def _steps(variants: list[dict[str, Any]], records: Mapping[str, Any]) -> str:
+def _steps(scores: pd.DataFrame) -> str:
     """Steps of the first variant, of every budget."""
-    first = variants[0]["value"]
-    own = {records[v["folder"]]["steps"] for v in variants if v["value"] == first}
+    first = scores[scores["value"] == scores["value"].iloc[0]]
+    own = set((first[IMAGES] // first["images_per_step"]).astype(int))
     return ", ".join(f"{steps:,}" for steps in sorted(own))
 
 
@@ -76,7 +89,9 @@ def _is_first(variant: Mapping[str, Any]) -> bool:
     return variant["value"] == variant.get("against", variant["value"])
 
 
-def _scores(variants: list[dict[str, Any]], records: Mapping[str, Any], split: str) -> pd.DataFrame:
+def _scores(
+    variants: list[dict[str, Any]], records: Mapping[str, Any], split: str = "validation"
+) -> pd.DataFrame:
     """One row per training and metric."""
     rows = []
     for variant in variants:
@@ -89,13 +104,11 @@ def _scores(variants: list[dict[str, Any]], records: Mapping[str, Any], split: s
 
 
 def _budgets(
-    given: Namespace,
-    variants: list[dict[str, Any]],
-    records: Mapping[str, Any],
-    summary: pd.DataFrame,
+    given: Namespace, variants: Variants, records: Mapping[str, Any], summary: pd.DataFrame
 ) -> list[str]:
-    plan, trainings = given.settings, []
-    for variant in variants:
+    plan, (here, before) = given.settings, variants
+    trainings = []
+    for variant in here:
         path = given.results / variant["folder"] / "influence.npz"
         with np.load(path, allow_pickle=False) as file:
             influence = {name: file[name] for name in file.files}
@@ -103,8 +116,12 @@ def _budgets(
         scores, seen = record["validation"], images_seen(record)
         bearing = {"scores": scores, "influence": influence, IMAGES: seen}
         trainings.append({**variant, **bearing})
-    runs = _runs(given, variants)
-    orders = budget.orders(trainings, budget.spread_of_seeds(runs))
+    runs = _runs(given, [*here, *before])
+    known = earlier.orders(before, Path(plan.get("records_from", ""), "studies"), plan["name"])
+    own = budget.orders(trainings)
+    both = pd.concat([frame for frame in (known, own) if len(frame)] or [own])
+    seeds = len({variant["seed"] for variant in [*here, *before]})
+    orders = budget.with_seeds(both, seeds, budget.spread_of_seeds(runs))
     _write(orders, given.out / f"{plan['name']}_orders.csv")
     save(draw_budget(summary, plan["titles"], plan["title"]), given.out / plan["name"])
     lines = budget.sentences(orders, plan["budgets"], plan["titles"])
@@ -114,14 +131,16 @@ def _budgets(
 
 
 def _paper(
-    given: Namespace,
-    variants: list[dict[str, Any]],
-    records: Mapping[str, Any],
-    summary: pd.DataFrame,
+    given: Namespace, variants: Variants, records: Mapping[str, Any], summary: pd.DataFrame
 ) -> list[str]:
     plan = given.settings
-    stated = [v for v in variants if v["value"] in plan["beside_paper"]]
-    frame = protocol.beside_paper(_scores(stated, records, "test"), _runs(given, stated))
+    here, before = ([v for v in of if v["value"] in plan["beside_paper"]] for of in variants)
+    folder = Path(plan.get("records_from", ""), "studies")
+    known = earlier.test_scores(before, folder, plan["name"])
+    order = {v["folder"]: place for place, v in enumerate(plan["variants"])}
+    test = pd.concat([known, _scores(here, records, "test")])
+    test = test.sort_values("folder", key=lambda of: of.map(order), kind="stable")
+    frame = protocol.beside_paper(test, _runs(given, [*here, *before]))
     _write(frame, given.out / f"{plan['name']}_paper.csv")
     lines = protocol.sentences(frame, summary, plan["titles"])
     tables = protocol.beside_paper_markdown(frame, plan["titles"])
@@ -130,7 +149,8 @@ def _paper(
 
 def _runs(given: Namespace, variants: list[dict[str, Any]]) -> pd.DataFrame:
     """Records of the preset's own runs of these models on these data."""
-    return run_records(given.results, sorted({(v["dataset"], v["model"]) for v in variants}))
+    models = sorted({(v["dataset"], v["model"]) for v in variants})
+    return run_records(given.results, models, given.settings.get("records_from", ""))
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
