@@ -163,7 +163,7 @@ class Studies:
         }
         files: list[str] = []
         for name, (study, variants) in tables.items():
-            if all(variant.folder in self._recorded for variant in variants):
+            if self._is_recorded(name, variants):
                 continue
             strange = {variant.run.dataset for variant in variants} - set(self._config.datasets)
             if strange or (study.get("on_request") and not self._is_there(name)):
@@ -174,6 +174,12 @@ class Studies:
                 path.removeprefix("<results>/") for key, path in further.items() if key != "figure"
             ]
         return files
+
+    def _is_recorded(self, name: str, variants: Iterable[Variant]) -> bool:
+        """Whether all that is to be gathered of a study is recorded elsewhere."""
+        left_out = self._entries.get(name, {}).get("not_run", ())
+        asked = {variant.folder for variant in variants}.difference(left_out)
+        return bool(asked) and asked <= self._recorded
 
     def _is_there(self, name: str) -> bool:
         """Whether it was run, or begun and is to be gathered as it is."""

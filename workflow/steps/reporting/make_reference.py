@@ -35,11 +35,12 @@ from workflow.steps.studies import study_variants
 from workflow.studies.plan import (
     OTHERS,
     described_study,
-    named_variants,
     recorded_trainings,
     variants_of,
 )
 
+FORMS = ("md", "csv", "wide.csv", "tex", "png")
+"""Of tables and studies, in the order of the index."""
 CLAIMS, COMPARISON = "claims.csv", "tables/comparison.csv"
 
 
@@ -110,10 +111,11 @@ def take_over(
     What studies and second judges say is set beside the runs of here, too.
     """
     recorded = recorded_trainings(config)
-    written = []
-    for name in config.values["studies"]["variants"]:
-        known = any(v.folder in recorded for v in named_variants(config, name))
-        if known and not (folder / "studies" / f"{name}.csv").exists():
+    studies, written = config.values["studies"]["variants"], []
+    known = dict.fromkeys(v.study for v in variants_of(config) if v.folder in recorded)
+    for name in known:
+        beside_runs = {"budgets", "beside_paper"} & studies.get(name, {}).keys()
+        if beside_runs and not (folder / "studies" / f"{name}.csv").exists():
             written += gather_study(described_study(config, name, recorded), results, folder)
     tables = folder / "tables"
     cells = before / "tables" / f"{JUDGE_SEEDS}.csv"
@@ -122,21 +124,21 @@ def take_over(
         found = found[found["dataset"].isin(plan.datasets)]
         found = found[found["model"].isin([*plan.models, "judge"])]
         make_judge_seeds.write(found, records, judges_of(found, records), plan, tables)
-        written += [f"tables/{path.name}" for path in sorted(tables.glob(f"{JUDGE_SEEDS}.*"))]
-    others = dict.fromkeys(v.study for v in variants_of(config) if v.folder in recorded)
-    studies = [f"studies/{OTHERS[name]}.*" for name in others if name in OTHERS]
-    return [*written, *take_over_files(before, folder, [*studies, "explorer.html"])]
+        written += [f"tables/{JUDGE_SEEDS}.{form}" for form in FORMS if form != "png"]
+    alike = [f"studies/{OTHERS.get(name, name)}.{form}" for name in known for form in ("md", "csv")]
+    return [*written, *take_over_files(before, folder, [*alike, "explorer.html"])]
 
 
 def gather_study(settings: dict[str, Any], results: Path, folder: Path) -> list[str]:
     """Gather a study of variants in a folder for readers; paths of its files."""
-    with TemporaryDirectory(dir=folder) as made:
-        out = Path(made)
+    with TemporaryDirectory(dir=folder) as temporary:
+        out = Path(temporary)
         study_variants.work(Namespace(settings=settings, results=results, out=out))
-        paths = [path for path in sorted(out.iterdir()) if path.suffix != ".pdf"]
-        for path in paths:
-            copy(path, folder / "studies" / path.name)
-    return [f"studies/{path.name}" for path in paths]
+        made = [path.name for path in out.iterdir() if path.suffix != ".pdf"]
+        names = sorted(made, key=lambda name: (FORMS.index(name.partition(".")[2]), name))
+        for name in names:
+            copy(out / name, folder / "studies" / name)
+    return [f"studies/{name}" for name in names]
 
 
 def copy(source: Path, target: Path) -> None:
@@ -162,9 +164,13 @@ def where_from(config: Config, records: pd.DataFrame, benchmarks: Path) -> dict[
 
 
 def planned(config: Config, results: Path) -> dict[str, float]:
-    """How long `make plan` said that jobs would take, and how long they did; {} if not asked."""
+    """How long `make plan` said that jobs would take, and how long they did; {} if not asked.
+
+    Of what is recorded elsewhere where it was not asked here.
+    """
     if not (kept := results / "plan.json").exists():
-        return {}
+        before = Path(config.records_from, PROVENANCE)
+        return read_json(before).get("planned", {}) if config.records_from else {}
     n, estimated, took = measured_since(read_json(kept), list(jobs_of(config)), results)
     return {"jobs": n, "estimated_s": round(estimated), "took_s": round(took)} if n else {}
 
