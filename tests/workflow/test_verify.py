@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from argparse import Namespace
@@ -19,7 +20,7 @@ from workflow.config import Config
 from workflow.identity import Run, settings_hash
 from workflow.planning.overlay import merged_config
 from workflow.provenance import machine
-from workflow.reporting.record_files import COLUMNS, write_parts
+from workflow.reporting.record_files import COLUMNS, file_of, write_parts
 from workflow.reporting.records import Plan, collect
 from workflow.reporting.verification import (
     CLOSE,
@@ -260,7 +261,7 @@ def test_a_run_that_the_reference_lacks_is_named(reference, runs, words):
 def test_a_folder_that_is_no_reference_is_named(tmp_path):
     with pytest.raises(InputError, match="is no gathered reference"):
         verify.work(given(tmp_path))
-    (tmp_path / "records.csv").write_text("a,b\n1,2\n")
+    (tmp_path / file_of("records")).write_bytes(gzip.compress(b"a,b\n1,2\n"))
     with pytest.raises(InputError, match="is no gathered reference"):
         verify.work(given(tmp_path))
 
@@ -294,8 +295,9 @@ def test_a_tiny_reference_is_verified_by_the_workflow_and_a_wrong_one_is_not(tmp
         done = step("verify", "--reference", folder, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.strip().splitlines()[-1].startswith("verified: ")
-        text = (folder / "records.csv").read_text()
-        (folder / "records.csv").write_text(text.replace(",accuracy,0", ",accuracy,1"))
+        packed = folder / file_of("records")
+        text = gzip.decompress(packed.read_bytes()).decode()
+        packed.write_bytes(gzip.compress(text.replace(",accuracy,0", ",accuracy,1").encode()))
         done = step("verify", "--reference", folder, *arguments)
         assert_one_sentence(done, "values are not the same and should be")
     finally:
