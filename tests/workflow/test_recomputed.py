@@ -111,7 +111,8 @@ def verdict_of(rows: pd.DataFrame, claim: dict, cells: dict) -> tuple[str, tuple
         agree.append(agreeing(claim["test"], float(np.mean(d)), m))
     if seeds[0] < 3:
         words = "agrees" if all(agree[: len(compared)]) else "disagrees"
-        return f"one seed: {words}", (1.0, 1.0)
+        number = "one seed" if seeds[0] == 1 else f"{seeds[0]} seeds"
+        return f"{number}: {words}", (1.0, 1.0)
     favour = max(p for p, _ in found[: len(compared)])
     return "", (favour, min(1.0, len(found) * min(p for _, p in found)))
 
@@ -159,6 +160,6 @@ def test_what_has_no_verdict_has_no_numbers():
     for row in committed[committed["verdict"] == "not measured"].to_dict("records"):
         key = (studies[row["claim"]], row["metric"], row["dataset"], row["subject"])
         assert key not in there
-    one_seed = committed[committed["seeds"].between(1, 2)]
-    assert one_seed["verdict"].str.contains("one seed|undecided|not decided").all()
-    assert one_seed[["low", "high", "p_for", "p_against", "p"]].isna().all(axis=None)
+    too_few = committed[committed["seeds"].between(1, 2)]
+    assert too_few["verdict"].str.contains("one seed|2 seeds|undecided|not decided").all()
+    assert too_few[["low", "high", "p_for", "p_against", "p"]].isna().all(axis=None)
