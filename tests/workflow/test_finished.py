@@ -172,7 +172,7 @@ def test_seeds_can_differ_by_kind_of_data() -> None:
     assert found == {"mnist": 2, "synthetic_faces": 1, "synthetic_xrays": 3}
     plan = Plan(**config.plan())
     assert {d: plan.seeds_of(d, "m2") for d in config.datasets} == found
-    assert plan.seeds_in_words(["mnist"]) == "3 seeds (at most 2 seeds of M2 on MNIST)"
+    assert plan.seeds_in_words(["mnist"]) == "3 seeds (at most 2 seeds of M2)"
     assert config.most_seeds == 3
     with pytest.raises(InputError, match=r"m2\.seeds names 'digits'"):
         asked("model_settings={m2: {seeds: {digits: 2}}}")

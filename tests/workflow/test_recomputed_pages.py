@@ -164,6 +164,10 @@ LEADS = {
 }
 
 
+TESTED = ("holds", "fails", "undecided")
+NAMED = {"holds": 3, "fails": 3, "undecided": 2, "agrees": 3, "disagrees": 3}
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/findings.md", "docs/summary.md"])
 def test_every_number_of_the_answer(page, cells, verdicts, config) -> None:
     first, *middle, last = generated_answer((ROOT / page).read_text(encoding="utf-8"))
@@ -186,7 +190,8 @@ def test_every_number_of_the_answer(page, cells, verdicts, config) -> None:
     for kind, (named, more) in told.items():
         assert named <= expected[kind]
         assert len(named) + more == len(expected[kind])
-        assert len(named) == min(3, len(expected[kind]))
+        few = kind[1] not in TESTED and any((kind[0], words) in expected for words in TESTED)
+        assert len(named) == min(1 if few else NAMED[kind[1]], len(expected[kind]))
     _check_first(first, verdicts)
     _check_last(last, verdicts)
 

@@ -36,8 +36,9 @@ from workflow.reporting.verdicts import (
 )
 
 MOST = 10
-NAMED = 3
-"""Claims that a sentence names with their numbers; others are counted."""
+NAMED, NAMED_OPEN, NAMED_OF_FEW_SEEDS = 3, 2, 1
+"""Claims that a sentence names with their numbers: of decided ones, of open ones, and of those with
+too few seeds where others on data of the same kind have enough. Others are counted."""
 KINDS = {False: "the paper's own data", True: "drawn stand-ins"}
 LEADS = {
     HOLDS: ("**Holds**", "that"),
@@ -48,6 +49,7 @@ LEADS = {
 }
 
 DECIDED = (HOLDS, FAILS)
+TESTED = (*DECIDED, UNDECIDED)
 
 Case = list[Verdict]
 """Verdicts on one claim and data set, for each reading of CCVAE and scope; what the claim says of
@@ -71,10 +73,13 @@ def answer(verdicts: Sequence[Verdict], plan: Plan, paper: pd.DataFrame, page: s
     cases = grouped(verdicts, lambda v: (v.claim.id, v.dataset))
     sentences: dict[tuple[bool, str], str] = {}
     for drawn in KINDS:
+        enough = any(c[0].stand_in == drawn and c[0].outcome in TESTED for c in cases)
         for outcome, (lead, junction) in LEADS.items():
             found = [c for c in cases if (c[0].stand_in, c[0].outcome) == (drawn, outcome)]
             if found:
-                claims = _listed(found, junction, plan)
+                most = NAMED_OPEN if outcome == UNDECIDED else NAMED
+                most = NAMED_OF_FEW_SEEDS if enough and outcome not in TESTED else most
+                claims = _listed(found, junction, plan, most)
                 sentences[drawn, outcome] = f"{lead} on {KINDS[drawn]}: {claims}."
     for drawn in KINDS:
         pointing = {(drawn, AGREES), (drawn, DISAGREES)}
@@ -106,15 +111,15 @@ def _names(datasets: Iterable[str]) -> str:
     return ", ".join(dataset_name(name).removesuffix(" (drawn)") for name in datasets)
 
 
-def _listed(found: Sequence[Case], junction: str, plan: Plan) -> str:
-    """Name the surest claims with their numbers, and count the others."""
+def _listed(found: Sequence[Case], junction: str, plan: Plan, most: int) -> str:
+    """Name the surest claims with their numbers, at most so many, and count the others."""
     by_claim = grouped_cases(sorted(found, key=_sureness))
     named = [
         f"{junction} {cases[0][0].claim.plain} ({_measured(cases[0][0].claim)}: "
         f"{'; '.join(in_numbers(case, plan) for case in cases)})"
-        for cases in by_claim[:NAMED]
+        for cases in by_claim[:most]
     ]
-    if others := len(by_claim[NAMED:]):
+    if others := len(by_claim[most:]):
         named.append(f"and {others} more {_claims(others)}")
     return "; ".join(named)
 

@@ -104,7 +104,11 @@ class Plan:
         for dataset in (name for name in datasets if name in only):
             if (n := self.seeds_of(dataset, model)) < self.seeds_of(dataset):
                 found.setdefault(n, []).append(dataset_name(dataset))
-        return [(n, f" on {' and '.join(names)}") for n, names in found.items()]
+        # Of one data set alone the sentence says already which.
+        return [
+            (n, f" on {' and '.join(names)}" if len(datasets) > 1 else "")
+            for n, names in found.items()
+        ]
 
     def lacking(self, model: str, dataset: str) -> dict[str, str]:
         """Tasks that a model cannot do on a data set; for each a sentence that says why not."""
