@@ -153,7 +153,9 @@ rule front_page:
         claims_markdown=rules.claims.output.markdown,
         capabilities=rules.capabilities.output.page,
         tables=collect("<results>/tables/{table}.md", table=INPUTS.tables),
-        stores=collect("<results>/data/{dataset}/store.json", dataset=CONFIG.datasets_here),
+        stores=collect(
+            "<results>/data/{dataset}/store.json", dataset=CONFIG.datasets_here
+        ),
         judges=collect(
             "<results>/judges/{dataset}/judge.json", dataset=CONFIG.datasets_here
         ),
