@@ -12,6 +12,7 @@ from workflow.reporting.claims import Claim, Measure
 from workflow.reporting.judges import rests_on_judge
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.readable import for_claims
+from workflow.reporting.record_files import LABEL_MARK
 from workflow.reporting.records import Plan, by_cell
 
 NAME = "judge_seeds"
@@ -110,7 +111,7 @@ def judges_of(cells: pd.DataFrame, first: pd.DataFrame) -> dict[int, pd.DataFram
         values = {(dataset, metric): value for dataset, metric, value in keys}
         kept = own[own["dataset"].isin(block["dataset"])]
         # What it says of single labels is not among the cells; constant answers are the same.
-        kept = kept[~kept["metric"].str.contains("/", regex=False)]
+        kept = kept[~kept["metric"].str.contains(LABEL_MARK, regex=False)]
         places = zip(kept["model"], kept["dataset"], kept["metric"], kept["value"], strict=True)
         said = [v if model == "majority" else values.get((d, m), v) for model, d, m, v in places]
         judges[int(str(judge))] = kept.assign(value=said)

@@ -31,7 +31,9 @@ ORDERS = [
     *(*PLACE, "budget", IMAGES, "metric", "first", "second"),
     *("difference", "image_error", "training_error", "standard_error"),
 ]
-"""Columns of `orders`; `difference` is the first model's score minus the second's."""
+"""Columns of `with_seeds`; `difference` is the first model's score minus the second's."""
+OF_IMAGES = ORDERS[: ORDERS.index("training_error")]
+"""Columns of `orders`, which knows nothing of seeds."""
 
 RULE = (
     "Two models have an order in a measure where their scores differ by more than "
@@ -83,7 +85,7 @@ def orders(trainings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns `ORDERS` but for the errors that `with_seeds` adds.
+        With the columns `OF_IMAGES`.
     """
     places: dict[tuple[Any, ...], dict[str, list[Mapping[str, Any]]]] = {}
     for one in trainings:
@@ -97,7 +99,7 @@ def orders(trainings: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
                 continue
             seen = models[first][0][IMAGES]
             rows.append((dataset, rate, budget, seen, metric, first, second, *found))
-    return pd.DataFrame(rows, columns=ORDERS[: len(ORDERS) - 2])
+    return pd.DataFrame(rows, columns=OF_IMAGES)
 
 
 def with_seeds(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.studies.budget import ORDERS
+from workflow.studies.budget import OF_IMAGES
 from workflow.studies.seeds import IMAGES
 
 TEXT = {"supervision_rate": str, "values": str}
@@ -53,13 +53,13 @@ def orders(variants: Iterable[Mapping[str, Any]], folder: Path, study: str) -> p
     """Rows of `workflow.studies.budget.orders` of two models that are both among the variants."""
     there = {_key(variant, variant["value"]) for variant in variants}
     if not there:
-        return pd.DataFrame(columns=ORDERS[: len(ORDERS) - 2])
+        return pd.DataFrame(columns=OF_IMAGES)
     frame = pd.read_csv(folder / f"{study}_orders.csv", dtype=TEXT)
     both = [
         {_key(row, row["first"]), _key(row, row["second"])} <= there
         for row in frame.to_dict("records")
     ]
-    return frame.loc[both, ORDERS[: len(ORDERS) - 2]]
+    return frame.loc[both, OF_IMAGES]
 
 
 def _rows(
