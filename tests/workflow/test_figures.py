@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ccvae.model import CCVAE
 from evaluators.images import ImageSet
 from evaluators.locality import label_variance
 from tests.tiny import Tiny, scramble
-from tests.toys import OFF, ON, PixelModel, toy_classes, toy_images
+from tests.toys import OFF, ON, PixelJudge, PixelModel, toy_classes, toy_images
 from workflow.figures import (
     characteristics,
     confidence,
@@ -105,11 +106,13 @@ def test_tiles_lie_where_they_should_and_have_a_gap_between_them():
 def test_empty_tiles_are_white_and_frames_go_around_without_hiding_anything():
     images = torch.zeros(1, 2, 3, 4, 4)
     images[0, 1] = torch.nan
-    canvas = grids.tile(images, torch.tensor([[True, False]]))
+    canvas = grids.tile(images, torch.tensor([[1, 0]]))
     gap = grids.GAP
     assert (canvas[gap : gap + 4, gap : gap + 4] == 0).all()
     assert (canvas[gap : gap + 4, 2 * gap + 4 : 2 * gap + 8] == 1).all()
-    np.testing.assert_allclose(canvas[0, 0], grids.FRAME, rtol=1e-6)
+    np.testing.assert_allclose(canvas[0, 0], grids.FRAMES[0], rtol=1e-6)
+    other = grids.tile(images, torch.tensor([[2, 0]]))
+    np.testing.assert_allclose(other[0, 0], grids.FRAMES[1], rtol=1e-6)
 
 
 def test_lines_are_broken_at_spaces_and_never_inside_a_no_break_space():
@@ -270,6 +273,40 @@ def test_every_label_is_switched_on_and_those_that_were_are_marked():
         changed = ~was_on[:, label + 1]
         assert (switched[changed, label + 1, 0, 0, label] == ON / 255).all()
         assert torch.equal(switched[~changed, label + 1], x[~changed])
+
+
+def test_a_frame_says_where_the_judge_sees_what_it_did_not_see_before():
+    images = toy_images(20)
+    x = torch.cat([x for x, _ in images.batches()])
+    # The model believes labels b and c to be in each other's place, the judge does not.
+    model, judge = PixelModel(images.space, order=[0, 2, 1, 3]), PixelJudge(images.space)
+    block = interventions.intervention_block(model, x, seed=0, judge=judge, unreadable=["d"])
+    assert block.frames is not None
+    own = model.eval().predict(x).bool()
+    frames = block.frames[:, 2:]
+    assert (block.frames[:, :2] == 0).all()
+    assert torch.equal(frames == interventions.WAS_ON, own)
+    # Of a the judge sees every new one, of b and c none, and of d it is not asked.
+    assert torch.equal(frames[:, 0] == interventions.SEEN, ~own[:, 0])
+    assert not (frames[:, 1:] == interventions.SEEN).any()
+    alone = interventions.intervention_block(model, x, seed=0)
+    assert not (alone.frames == interventions.SEEN).any()
+
+
+def test_many_labels_are_broken_into_blocks_that_all_begin_with_the_original():
+    n = 2 * interventions.MOST_LABELS + 1
+    names = ["original", "reconstruction", *map(str, range(n))]
+    images = torch.arange(n + 2).view(1, -1, 1, 1, 1) / 100
+    whole = grids.Block(images, columns=names, frames=torch.arange(n + 2).view(1, -1))
+    parts = interventions.broken(whole)
+    assert [part.size[1] - 2 for part in parts] == [7, 7, 7]
+    assert [name for part in parts for name in part.columns[2:]] == names[2:]
+    for part in parts:
+        assert part.columns[:2] == names[:2]
+        places = [names.index(name) for name in part.columns]
+        assert part.frames.flatten().tolist() == places
+        torch.testing.assert_close(part.images.flatten(), torch.tensor(places) / 100)
+    assert interventions.broken(replace(whole, frames=None))[0].frames is None
 
 
 def test_every_class_is_made_in_turn():

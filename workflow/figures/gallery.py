@@ -192,6 +192,7 @@ class Gallery:
             "rate": self.study["supervision_rate"] if study else self.rate,
             "rates": self._config.rates,
             "seed": self.seed,
+            "judged": self.judged(dataset),
             "facts": self.facts(figures, dataset, models),
             "options": {
                 key: value.get(dataset, []) if key in keyed else value
@@ -199,11 +200,16 @@ class Gallery:
             },
         }
 
+    def judged(self, dataset: str) -> bool:
+        """Whether pictures of a data set say what its judge sees: where it must read each label."""
+        return bool(self._config.gate_settings(dataset)["label_minimum"])
+
     def facts(self, figures: list[Figure], dataset: str, models: list[str]) -> dict[str, str]:
         """Words for captions.
 
         `where` is its last sentences, of which data, models, f, seed and training a figure is;
-        `drawn` is empty for real images; `deviations` is how far traversals go.
+        `drawn` is empty for real images, `judged` where no judge is asked what pictures show;
+        `deviations` is how far traversals go.
         """
         described = self._config.values["model_settings"]
         scope = figures[0].scope
@@ -234,6 +240,7 @@ class Gallery:
         return {
             "where": " ".join(about),
             "drawn": "drawn" if dataset in STAND_INS else "",
+            "judged": "judged" if self.judged(dataset) else "",
             "deviations": str(self._config.values["figures"]["traversal_deviations"]),
         }
 

@@ -31,7 +31,9 @@ NARROWEST = 3.0
 LARGEST_TILE = 0.62
 """Largest side of an image in inches."""
 
-FRAME = (0.0, 0.447, 0.698)
+FRAMES = ((0.0, 0.447, 0.698), (0.835, 0.369, 0.0))
+"""Colours of frames 1 and 2: blue, and orange."""
+
 GAP = 2
 LINE = 0.125
 MOST_LINES = 4
@@ -56,7 +58,7 @@ class Block:
     below
         C names below the columns, or none.
     frames
-        Tiles to put a frame around, bool (R, C), or None.
+        Numbers of frames to put around tiles, 0 for none: int (R, C), or None.
     """
 
     images: Tensor
@@ -82,7 +84,7 @@ def tile(images: Tensor, frames: Tensor | None = None) -> np.ndarray:
     images
         (R, C, channels, H, W) in [0, 1], with 1 or 3 channels; NaN becomes white.
     frames
-        Tiles to put a frame of one gap's width around, bool (R, C), or None.
+        Numbers of frames of one gap's width to put around tiles, 0 for none: int (R, C), or None.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def tile(images: Tensor, frames: Tensor | None = None) -> np.ndarray:
             top, left = row * (height + GAP), column * (width + GAP)
             if frames is not None and frames[row, column]:
                 frame = canvas[top : top + height + 2 * GAP, left : left + width + 2 * GAP]
-                frame[:] = torch.tensor(FRAME)
+                frame[:] = torch.tensor(FRAMES[int(frames[row, column]) - 1])
             inside = canvas[top + GAP : top + GAP + height, left + GAP : left + GAP + width]
             inside[:] = colours[row, column]
     return canvas.numpy()

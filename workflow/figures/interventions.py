@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ccvae.interface import LabelledVAE
-from evaluators.measuring import measurement, seeded
+from evaluators.classifier import Judge
+from evaluators.measuring import measurement, most_probable, seeded
 from workflow.figures.grids import Block
 from workflow.figures.scene import Scene
 from workflow.reporting.names import readable
+
+MOST_LABELS = 10
+"""Labels beside each other, which are as many as a page shows legibly."""
+
+WAS_ON, SEEN = 1, 2
+"""Frames: nothing was to be done; the judge sees the label, and did not before."""
 
 
 @measurement
@@ -47,17 +57,77 @@ def switched_on(model: LabelledVAE, x: Tensor, *, seed: int) -> tuple[Tensor, Te
     return torch.stack(columns, dim=1), torch.stack(was_on, dim=1)
 
 
-def intervention_block(model: LabelledVAE, x: Tensor, *, seed: int, title: str = "") -> Block:
-    """Originals, reconstructions and interventions; labels that were on have a frame."""
+@measurement
+def seen(judge: Judge, images: Tensor, unreadable: Collection[str] = ()) -> Tensor:
+    """Whether a judge sees a label where it was switched on, and not in the reconstruction.
+
+    Parameters
+    ----------
+    judge
+        The judge, of binary labels.
+    images
+        Reconstructions, then one image per label, as `switched_on` returns them.
+    unreadable
+        Labels that the judge is not asked for.
+
+    Returns
+    -------
+    Tensor
+        bool (B, L + 1), False for reconstructions.
+    """
+    space = judge.labels
+    table = judge.log_probs(images.flatten(0, 1))
+    read = most_probable(table, space).unflatten(0, images.shape[:2]).bool().cpu()
+    news = read[:, 1:].diagonal(dim1=1, dim2=2) & ~read[:, 0]
+    news &= torch.tensor([name not in unreadable for name in space.names])
+    return torch.cat([torch.zeros(len(images), 1, dtype=torch.bool), news], dim=1)
+
+
+def intervention_block(
+    model: LabelledVAE,
+    x: Tensor,
+    *,
+    seed: int,
+    title: str = "",
+    judge: Judge | None = None,
+    unreadable: Collection[str] = (),
+) -> Block:
+    """Originals, reconstructions and interventions; frames say `WAS_ON` and, by a judge, `SEEN`."""
     images, was_on = switched_on(model, x, seed=seed)
-    frames = torch.cat([torch.zeros(len(x), 1, dtype=torch.bool), was_on], dim=1)
+    frames = WAS_ON * was_on.int()
+    if judge is not None:
+        frames[seen(judge, images, unreadable) & ~was_on] = SEEN
     names = ["original", "reconstruction", *map(readable, model.labels.names)]
-    everything = torch.cat([x.unsqueeze(1), images], dim=1)
-    return Block(everything, title=title, columns=names, frames=frames)
+    return Block(
+        torch.cat([x.unsqueeze(1), images], dim=1),
+        title=title,
+        columns=names,
+        frames=torch.cat([torch.zeros(len(x), 1, dtype=torch.int), frames], dim=1),
+    )
+
+
+def broken(block: Block) -> list[Block]:
+    """Break a block of many labels into several of at most `MOST_LABELS`, under each other.
+
+    Each begins with the original and the reconstruction.
+    """
+    labels = torch.arange(2, block.size[1])
+    parts = -(-len(labels) // MOST_LABELS)
+    blocks = []
+    for some in labels.tensor_split(parts):
+        chosen = torch.cat([torch.arange(2), some])
+        columns = [block.columns[column] for column in chosen.tolist()]
+        frames = None if block.frames is None else block.frames[:, chosen]
+        blocks.append(
+            replace(block, images=block.images[:, chosen], columns=columns, frames=frames)
+        )
+    return blocks
 
 
 def draw_interventions(scene: Scene) -> Figure:
     """Figures 11, 13, 15 and 17."""
     x = scene.test_images(scene.options["rows"])
-    block = intervention_block(scene.model, x, seed=scene.seed)
-    return scene.draw([block])
+    block = intervention_block(
+        scene.model, x, seed=scene.seed, judge=scene.judge, unreadable=scene.unreadable
+    )
+    return scene.draw(broken(block))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ccvae.interface import LabelledVAE
 from datasets.stand_ins.truth import RedrawSwap
+from evaluators.classifier import Judge
 from evaluators.images import ImageSet
 from workflow.figures.grids import Block, draw_blocks
 
@@ -36,6 +37,8 @@ class Scene:
         Draws true swaps by the indices of test images, where the images are drawings.
     unreadable
         Labels that the judge cannot be relied on to read.
+    judge
+        Says what pictures show, where figures ask it.
     """
 
     models: Mapping[str, LabelledVAE]
@@ -45,6 +48,7 @@ class Scene:
     seed: int = 0
     redraw_swap: RedrawSwap | None = None
     unreadable: Collection[str] = ()
+    judge: Judge | None = None
 
     @property
     def model(self) -> LabelledVAE:

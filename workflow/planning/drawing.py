@@ -78,6 +78,13 @@ class Drawing:
             for name in names
         ]
 
+    def judge(self) -> list[str]:
+        """The judge, and what says which labels it can read, where pictures say what it sees."""
+        if not self._gallery.judged(self._dataset):
+            return []
+        files = ("judge.pt", "training.json", "judge.json", "references.json")
+        return [f"<results>/judges/{self._dataset}/{name}" for name in files]
+
     def settings(self) -> Callable[[Any], str]:
         """Parameter: what is drawn, and how."""
 

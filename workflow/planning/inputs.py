@@ -111,12 +111,6 @@ class Inputs:
         again = [f"<results>/{run.folder}/{metrics_file(n)}" for run, n in self.judged_again]
         return first + again
 
-    def what_is_readable(self, dataset: str) -> list[str]:
-        """What says which labels a figure greys, where anything is asked of labels."""
-        if not self._config.gate_settings(dataset)["label_minimum"]:
-            return []
-        return [f"<results>/judges/{dataset}/{name}.json" for name in ("judge", "references")]
-
     def of_table(self, name: str) -> list[str] | Callable[[Any], list[str]]:
         """What the target of a table asks for."""
         if name in self.tables:

@@ -17,7 +17,7 @@ for dataset in CONFIG.datasets:
             input:
                 drawing.of_models(GALLERY.rate, names=("model.pt", "run.json")),
                 f"<results>/data/{dataset}/store.json",
-                INPUTS.what_is_readable(dataset),
+                drawing.judge(),
             output:
                 drawing.outputs(),
             log:

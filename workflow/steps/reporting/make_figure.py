@@ -136,7 +136,7 @@ def trained_models(settings: dict[str, Any], results: Path, _plan: Plan) -> Mate
     from datasets.store import Store
     from evaluators.images import ImageSet
     from workflow.figures.scene import Scene
-    from workflow.load import load_model
+    from workflow.load import load_judge, load_model
 
     # Pictures are the same on every machine when they are always computed on the processor.
     torch.set_num_threads(1)
@@ -150,9 +150,13 @@ def trained_models(settings: dict[str, Any], results: Path, _plan: Plan) -> Mate
         models[heading] = load_model(results / one.folder, store, device)
     redraw = Truth(store).redraw_swap if store.stand_in else None
     weak = weak_labels_of(settings["dataset"], results)
+    judge = None
+    if settings["judged"]:
+        judge = load_judge(results / "judges" / settings["dataset"], store, device).eval()
 
     def scene(title: str) -> tuple[Scene]:
-        return (Scene(models, images, title, settings["options"], settings["seed"], redraw, weak),)
+        options, seed = settings["options"], settings["seed"]
+        return (Scene(models, images, title, options, seed, redraw, weak, judge),)
 
     return scene
 
