@@ -167,7 +167,11 @@ def test_findings_say_how_far_a_second_judge_moves_each_measure(made, tmp_path):
     folder, config, files = made
     out = fabricated.reference(folder, tmp_path / "reference", config.values, files, pictures=[])
     found = Gathered(out)
-    lines = moved_by_judges(found.judge_seeds, found.judge_cells, "there.md")
+    lines = moved_by_judges(found.judge_seeds, found.judge_cells, found.records, "there.md")
+    failed = (
+        "* Judge 1 of MNIST failed its gate: its balanced accuracy on test images is 0.8900, below"
+    )
+    assert lines[-2].startswith(failed)
     assert "by judge 1. Low, it says" in lines[-1]
     assert lines[0].startswith("A [second judge](there.md) of another seed looked at what")
     # Generation accuracy by .033, more than the .02 of seeds; mutual information by more than 0.
@@ -192,7 +196,7 @@ def test_findings_say_where_there_was_no_second_judge(tmp_path):
     )
     found = Gathered(out)
     assert found.judge_seeds is None
-    assert moved_by_judges(None, None, "x") == [NOT_RUN]
+    assert moved_by_judges(None, None, found.records, "x") == [NOT_RUN]
     assert f"\n{NOT_RUN}\n" in page(found, tmp_path / "findings.md")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workflow.reporting.claims_markdown import title_of
+from workflow.reporting.judge_seeds import judges_of
 from workflow.reporting.judges import (
     NOISE,
     TEST,
@@ -67,13 +68,7 @@ def judge_seeds_markdown(
             if data in good:
                 gate = gates.get(data, "not recorded")
                 lines.append(f"| {dataset_name(data)} | {judge} | {good[data]} | {gate} |")
-    said = [
-        f"* Judge {judge} of {dataset_name(data)} failed its gate: {'; '.join(clauses)}."
-        for judge, frame in judges.items()
-        if judge > 0
-        for data, clauses in why_failed(frame).items()
-    ]
-    said += [f"* {sentence}" for sentence in information_apart(cells)]
+    said = [f"* {sentence}" for sentence in (*others_failed(judges), *information_apart(cells))]
     lines += ["", *said] if said else []
     for dataset, block in summary.groupby("dataset", sort=False):
         lines += ["", f"**{dataset_name(str(dataset))}**", ""]
@@ -115,6 +110,16 @@ def _cells(row: Mapping[Any, Any], plan: Plan) -> list[str]:
     return [row["heading"], *numbers[:2], f"{numbers[2]} ({where})", spread, orders]
 
 
+def others_failed(judges: Mapping[int, pd.DataFrame]) -> list[str]:
+    """Sentences on judges but the first that failed their gate; `judges` as everywhere here."""
+    return [
+        f"Judge {judge} of {dataset_name(data)} failed its gate: {'; '.join(clauses)}."
+        for judge, frame in judges.items()
+        if judge > 0
+        for data, clauses in why_failed(frame).items()
+    ]
+
+
 def information_apart(cells: pd.DataFrame) -> list[str]:
     """Sentences on data sets whose judges disagree in which is surer, noise or test images.
 
@@ -143,7 +148,7 @@ def information_apart(cells: pd.DataFrame) -> list[str]:
 
 
 def moved_by_judges(
-    summary: pd.DataFrame | None, cells: pd.DataFrame | None, link: str
+    summary: pd.DataFrame | None, cells: pd.DataFrame | None, records: pd.DataFrame, link: str
 ) -> list[str]:
     """Sentences on how far a second judge moves what is measured, data set by data set.
 
@@ -153,6 +158,8 @@ def moved_by_judges(
         From `workflow.reporting.judge_seeds.summary`; None where there was one judge.
     cells
         From `workflow.reporting.judge_seeds.compared_cells`; None as well.
+    records
+        Of the first judge.
     link
         Where the table is.
     """
@@ -186,5 +193,6 @@ def moved_by_judges(
             words += f" ({'; '.join(named)})"
         lines.append(f"* {dataset_name(str(dataset))}: {words}.")
     if cells is not None:
-        lines += [f"* {sentence}" for sentence in information_apart(cells)]
+        more = (*others_failed(judges_of(cells, records)), *information_apart(cells))
+        lines += [f"* {sentence}" for sentence in more]
     return lines

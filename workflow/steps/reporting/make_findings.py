@@ -67,7 +67,10 @@ def page(found: Gathered, out: Path) -> str:
         "answer": found.answer(""),
         "scope": findings.scope(found.records, plan, found.weak),
         "judge_seeds": moved_by_judges(
-            found.judge_seeds, found.judge_cells, f"{link}/tables/judge_seeds.md"
+            found.judge_seeds,
+            found.judge_cells,
+            found.records,
+            f"{link}/tables/judge_seeds.md",
         ),
         "glance": claims_at_a_glance(load_questions(), found.verdicts),
         "not_run": [not_run(found.paper)],
