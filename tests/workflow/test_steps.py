@@ -66,17 +66,26 @@ def test_the_same_settings_train_the_same_model(trained, store, labelled, tmp_pa
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+LONG = {**SETTINGS, "training": {**SETTINGS["training"], "steps": 600}}
+
+
+@pytest.fixture(scope="module")
+def trained_at_one_go(store, labelled, tmp_path_factory) -> Path:
+    """Folder of a training long enough to be killed, that was not."""
+    out = tmp_path_factory.mktemp("whole")
+    assert step("train", *train_arguments(store, labelled, out, LONG)).returncode == 0
+    return out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_training_continues_and_equals_one_that_never_stopped(
-    how, store, labelled, tmp_path
+    how, trained_at_one_go, store, labelled, tmp_path
 ):
-    settings = {**SETTINGS, "training": {**SETTINGS["training"], "steps": 600}}
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert step("train", *train_arguments(store, labelled, whole, settings)).returncode == 0
+    whole, cut = trained_at_one_go, tmp_path
 
     command = [sys.executable, "-m", "workflow.steps.training.train"]
-    command += map(str, train_arguments(store, labelled, cut, settings))
+    command += map(str, train_arguments(store, labelled, cut, LONG))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CCVAE_SAVE_EVERY_S": "0"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     while not list((cut / "state").glob("[!.]*.pt")) and process.poll() is None:
@@ -85,7 +94,7 @@ def test_a_killed_training_continues_and_equals_one_that_never_stopped(
     assert process.wait(60) != 0
     assert not (cut / "model.pt").exists()
 
-    again = step("train", *train_arguments(store, labelled, cut, settings))
+    again = step("train", *train_arguments(store, labelled, cut, LONG))
     assert again.returncode == 0, again.stderr
     assert 0 < read_json(cut / "run.json")["resumed_at_step"] < 600
     assert (whole / "history.csv").read_text() == (cut / "history.csv").read_text()
