@@ -7,9 +7,8 @@ benchmarks.power --out docs/power.md` takes a few minutes and gives the same pag
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -191,7 +190,10 @@ def blocks(cells: Mapping[Cell, Mapping[int, float]]) -> Blocks:
 
     Only of models that have `ENOUGH` seeds, and as many at every f of their data set.
     """
-    rates = {data: sorted({c[3] for c in cells if c[1] == data and c[3]}) for _, data, *_ in cells}
+    known: dict[str, set[str]] = {}
+    for _, data, _, rate in cells:
+        known.setdefault(data, set()).update({rate} - {""})
+    rates = {data: sorted(of_data) for data, of_data in known.items()}
     found: Blocks = {}
     for metric, data, model in sorted({key[:3] for key in cells if key[3]}):
         by_rate = [cells.get((metric, data, model, rate), {}) for rate in rates[data]]
@@ -203,34 +205,46 @@ def blocks(cells: Mapping[Cell, Mapping[int, float]]) -> Blocks:
     return found
 
 
-def shared(found: Blocks, rng: np.random.Generator | None = None) -> float:
+Pairs = list[tuple[str, Differences]]
+
+
+def apart(found: Blocks) -> Pairs:
+    """Differences of all pairs of models, centred and normed at each f, (P, F, n); by data set."""
+    pairs = []
+    for (_, data), models in found.items():
+        values = np.stack(models)
+        one, other = np.triu_indices(len(values), 1)
+        rows = values[one] - values[other]
+        rows -= rows.mean(2, keepdims=True)
+        sizes = np.linalg.norm(rows, axis=2, keepdims=True)
+        some = (sizes > 0).all((1, 2))
+        pairs.append((data, rows[some] / sizes[some]))
+    return pairs
+
+
+def shared(pairs: Pairs, rng: np.random.Generator | None = None) -> float:
     """How much the differences of a seed have in common over f: 1 is nothing, F everything.
 
-    Mean over all pairs of models of the squared sum over f of centred and normed differences; with
-    `rng` after seeds were permuted at each f, the same way for all that shares a training.
+    Mean over all pairs of models of the squared sum over f of what `apart` gives; with `rng` after
+    seeds were permuted at each f, the same way for all that shares a training.
     """
-    orders: dict[tuple[str, int], NDArray[np.int64]] = {}
-
-    def apart(data: str, values: Differences) -> Iterator[Differences]:
-        for rate, row in enumerate(values - values.mean(1, keepdims=True)):
-            if rng is not None and (data, rate) not in orders:
-                orders[data, rate] = rng.permutation(len(row))
-            yield row[orders[data, rate]] if rng is not None else row
-
+    orders: dict[str, NDArray[np.int64]] = {}
     sums = []
-    for (_, data), models in found.items():
-        for one, other in itertools.combinations(models, 2):
-            rows = np.stack(list(apart(data, one - other)))
-            sizes = np.linalg.norm(rows, axis=1, keepdims=True)
-            if sizes.min() > 0:
-                sums.append(((rows / sizes).sum(0) ** 2).sum() / len(rows))
+    for data, rows in pairs:
+        _, rates, seeds = rows.shape
+        mixed = rows
+        if rng is not None:
+            if data not in orders:
+                orders[data] = np.stack([rng.permutation(seeds) for _ in range(rates)])
+            mixed = rows[:, np.arange(rates)[:, None], orders[data]]
+        sums += ((mixed.sum(1) ** 2).sum(1) / rates).tolist()
     return float(np.mean(sums))
 
 
 def in_the_reference(folder: Path) -> str:
     """One sentence: whether seeds have anything in common over f in a folder of records."""
     cells = {k: v for k, v in by_cell(read_records(folder)).items() if "/" not in k[0]}
-    found, rng = blocks(cells), np.random.default_rng(0)
+    found, rng = apart(blocks(cells)), np.random.default_rng(0)
     low, high = np.quantile([shared(found, rng) for _ in range(200)], [0.025, 0.975])
     return (
         f"In the records of the reference what seeds share is {shared(found):.2f}, over "

@@ -85,10 +85,12 @@ def test_page_has_every_law_and_effect() -> None:
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1.0), (1.0, 4.0)])
 def test_what_seeds_have_in_common_is_found(share: float, expected: float) -> None:
     rng = np.random.default_rng(0)
-    found = {
-        (f"metric {i}", "data"): [power.in_common(share)(rng, (4, 5)), np.zeros((4, 5))]
-        for i in range(200)
-    }
+    found = power.apart(
+        {
+            (f"metric {i}", "data"): [power.in_common(share)(rng, (4, 5)), np.zeros((4, 5))]
+            for i in range(200)
+        }
+    )
     assert power.shared(found) == pytest.approx(expected, abs=0.2)
     assert power.shared(found, rng) < 1.6
 

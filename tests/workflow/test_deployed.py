@@ -189,7 +189,7 @@ def test_a_user_without_a_name_can_plan(tmp_path):
 
 def test_one_flag_takes_several_configurations(tmp_path):
     mine = tmp_path / "mine.yaml"
-    mine.write_text("supervision_rates: [0.06]\nseeds: 2\n")
+    mine.write_text("preset: never_run\nsupervision_rates: [0.06]\nseeds: 2\n")
     overlays = ("--configfile", "config/smoke.yaml", str(mine))
     done = snakemake("-n", "--quiet", "rules", *overlays, "--", "table6")
     assert done.returncode == 0, done.stderr

@@ -117,6 +117,8 @@ def data(config: Config, dataset: str, results: Path) -> Iterator[Finding]:
 
 def models(config: Config) -> Iterator[Finding]:
     """Problems of models that cannot be built for a data set, in runs and in studies."""
+    import torch
+
     from ccvae.labels import LABEL_SPACES
     from workflow.models import build_model
 
@@ -130,8 +132,11 @@ def models(config: Config) -> Iterator[Finding]:
         spec = spec_of(config, settings["dataset"])
         if spec is None:
             continue
+        space = LABEL_SPACES[spec.kind](spec.labels)
         try:
-            build_model(settings, LABEL_SPACES[spec.kind](spec.labels), spec.image_shape)
+            # Shapes alone: no memory is filled, and no number is drawn.
+            with torch.device("meta"):
+                build_model(settings, space, spec.image_shape)
         except InputError as error:
             if (of := (settings["model"], str(error))) not in said:
                 said.add(of)
