@@ -36,7 +36,7 @@ from workflow.reporting.verdicts import (
 )
 
 MOST = 10
-NAMED, NAMED_OPEN, NAMED_OF_FEW_SEEDS = 3, 2, 1
+NAMED, NAMED_OPEN, NAMED_OF_FEW_SEEDS = 3, 1, 1
 """Claims that a sentence names with their numbers: of decided ones, of open ones, and of those with
 too few seeds where others on data of the same kind have enough. Others are counted."""
 KINDS = {False: "the paper's own data", True: "drawn stand-ins"}

@@ -210,7 +210,7 @@ def paper_margin(about: Mapping[str, Any], lower_is_better: bool) -> Margin:
     )
     amount = float(apart.mean() if about["take"] == LEAD else apart.abs().max())
     # The paper's figures have three decimals; what floating point adds to them is no figure.
-    return Margin(round(amount, 6), about.get("relative", False), about["because"])
+    return Margin(round(amount, 9), about.get("relative", False), about["because"])
 
 
 def _apart(
