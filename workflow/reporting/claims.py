@@ -209,7 +209,7 @@ def paper_margin(about: Mapping[str, Any], lower_is_better: bool) -> Margin:
         [_apart(figures, subject, about, lower_is_better) for subject in about["subjects"]]
     )
     amount = float(apart.mean() if about["take"] == LEAD else apart.abs().max())
-    # The paper's figures have three decimals; what floating point adds to them is no figure.
+    # What floating point adds to the paper's figures, or to their shares, is no figure.
     return Margin(round(amount, 9), about.get("relative", False), about["because"])
 
 
