@@ -16,6 +16,7 @@ from workflow.config import Config
 from workflow.figures import curves, gradients
 from workflow.figures.catalogue import FIGURES, PAPER_SYSTEMS
 from workflow.figures.gallery import OPTIONAL, Gallery, stem
+from workflow.planning.drawing import Drawing
 from workflow.reporting.page import html, inline, page
 from workflow.reporting.record_files import COLUMNS
 from workflow.reporting.records import Plan
@@ -164,6 +165,22 @@ def test_stand_ins_are_called_so_in_titles_and_captions():
     real = shown.facts([figure], "mnist", ["ccvae"])["where"]
     assert "Data: MNIST." in real
     assert "stand-in" not in real
+
+
+def test_the_judge_is_asked_what_pictures_show_where_it_must_read_every_label():
+    shown, figure = gallery(), FIGURES["figure11"]
+    said = {
+        dataset: caption(figure, shown.settings([figure], dataset, ["ccvae"])["facts"])
+        for dataset in ("synthetic_faces", "mnist")
+    }
+    assert "A blue frame marks" in said["synthetic_faces"]
+    assert "an orange one labels that the judge sees here" in said["synthetic_faces"]
+    assert "A frame marks" in said["mnist"]
+    assert "orange" not in said["mnist"]
+    place = "<results>/judges/synthetic_faces"
+    judge = {f"{place}/{name}" for name in ("judge.pt", "training.json", "judge.json")}
+    assert judge < set(Drawing(shown, None, "synthetic_faces", "model").judge())
+    assert Drawing(shown, None, "mnist", "model").judge() == []
 
 
 def test_captions_name_the_budget_of_each_model():
