@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -80,7 +81,7 @@ def seen(judge: Judge, images: Tensor, unreadable: Collection[str] = ()) -> Tens
     read = most_probable(table, space).unflatten(0, images.shape[:2]).bool().cpu()
     news = read[:, 1:].diagonal(dim1=1, dim2=2) & ~read[:, 0]
     news &= torch.tensor([name not in unreadable for name in space.names])
-    return torch.cat([torch.zeros(len(images), 1, dtype=torch.bool), news], dim=1)
+    return F.pad(news, (1, 0))
 
 
 def intervention_block(
@@ -102,7 +103,7 @@ def intervention_block(
         torch.cat([x.unsqueeze(1), images], dim=1),
         title=title,
         columns=names,
-        frames=torch.cat([torch.zeros(len(x), 1, dtype=torch.int), frames], dim=1),
+        frames=F.pad(frames, (1, 0)),
     )
 
 
