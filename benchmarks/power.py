@@ -31,7 +31,7 @@ from workflow.reporting.statistics import (
     every,
     evidence,
     improvement,
-    subset_sums,
+    p_values,
     whole_seeds,
 )
 
@@ -95,9 +95,8 @@ def one_collapses(rng: np.random.Generator, shape: tuple[int, ...]) -> Differenc
 def either(differences: Differences) -> Decided:
     """Whether one of two models is found to be better, over all f together; of many draws.
 
-    The same as two-sided `evidence`. Subsets whose sum is on one side are counted, up to
-    `MOST_EXACT` differences, from the sums of two halves. Beyond, a draw is left alone as soon as
-    more flips lie beyond it, on either side, than a verdict allows.
+    The same as two-sided `evidence`. Beyond `MOST_EXACT` differences a draw is left alone as soon
+    as more flips lie beyond it, on either side, than a verdict allows.
 
     Parameters
     ----------
@@ -106,7 +105,7 @@ def either(differences: Differences) -> Decided:
     """
     values = differences.reshape(len(differences), -1)
     if values.shape[1] <= MOST_EXACT:
-        return np.array([_surer_side(each) for each in values]) <= ALPHA
+        return np.array([2 * min(p_values(each)) for each in values]) <= ALPHA
     slack = ROUNDING * np.abs(values).max(1)
     listed = drawn_subsets(values.shape[1])
     fewest, open_ = np.zeros(len(values)), np.arange(len(values))
@@ -117,16 +116,6 @@ def either(differences: Differences) -> Decided:
         fewest = 2 * sides.min(0) / (len(listed) + 1)
         open_ = np.flatnonzero(fewest <= ALPHA)
     return fewest <= ALPHA
-
-
-def _surer_side(values: Differences) -> float:
-    """Two-sided p-value of N differences being centred on one side of 0."""
-    half = len(values) // 2
-    ones, others = subset_sums(values[:half]), np.sort(subset_sums(values[half:]))
-    slack = ROUNDING * float(np.abs(values).max())
-    below = np.searchsorted(others, slack - ones, "right").sum()
-    above = (len(others) - np.searchsorted(others, -slack - ones, "left")).sum()
-    return 2 * float(min(below, above)) / 2 ** len(values)
 
 
 def surest(cells: int) -> float:

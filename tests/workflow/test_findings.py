@@ -11,7 +11,7 @@ from ccvae.errors import InputError
 from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.identity import Run
-from workflow.reporting.findings import against_paper, change_in_words, measured, moved
+from workflow.reporting.findings import against_paper
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.pages import TEMPLATES
 from workflow.reporting.register import DEVIATIONS
@@ -27,7 +27,6 @@ from workflow.reporting.remarks import (
 from workflow.steps.reporting import make_summary, update_readme
 from workflow.steps.reporting.make_findings import DECISIONS, TEMPLATE, decisions, page
 from workflow.studies.plan import named_variants
-from workflow.studies.variants import summarise_variants, variants_markdown
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -87,7 +86,7 @@ def test_sentences_follow_the_numbers(tmp_path):
     paper = part(text, "Against the paper's numbers")
     assert "| Table 7, accuracy: M2 | 0 | 0 | 2 | 0 | 0.447: 0.501 ± 0.001 against" in paper
     assert "utual information: " not in paper, "its size is one's own"
-    assert "`eq4` lower by 0.550" in part(text, "What every other open choice moves")
+    assert "`eq4` -0.550 |" in part(text, "What every other open choice moves")
     assert "is 0.400 on MNIST" in part(text, "The hidden weight of equation (8)")
     swap = part(text, 'What "difference in log-probabilities" of swaps means')
     assert "All definitions put the models in the same order." in swap
@@ -101,7 +100,7 @@ def test_other_numbers_turn_the_sentences_around(tmp_path):
     )
     paper = part(text, "Against the paper's numbers")
     assert "| Table 7, accuracy: M2 | 2 | 0 | 0 | 0 | None. |" in paper
-    assert "`eq4` higher by 0.010" in part(text, "What every other open choice moves")
+    assert "`eq4` +0.010 |" in part(text, "What every other open choice moves")
     assert "hard to train" not in text
     swap = part(text, 'What "difference in log-probabilities" of swaps means')
     assert "Which model has the lowest mean depends on the definition" in swap
@@ -223,68 +222,6 @@ def test_a_study_names_what_is_there(change):
         Config(values)
 
 
-def test_changes_are_against_the_first_variant():
-    rows = [
-        {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": seed}
-        | {"metric": "accuracy", "score": score}
-        for value, scores in (("first", (0.5, 0.7)), ("up", (0.9, 0.9)), ("down", (0.1, 0.3)))
-        for seed, score in enumerate(scores)
-    ]
-    summary = summarise_variants(pd.DataFrame(rows))
-    assert summary["change"].tolist() == pytest.approx([0, 0.3, -0.4])
-    assert summary["n"].tolist() == [2, 2, 2]
-    assert moved(summary) == [
-        "* Accuracy against `first`: `down` lower by 0.400 and `up` higher by 0.300."
-    ]
-    text = variants_markdown(summary, {"name": "s", "title": "T", "steps": 3, "deviations": ["x"]})
-    assert "| first | 0.600 ± 0.141 |" in text
-    assert "| up | 0.900 ± 0.000 (+0.300) |" in text
-    assert "mean of 2 seeds" in text
-    assert [change_in_words(c) for c in (1e-5, 0.25, -0.25)] == [
-        *("the same", "higher by 0.250", "lower by 0.250")
-    ]
-
-
-def test_a_variant_can_be_compared_with_another_than_the_first():
-    scores = {"first": 0.5, "m2": 0.8, "m2_fast": 0.9, "m2_slow": 0.7}
-    rows = [
-        {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": 0}
-        | {"against": "m2" if value.startswith("m2_") else "first"}
-        | {"metric": "accuracy", "score": score}
-        for value, score in scores.items()
-    ]
-    summary = summarise_variants(pd.DataFrame(rows))
-    assert summary["change"].tolist() == pytest.approx([0, 0.3, 0.1, -0.1])
-    assert moved(summary) == [
-        "* Accuracy against `first`: `m2` higher by 0.300.",
-        "* Accuracy against `m2`: `m2_slow` lower by 0.100 and `m2_fast` higher by 0.100.",
-    ]
-    about = {"name": "s", "title": "T", "steps": "3", "varied": {"mnist": {"rate": 1, "beta": 2}}}
-    text = variants_markdown(summary, about)
-    assert "| first (rate 1, beta 2) | 0.500 |" in text
-    assert "| m2 | 0.800 (+0.300) |" in text
-    assert "| m2_fast (against m2) | 0.900 (+0.100) |" in text
-
-
-def test_what_the_first_variant_lacks_has_no_change():
-    rows = [
-        {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": 0}
-        | {"metric": metric, "score": score}
-        for value, metric, score in (
-            ("first", "accuracy", 0.5),
-            ("second", "accuracy", 0.6),
-            ("second", "swap", 2.0),
-            ("third", "swap", 3.0),
-        )
-    ]
-    summary = summarise_variants(pd.DataFrame(rows))
-    assert summary["change"].tolist()[:2] == pytest.approx([0, 0.1])
-    assert summary["change"].isna().tolist() == [False, False, True, True]
-    text = variants_markdown(summary, {"name": "s", "title": "T", "steps": 3})
-    assert "| first | 0.500 | n/a |" in text
-    assert "| second | 0.600 (+0.100) | 2.000 |" in text
-
-
 @pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
 def test_committed_prose_is_what_the_committed_records_say(caplog):
     found = Gathered(REFERENCE.relative_to(ROOT))
@@ -300,72 +237,3 @@ def test_committed_prose_is_what_the_committed_records_say(caplog):
     for name, shown in update_readme.blocks(found, Path()).items():
         begin = update_readme.BEGIN.format(name)
         assert f"{begin}\n\n{shown}\n\n{update_readme.END}" in readme
-
-
-def test_a_decision_is_told_what_its_own_settings_moved():
-    study = {
-        "model": "csvae",
-        "baseline": "as_configured",
-        "deviations": ["weights", "likelihood", "both"],
-        "variants": {
-            "as_configured": {},
-            "no_adversary": {"adversary_weight": 0},
-            "bernoulli": {"likelihood": "bernoulli"},
-            "longer": {"training": {"steps": 9}},
-        },
-    }
-    scores = {"as_configured": 0.9, "no_adversary": 0.95, "bernoulli": 0.8, "longer": 0.7}
-    rows = [
-        {"dataset": "mnist", "supervision_rate": "0.06", "value": name, "metric": "accuracy"}
-        | {"seed": 0, "score": score}
-        for name, score in scores.items()
-    ]
-    studies = {"csvae": summarise_variants(pd.DataFrame(rows))}
-
-    def effect(name: str, *settings: str) -> str:
-        entry = {"id": name, "settings": settings}
-        return measured(entry, {"studies": {"variants": {"csvae": study}}}, studies, "there")
-
-    assert effect("weights", "csvae.*.*_weight") == (
-        "[csvae](there/studies/csvae.md), MNIST, f = 0.06: "
-        "Accuracy: `no_adversary` higher by 0.050."
-    )
-    assert effect("likelihood", "all.classes.likelihood").endswith("`bernoulli` lower by 0.100.")
-    assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
-    whole = effect("both", "csvae.*.*_weight", "all.*.training.steps")
-    assert whole.endswith("`longer` lower by 0.200 and `no_adversary` higher by 0.050.")
-    assert effect("both") == "", "nothing that it is about is varied"
-    named = {"id": "both", "variants": {"csvae": ["bernoulli"]}, "shown_in": "tables/a.md"}
-    assert measured(named, {"studies": {"variants": {"csvae": study}}}, studies, "there") == (
-        "[a](there/tables/a.md)<br>[csvae](there/studies/csvae.md), MNIST, f = 0.06: "
-        "Accuracy: `bernoulli` lower by 0.100."
-    )
-    assert effect("another", "csvae.*.*") == ""
-    study["variants"]["longer"]["architecture"] = {"posterior_scale": None}
-    assert effect("both", "all.*.architecture.*").endswith("Accuracy: `longer` lower by 0.200.")
-    # What a variant shares with the one that it is compared with is no change of it.
-    study["variants"]["bernoulli"] |= {"training": {"steps": 9}, "against": "longer"}
-    assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
-    assert "bernoulli" not in effect("likelihood", "all.*.training.steps")
-    # The most of all places, wherever it was.
-    elsewhere = [{**row, "dataset": "fashion_mnist", "score": 0.9} for row in rows]
-    elsewhere[1]["score"] = 0.85
-    studies["csvae"] = summarise_variants(pd.DataFrame(rows + elsewhere))
-    assert effect("weights", "csvae.*.*_weight") == (
-        "[csvae](there/studies/csvae.md): Accuracy: `no_adversary` lower by 0.050 (FashionMNIST, "
-        "f = 0.06) and `no_adversary` higher by 0.050 (MNIST, f = 0.06)."
-    )
-    study["budgets"] = [1, 2]
-    assert effect("both", "all.*.training.steps") == "", "orders have a page of their own"
-
-
-def test_a_decision_on_a_weight_is_told_what_the_study_of_alpha_moved():
-    accuracy = {"1": 0.91, "46": 0.95, "1000": 0.972}
-    common = {"dataset": "mnist", "model": "m2", "supervision_rate": "0.06", "metric": "accuracy"}
-    rows = [{**common, "alpha": alpha, "mean": mean} for alpha, mean in accuracy.items()]
-    studies = {"alpha": pd.DataFrame(rows)}
-    text = measured({"id": "m2-alpha"}, {}, studies, "there")
-    rows = studies["alpha"].query("model == 'm2' and metric == 'accuracy' and dataset == 'mnist'")
-    means = rows.set_index("alpha")["mean"]
-    assert f"`alpha = 1000` higher by {means['1000'] - means['1']:.3f}" in text
-    assert measured({"id": "prior-rate"}, {}, studies, "there") == ""

@@ -146,7 +146,7 @@ def open_words(found: pd.DataFrame) -> list[str]:
 
 
 def p_words(p: float) -> str:
-    return f"p = {'< 0.0001' if p < 1e-4 else f'{p:.2g}'}"
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def generated_answer(text: str) -> list[str]:

@@ -20,7 +20,7 @@ import pandas as pd
 from workflow.reporting.judges import UNJUDGED, failed_judges, rests_on_judge
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.records import Plan, by_cell
-from workflow.reporting.statistics import LEAST, centre
+from workflow.reporting.statistics import LEAST, interval
 
 NEEDED = 0.5
 
@@ -306,9 +306,10 @@ def _travelled(
 
 
 def _decide(shares: np.ndarray) -> dict[str, object]:
-    where, n = centre(shares), len(shares)
-    found = {"share": where.mean, "n": n}
+    mean, n = float(shares.mean()), len(shares)
+    found = {"share": mean, "n": n}
     if n < LEAST:
-        return {**found, "verdict": LEANS[WORKS if where.mean >= NEEDED else FAILS]}
-    verdict = WORKS if where.low >= NEEDED else FAILS if where.high < NEEDED else OPEN
-    return {**found, "low": where.low, "high": where.high, "verdict": verdict}
+        return {**found, "verdict": LEANS[WORKS if mean >= NEEDED else FAILS]}
+    low, high = interval(shares)
+    verdict = WORKS if low >= NEEDED else FAILS if high < NEEDED else OPEN
+    return {**found, "low": low, "high": high, "verdict": verdict}

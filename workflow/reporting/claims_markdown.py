@@ -198,7 +198,7 @@ def _scopes(scopes: Sequence[Verdict]) -> str:
 
 def _verdict_words(verdict: Verdict) -> str:
     words = verdict.verdict if verdict.verdict == UNJUDGED else f"**{verdict.verdict}**"
-    tested = "" if verdict.p is None else f"p = {p_in_words(verdict.p)}"
+    tested = "" if verdict.p is None else p_in_words(verdict.p)
     more = "; ".join(filter(None, [verdict.undecidable or tested, needed_in_words(verdict)]))
     return f"{words} ({more})" if more else words
 
@@ -232,8 +232,8 @@ def counts_in_words(verdicts: Iterable[Verdict]) -> str:
 
 
 def p_in_words(p: float) -> str:
-    """Two digits, and no more zeros than tell something."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+    """A p-value with two digits, and no more zeros than tell something."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def not_run(paper: pd.DataFrame) -> str:

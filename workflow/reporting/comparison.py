@@ -12,7 +12,7 @@ from workflow.reporting.judges import failed_judges, first_lines, rests_on_judge
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES, Metric, Table
 from workflow.reporting.records import Cell, Plan, by_cell
-from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, LEVEL, centre, evidence, holm
+from workflow.reporting.statistics import ALPHA, ENOUGH, LEAST, LEVEL, evidence, holm, interval
 from workflow.reporting.tables import belongs
 from workflow.reporting.verdicts import ALL_RATES
 
@@ -121,7 +121,7 @@ def _rows(
         if not seeds:
             continue
         ours, theirs = (np.array([found[seed] for seed in seeds]) for found in (mine, other))
-        where = centre(ours - theirs)
+        low, high = interval(ours - theirs)
         enough = len(seeds) >= ENOUGH and ours.size >= LEAST
         found = evidence("better", sign * (ours - theirs))
         yield {
@@ -134,8 +134,8 @@ def _rows(
             "model_mean": float(ours.mean()),
             "baseline_mean": float(theirs.mean()),
             "difference": float((ours - theirs).mean()),
-            "low": where.low if enough else None,
-            "high": where.high if enough else None,
+            "low": low if enough else None,
+            "high": high if enough else None,
             "n": len(seeds),
             "p": found.p_for if enough else None,
         }

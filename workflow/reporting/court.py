@@ -12,7 +12,14 @@ from workflow.reporting.judges import UNJUDGED, credentials, failed_judges, rest
 from workflow.reporting.names import STAND_INS
 from workflow.reporting.readable import for_claims
 from workflow.reporting.records import Cell, Plan, by_cell
-from workflow.reporting.statistics import ENOUGH, LEAST, centre, evidence, improvement, whole_seeds
+from workflow.reporting.statistics import (
+    ENOUGH,
+    LEAST,
+    evidence,
+    improvement,
+    interval,
+    whole_seeds,
+)
 from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
@@ -218,7 +225,7 @@ class _Table:
         differences = other - mine if claim.metric.lower_is_better else mine - other
         margin = claim.margin.of(float(other.mean()))
         found = evidence(claim.test, differences, margin)
-        where = centre(differences)
+        low, high = interval(differences)
         enough = len(seeds) >= ENOUGH
         decidable = enough and differences.size >= LEAST
         # A share of wins is one over trainings; a single one is no share.
@@ -231,9 +238,9 @@ class _Table:
             subject_mean=float(mine.mean()),
             opponent_mean=float(other.mean()),
             margin=margin,
-            difference=where.mean,
-            low=where.low if decidable else None,
-            high=where.high if decidable else None,
+            difference=float(differences.mean()),
+            low=low if decidable else None,
+            high=high if decidable else None,
             improvement=share,
             improvement_low=least,
             improvement_high=most,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,7 @@ from workflow.reporting.judges import credentials, information_gates
 from workflow.reporting.names import dataset_name, readable
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
-from workflow.reporting.register import KINDS, SHARED
 from workflow.reporting.statistics import ENOUGH, LEVEL
-from workflow.studies.plan import PLACES
-from workflow.studies.variants import HEADINGS
-
-SAME = 5e-4
-"""Differences below this are zero in three decimals."""
 
 SWAP_DEFINITIONS = {
     "swap": "mean absolute change of log p(y = 1): Table 2 here",
@@ -39,19 +32,6 @@ SWAP_DEFINITIONS = {
     "swap_normalised": "Table 2 here, from own reconstruction (0) to no transfer (1)",
 }
 """Readings of the difference in log-probabilities; in all of them lower is better."""
-
-HEADLINES = (
-    "accuracy",
-    "generation_accuracy",
-    "swap_normalised",
-    "leakage_rest",
-    "style_kept_interventions",
-)
-"""Measures of studies that are told in words, as far as they were made."""
-
-ALPHA_STUDY = "alpha"
-ALPHA_OF = {"m2-alpha": "m2", "diva-alpha": "diva"}
-"""Decisions on a weight that the study of alpha varies, and whose it is."""
 
 NONE = "None."
 TOO_FEW, SIMILAR = "too few seeds", "not told apart"
@@ -130,57 +110,6 @@ def _shortfall(row: Mapping[Any, Any]) -> str:
     )
 
 
-def moved(block: pd.DataFrame) -> list[str]:
-    """One sentence per headline metric: which variants move it up and down the most."""
-    sentences = []
-    for metric in HEADLINES:
-        for against, found in _changes_of(block, metric).groupby("against", sort=False):
-            words = _most(found, lambda row: "")
-            sentences.append(f"* {HEADINGS[metric].capitalize()} against `{against}`: {words}.")
-    return sentences
-
-
-def moved_anywhere(frame: pd.DataFrame) -> str:
-    """Like `moved`, over all places of a study: data set and f stand with each variant."""
-    places = frame[["dataset", "supervision_rate"]].drop_duplicates()
-    several = len(places) > 1
-
-    def place(row: Mapping[Any, Any]) -> str:
-        return f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}"
-
-    sentences = [
-        f"{HEADINGS[metric].capitalize()}: "
-        + _most(found, lambda row: f" ({place(row)})" if several else "")
-        for metric in HEADLINES
-        if not (found := _changes_of(frame, metric)).empty
-    ]
-    where = "" if several else f", {place(places.iloc[0].to_dict())}"
-    return f"{where}: {'. '.join(sentences) or NONE}."
-
-
-def _changes_of(block: pd.DataFrame, metric: str) -> pd.DataFrame:
-    rows = block[(block["metric"] == metric) & (block["value"] != block["against"])]
-    return rows[rows["change"].notna()]
-
-
-def _most(rows: pd.DataFrame, place: Callable[[Mapping[Any, Any]], str]) -> str:
-    """Variants with the lowest and the highest change."""
-    ordered = sorted(rows.to_dict("records"), key=lambda row: row["change"])
-    ends = ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
-    if all(abs(end["change"]) < SAME for end in ends):
-        return "nothing moves it"
-    return " and ".join(
-        f"`{end['value']}` {change_in_words(end['change'])}{place(end)}" for end in ends
-    )
-
-
-def change_in_words(change: float) -> str:
-    """Say of a difference which way it goes, or that there is none."""
-    if abs(change) < SAME:
-        return "the same"
-    return f"{'higher' if change > 0 else 'lower'} by {abs(change):.3f}"
-
-
 def scope(
     records: pd.DataFrame, plan: Plan, weak: Mapping[str, Sequence[str]] | None = None
 ) -> list[str]:
@@ -222,102 +151,6 @@ def rows_of(question: Question, folder: Path, link: str) -> str:
     paths += [f"studies/{name}.md" for name in question.studies]
     found = [f"[{Path(p).stem}]({link}/{p})" for p in paths if (folder / p).exists()]
     return ", ".join(found) or "none yet"
-
-
-def studies_block(
-    values: Mapping[str, Any], studies: Mapping[str, pd.DataFrame], link: str
-) -> list[str]:
-    """What each study of variants moved, in words; its rows are behind the link.
-
-    Parameters
-    ----------
-    values
-        Of the configuration.
-    studies
-        From `workflow.reporting.gathered.Gathered.studies`.
-    link
-        Where the gathered folder is.
-    """
-    lines = []
-    for name, study in values["studies"]["variants"].items():
-        if name not in studies or not {"budgets", "beside_paper"}.isdisjoint(study):
-            # Those have blocks of their own.
-            continue
-        lines.append(f"* {study['title']} ([{name}]({link}/studies/{name}.md), `study_{name}`)")
-        groups = studies[name].groupby(["dataset", "supervision_rate"], sort=False)
-        for (dataset, rate), block in groups:
-            sentences = " ".join(line.removeprefix("* ") for line in moved(block))
-            lines.append(f"  * {dataset_name(str(dataset))}, f = {rate}: {sentences or NONE}")
-    return lines or [NONE]
-
-
-def measured(
-    entry: Mapping[str, Any],
-    values: Mapping[str, Any],
-    studies: Mapping[str, pd.DataFrame],
-    link: str,
-) -> str:
-    """What the studies that name a decision moved, in a cell of a table: the most of all places.
-
-    Of each study those variants are told that change a setting that the decision is about, or those
-    that the decision names. Where none does, the study rests on the decision and does not vary it.
-
-    Parameters
-    ----------
-    entry
-        From `workflow.reporting.register.entries`.
-    values, studies, link
-        See `studies_block`.
-    """
-    shown = entry.get("shown_in")
-    parts = [f"[{Path(shown).stem}]({link}/{shown})"] if shown else []
-    for name, frame in studies.items():
-        if name == ALPHA_STUDY:
-            frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)
-        else:
-            study = values["studies"]["variants"][name]
-            if entry["id"] not in study.get("deviations", ()) or "budgets" in study:
-                continue
-            about = [v for v in study["variants"] if _changes(v, study, entry)]
-            about = entry.get("variants", {}).get(name, about)
-            frame = frame[frame["value"].isin(about)]
-        if not frame.empty:
-            parts.append(f"[{name}]({link}/studies/{name}.md){moved_anywhere(frame)}")
-    return "<br>".join(parts)
-
-
-def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    """Whether a variant differs from its opponent in a setting that an entry is about."""
-    changes = study["variants"][variant]
-    other = study["variants"][changes.get("against", study["baseline"])]
-    model = changes.get("model", study["model"])
-    own, others = _flat(changes), _flat(other)
-    # A variant may set null, which is not the same as leaving a setting alone.
-    same = {key for key in own.keys() & others.keys() if own[key] == others[key]}
-    keys = (own.keys() | others.keys()) - same
-    return any(
-        fnmatchcase(f"{whose}.{kind}.{key}", pattern)
-        for whose in (model, SHARED)
-        for kind in KINDS
-        for key in keys
-        for pattern in entry.get("settings", ())
-    )
-
-
-def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a variant by their names, sections before a dot."""
-    sections = ("training", "architecture")
-    flat = {k: v for k, v in changes.items() if k not in PLACES}
-    return flat | {f"{s}.{k}": v for s in sections for k, v in changes.get(s, {}).items()}
-
-
-def _weights_of(model: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a model in the study of alpha, as those of a study of variants."""
-    rows = frame[frame["model"] == model]
-    rows = rows.assign(value="alpha = " + rows["alpha"])
-    places = rows.groupby(["dataset", "supervision_rate", "metric"])
-    change = rows["mean"] - places["mean"].transform("first")
-    return rows.assign(change=change, against=places["value"].transform("first"))
 
 
 def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:

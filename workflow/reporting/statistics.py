@@ -59,29 +59,8 @@ ROUNDING = 1e-12
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Centre:
-    """Where differences lie.
-
-    Attributes
-    ----------
-    mean
-        Of the differences.
-    low, high
-        Its interval at the level `LEVEL`; infinite for fewer than `LEAST` differences.
-    p_above, p_below
-        One-sided p-values of "the centre is above (below)" the number asked about.
-    """
-
-    mean: float
-    low: float
-    high: float
-    p_above: float
-    p_below: float
-
-
-def centre(differences: ArrayLike, of: float = 0.0) -> Centre:
-    """Test whether differences are centred above or below a number, and where they are.
+def p_values(differences: ArrayLike, of: float = 0.0) -> tuple[float, float]:
+    """Test whether differences are centred above or below a number.
 
     Parameters
     ----------
@@ -89,20 +68,52 @@ def centre(differences: ArrayLike, of: float = 0.0) -> Centre:
         Independent differences, any shape, at least one.
     of
         The number asked about.
+
+    Returns
+    -------
+    above, below : float
+        One-sided p-values of "the centre is above (below)" it.
     """
     values = np.asarray(differences, dtype=float).ravel()
-    means = subset_means(values)
-    # The empty subset, which no flip at all stands for, is on both sides.
-    number = len(means) + 1
     slack = ROUNDING * float(np.abs(values).max(initial=abs(of)))
-    below, above = np.count_nonzero(means <= of + slack), np.count_nonzero(means >= of - slack)
+    below, above, number = _sides(values - of, slack)
+    return below / number, above / number
+
+
+def _sides(values: Values, slack: float) -> tuple[int, int, int]:
+    """How many subsets have a sum of at most 0, of at least 0, and how many there are.
+
+    The empty one, which no flip at all stands for, is on both sides. Of all 2^N subsets the sums of
+    two halves are enough: each of the first is looked up among those of the second.
+    """
+    if len(values) > MOST_EXACT:
+        means = drawn_subsets(len(values)) @ values
+        below, above = (means <= slack).sum(), (means >= -slack).sum()
+        return 1 + int(below), 1 + int(above), 1 + len(means)
+    half = len(values) // 2
+    ones, others = subset_sums(values[:half]), np.sort(subset_sums(values[half:]))
+    below = np.searchsorted(others, slack - ones, "right").sum()
+    above = (len(others) - np.searchsorted(others, -slack - ones, "left")).sum()
+    return int(below), int(above), 2 ** len(values)
+
+
+def interval(differences: ArrayLike) -> tuple[float, float]:
+    """All centres that the test on both sides does not reject: the lowest and the highest.
+
+    Infinite for fewer than `LEAST` differences.
+
+    Parameters
+    ----------
+    differences
+        Independent differences, any shape, at least one.
+    """
+    means = subset_means(np.asarray(differences, dtype=float).ravel())
+    number = len(means) + 1
     rejected = math.floor((1 - LEVEL) / 2 * number)
-    low, high = -math.inf, math.inf
-    if rejected:
-        ends = np.partition(means, [rejected - 1, number - 1 - rejected])
-        low, high = float(ends[rejected - 1]), float(ends[number - 1 - rejected])
-    p_above, p_below = float(1 + below) / number, float(1 + above) / number
-    return Centre(float(values.mean()), low, high, min(p_above, 1.0), min(p_below, 1.0))
+    if not rejected:
+        return -math.inf, math.inf
+    ends = np.partition(means, [rejected - 1, number - 1 - rejected])
+    return float(ends[rejected - 1]), float(ends[number - 1 - rejected])
 
 
 def whole_seeds(differences: ArrayLike) -> float:
@@ -116,7 +127,7 @@ def whole_seeds(differences: ArrayLike) -> float:
     differences
         By f and seed, (F, n).
     """
-    return centre(np.asarray(differences, dtype=float).mean(0)).p_above
+    return p_values(np.asarray(differences, dtype=float).mean(0))[0]
 
 
 def subset_means(values: Values) -> Values:
@@ -188,17 +199,17 @@ def evidence(test: str, differences: ArrayLike, margin: float = 0.0) -> Evidence
     margin
         In the unit of the differences, not negative.
     """
+    values = np.asarray(differences, dtype=float)
+    mean, slack = float(values.mean()), _slack(values)
     if test == "better":
-        found = centre(differences)
-        favour, against, agrees = found.p_above, found.p_below, found.mean > _slack(differences)
+        (favour, against), agrees = p_values(values), mean > slack
     else:
-        down, up = centre(differences, -margin), centre(differences, margin)
-        favour, against = down.p_above, down.p_below
-        agrees = down.mean >= -margin - _slack(differences)
+        (favour, against), agrees = p_values(values, -margin), mean >= -margin - slack
         if test == "similar":
-            favour, against = max(favour, up.p_below), min(against, up.p_above)
-            agrees = agrees and up.mean <= margin + _slack(differences)
-    return Evidence(min(1.0, 2 * favour), min(1.0, 2 * against), bool(agrees))
+            beyond, within = p_values(values, margin)
+            favour, against = max(favour, within), min(against, beyond)
+            agrees = agrees and mean <= margin + slack
+    return Evidence(min(1.0, 2 * favour), min(1.0, 2 * against), agrees)
 
 
 def _slack(differences: ArrayLike) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccvae.files import write_text
-from workflow.reporting import findings, schedules
+from workflow.reporting import findings, open_choices, schedules
 from workflow.reporting.claims import load_questions
 from workflow.reporting.claims_markdown import in_cell, not_run
 from workflow.reporting.gathered import Gathered
@@ -78,7 +78,7 @@ def page(found: Gathered, out: Path) -> str:
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "published": beside_published(believed, found.config),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
-        "studies": findings.studies_block(found.config.values, found.studies, link),
+        "studies": open_choices.studies_block(found.config, found.studies, found.records, link),
         "budget": schedules.budget_block(found, link),
         "protocol": schedules.protocol_block(found, link),
     }
@@ -100,7 +100,7 @@ def decisions(found: Gathered, out: Path) -> str:
     rows: list[dict[str, Any]] = []
     for entry in entries():
         cells = {key: in_cell(entry[key]) for key in ("paper", "ours", "reason")}
-        effect = findings.measured(entry, found.config.values, found.studies, link)
+        effect = open_choices.measured(entry, found.config.values, found.studies, link)
         rows.append({**entry, **cells, "measured": effect})
     return rendered(DECISIONS, register=rows)
 
