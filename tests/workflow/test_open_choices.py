@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflow import fabricated
 from workflow.config import Config
-from workflow.reporting.open_choices import change_in_words, measured, studies_block
+from workflow.reporting.open_choices import measured, spreads_of, studies_block
 from workflow.reporting.record_files import COLUMNS
 from workflow.studies.variants import summarise_variants, variants_markdown
 
@@ -26,9 +26,6 @@ def test_changes_are_against_the_first_variant():
     assert "| first | 0.600 ± 0.141 |" in text
     assert "| up | 0.900 ± 0.000 (+0.300) |" in text
     assert "mean of 2 seeds" in text
-    assert [change_in_words(c) for c in (1e-5, 0.25, -0.25)] == [
-        *("the same", "higher by 0.250", "lower by 0.250")
-    ]
 
 
 def test_a_variant_can_be_compared_with_another_than_the_first():
@@ -76,7 +73,7 @@ def test_open_choices_tell_what_moves_most_among_like_models(seeds, fast, cell):
         )
     )
     records = pd.DataFrame([{**place, "model": "m2", "value": value} for value in seeds])
-    lines = studies_block(Config(values), {"choices": frame}, records, "..")
+    lines = studies_block(Config(values), {"choices": frame}, spreads_of(records), "..")
     assert lines[0].startswith("| study | data | Accuracy |")
     assert len(lines) == 3
     assert lines[2].endswith(f"](../studies/choices.md)) | MNIST, f = 0.06 | {cell} |  |  |  |  |")
@@ -84,7 +81,8 @@ def test_open_choices_tell_what_moves_most_among_like_models(seeds, fast, cell):
 
 def test_without_studies_nothing_is_said_of_open_choices():
     config = Config(fabricated.configuration())
-    assert studies_block(config, {}, pd.DataFrame(columns=COLUMNS), "..") == ["None."]
+    spreads = spreads_of(pd.DataFrame(columns=COLUMNS))
+    assert studies_block(config, {}, spreads, "..") == ["None."]
 
 
 def test_what_the_first_variant_lacks_has_no_change():
@@ -126,38 +124,40 @@ def test_a_decision_is_told_what_its_own_settings_moved():
     ]
     studies = {"csvae": summarise_variants(pd.DataFrame(rows))}
 
+    values = {"studies": {"variants": {"csvae": study}}}
+    spreads = {("mnist", "0.06", "csvae", "accuracy"): 0.03}
+
     def effect(name: str, *settings: str) -> str:
         entry = {"id": name, "settings": settings}
-        return measured(entry, {"studies": {"variants": {"csvae": study}}}, studies, "there")
+        return measured(entry, values, studies, spreads, "there")
 
     assert effect("weights", "csvae.*.*_weight") == (
-        "[csvae](there/studies/csvae.md), MNIST, f = 0.06: "
-        "Accuracy: `no_adversary` higher by 0.050."
-    )
-    assert effect("likelihood", "all.classes.likelihood").endswith("`bernoulli` lower by 0.100.")
-    assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
+        "[csvae](there/studies/csvae.md), MNIST, f = 0.06: Accuracy: (`no_adversary` +0.050)."
+    ), "no more than seeds move"
+    assert effect("likelihood", "all.classes.likelihood").endswith("Accuracy: `bernoulli` -0.100.")
+    assert effect("likelihood", "all.*.training.steps").endswith("Accuracy: `longer` -0.200.")
     whole = effect("both", "csvae.*.*_weight", "all.*.training.steps")
-    assert whole.endswith("`longer` lower by 0.200 and `no_adversary` higher by 0.050.")
+    assert whole.endswith("Accuracy: `longer` -0.200."), "the furthest"
     assert effect("both") == "", "nothing that it is about is varied"
     named = {"id": "both", "variants": {"csvae": ["bernoulli"]}, "shown_in": "tables/a.md"}
-    assert measured(named, {"studies": {"variants": {"csvae": study}}}, studies, "there") == (
+    assert measured(named, values, studies, spreads, "there") == (
         "[a](there/tables/a.md)<br>[csvae](there/studies/csvae.md), MNIST, f = 0.06: "
-        "Accuracy: `bernoulli` lower by 0.100."
+        "Accuracy: `bernoulli` -0.100."
     )
     assert effect("another", "csvae.*.*") == ""
     study["variants"]["longer"]["architecture"] = {"posterior_scale": None}
-    assert effect("both", "all.*.architecture.*").endswith("Accuracy: `longer` lower by 0.200.")
+    assert effect("both", "all.*.architecture.*").endswith("Accuracy: `longer` -0.200.")
     # What a variant shares with the one that it is compared with is no change of it.
     study["variants"]["bernoulli"] |= {"training": {"steps": 9}, "against": "longer"}
-    assert effect("likelihood", "all.*.training.steps").endswith("`longer` lower by 0.200.")
+    assert effect("likelihood", "all.*.training.steps").endswith("Accuracy: `longer` -0.200.")
     assert "bernoulli" not in effect("likelihood", "all.*.training.steps")
     # The most of all places, wherever it was.
     elsewhere = [{**row, "dataset": "fashion_mnist", "score": 0.9} for row in rows]
-    elsewhere[1]["score"] = 0.85
+    elsewhere[1]["score"] = 0.84
     studies["csvae"] = summarise_variants(pd.DataFrame(rows + elsewhere))
     assert effect("weights", "csvae.*.*_weight") == (
-        "[csvae](there/studies/csvae.md): Accuracy: `no_adversary` lower by 0.050 (FashionMNIST, "
-        "f = 0.06) and `no_adversary` higher by 0.050 (MNIST, f = 0.06)."
+        "[csvae](there/studies/csvae.md): "
+        "Accuracy: `no_adversary` -0.060 on FashionMNIST, f = 0.06."
     )
     study["budgets"] = [1, 2]
     assert effect("both", "all.*.training.steps") == "", "orders have a page of their own"
@@ -168,8 +168,8 @@ def test_a_decision_on_a_weight_is_told_what_the_study_of_alpha_moved():
     common = {"dataset": "mnist", "model": "m2", "supervision_rate": "0.06", "metric": "accuracy"}
     rows = [{**common, "alpha": alpha, "mean": mean} for alpha, mean in accuracy.items()]
     studies = {"alpha": pd.DataFrame(rows)}
-    text = measured({"id": "m2-alpha"}, {}, studies, "there")
+    text = measured({"id": "m2-alpha"}, {}, studies, {}, "there")
     rows = studies["alpha"].query("model == 'm2' and metric == 'accuracy' and dataset == 'mnist'")
     means = rows.set_index("alpha")["mean"]
-    assert f"`alpha = 1000` higher by {means['1000'] - means['1']:.3f}" in text
-    assert measured({"id": "prior-rate"}, {}, studies, "there") == ""
+    assert f"Accuracy: `alpha = 1000` {means['1000'] - means['1']:+.3f}." in text
+    assert measured({"id": "prior-rate"}, {}, studies, {}, "there") == ""

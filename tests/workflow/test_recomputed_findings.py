@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from statistics import StatisticsError, fmean, stdev
 
 import pandas as pd
@@ -95,21 +96,23 @@ def test_every_number_of_a_remark(text, cells) -> None:
     assert shown > 1
 
 
+MOVED = {
+    "Accuracy": "accuracy",
+    "Generation accuracy": "generation_accuracy",
+    "Swap, normalised": "swap_normalised",
+    "Labels from z without z_c": "leakage_rest",
+    "Style kept by interventions": "style_kept_interventions",
+}
+
+
 def test_every_change_that_a_study_made(text, cells, config) -> None:
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")]
         for line in part(text, "What every other open choice moves").splitlines()
         if line.startswith("|")
     ]
-    names = {
-        "Accuracy": "accuracy",
-        "Generation accuracy": "generation_accuracy",
-        "Swap, normalised": "swap_normalised",
-        "Labels from z without z_c": "leakage_rest",
-        "Style kept by interventions": "style_kept_interventions",
-    }
     head, _, *rows = rows
-    metrics = [names[heading] for heading in head[2:]]
+    metrics = [MOVED[heading] for heading in head[2:]]
     study, seen = "", set()
     for title, place, *words in rows:
         study = study if not title else re.search(r"\[(\w+)\]\(", title)[1]
@@ -148,7 +151,47 @@ def furthest(config, cells, study: str, metric: str, dataset: str, rate: str) ->
     words = f"`{variant}` {change:+.3f}"
     words += "" if base == described["baseline"] else f" against `{base}`"
     runs = cells.get(("", metric, dataset, model[variant], rate), [])
-    return f"({words})" if len(runs) >= 3 and abs(change) <= 2 * stdev(runs) else words
+    return f"({words})" if no_more_than_seeds(change, runs) else words
+
+
+def no_more_than_seeds(change: float, runs: list[float]) -> bool:
+    return len(runs) >= 3 and abs(change) <= 2 * stdev(runs)
+
+
+def told_of_decisions() -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Decision, study, heading, data set, f and words of each change in docs/decisions.md."""
+    page = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    studies = r"\[(\w+)\]\(\S*/studies/\w+\.md\)(?:, ([^:]*?))?: (.*?)\.(?=<br>| \|)"
+    for decision, row in re.findall(r'^\| <a id="([\w-]+)"></a>(.*)$', page, re.MULTILINE):
+        for study, place, words in re.findall(studies, row):
+            for heading, said in (each.split(": ") for each in words.split("; ")):
+                change, _, where = said.partition(" on ")
+                dataset, _, rate = (where or place).rpartition(", f = ")
+                yield decision, study, heading, dataset_of(dataset), rate, change
+
+
+def test_every_change_that_a_decision_is_told(cells, config) -> None:
+    told = [each for each in told_of_decisions() if each[-1] != "none"]
+    for decision, study, heading, dataset, rate, words in told:
+        name, change, base = re.fullmatch(
+            r"\(?`([^`]+)` ([-+][\d.]+)(?: against `(\w+)`)?\)?", words
+        ).groups()
+        if study == "alpha":
+            # A weight of the model that the decision is about, against the first of them.
+            model = decision.removesuffix("-alpha")
+            first = config["studies"]["alpha"]["weights"][model][0]
+            variant, base = f"{model}={name.removeprefix('alpha = ')}", f"{model}={first}"
+        else:
+            described = config["studies"]["variants"][study]
+            variant, base = name, base or described["baseline"]
+            model = described["variants"][name].get("model", described["model"])
+        one, other = (
+            fmean(cells[study, MOVED[heading], dataset, v, rate]) for v in (variant, base)
+        )
+        assert float(change) == pytest.approx(one - other, abs=5.1e-4), (decision, study, words)
+        runs = cells.get(("", MOVED[heading], dataset, model, rate), [])
+        assert words.startswith("(") == no_more_than_seeds(one - other, runs), (decision, words)
+    assert len(told) > 100
 
 
 def test_every_count_against_the_paper(text, cells, config) -> None:

@@ -6,7 +6,7 @@ runs move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ Spreads = Mapping[tuple[str, ...], float]
 
 
 def studies_block(
-    config: Config, studies: Mapping[str, pd.DataFrame], records: pd.DataFrame, link: str
+    config: Config, studies: Mapping[str, pd.DataFrame], spreads: Spreads, link: str
 ) -> list[str]:
     """A row for each study, data set and f: which variant moves each measure the most.
 
@@ -56,9 +56,8 @@ def studies_block(
         As it was run.
     studies
         From `workflow.reporting.gathered.Gathered.studies`.
-    records
-        From `workflow.reporting.records.collect`: a change of no more than `SEPARABLE` standard
-        deviations over seeds, where there are `ENOUGH`, is in brackets.
+    spreads
+        From `spreads_of`: a change of no more than `SEPARABLE` of them is in brackets.
     link
         Where the gathered folder is.
     """
@@ -67,12 +66,11 @@ def studies_block(
         "| study | data | " + " | ".join(headings) + " |",
         "|---" * (2 + len(headings)) + "|",
     ]
-    spreads = _spreads(records)
     for name, study in config.values["studies"]["variants"].items():
         if name not in studies or not {"budgets", "beside_paper"}.isdisjoint(study):
             # Those have blocks of their own.
             continue
-        models = {v: set_.get("model", study["model"]) for v, set_ in study["variants"].items()}
+        models = _models_of(study)
         systems = {variant: config.system_of(model) for variant, model in models.items()}
         frame = studies[name].assign(model=studies[name]["value"].map(models))
         same = frame["value"].map(systems) == frame["against"].map(systems)
@@ -81,22 +79,26 @@ def studies_block(
             ["dataset", "supervision_rate"], sort=False
         ):
             cells = [_furthest(block, m, study["baseline"], spreads) for m in HEADLINES]
-            place = f"{dataset_name(str(dataset))}, f = {rate}"
+            place = _place({"dataset": dataset, "supervision_rate": rate})
             lines.append(f"| {title} | {place} | " + " | ".join(cells) + " |")
             title = ""
     return lines if len(lines) > 2 else [NONE]
 
 
-def _spreads(records: pd.DataFrame) -> Spreads:
+def spreads_of(records: pd.DataFrame) -> Spreads:
+    """How far seeds of the runs spread, where there are `ENOUGH`."""
     keys = ["dataset", "supervision_rate", "model", "metric"]
     found = records.groupby(keys)["value"].agg(["std", "count"])
     rows = found[found["count"] >= ENOUGH].reset_index()
     return {tuple(row[key] for key in keys): row["std"] for row in rows.to_dict("records")}
 
 
-def _furthest(block: pd.DataFrame, metric: str, first: str, spreads: Spreads) -> str:
+def _furthest(
+    frame: pd.DataFrame, metric: str, first: str, spreads: Spreads, placed: bool = False
+) -> str:
     """Which variant moves a measure the furthest, in a cell; empty if none was measured."""
-    rows = _changes_of(block, metric).to_dict("records")
+    compared = (frame["value"] != frame["against"]) & frame["change"].notna()
+    rows = frame[(frame["metric"] == metric) & compared].to_dict("records")
     if not rows:
         return ""
     row = max(rows, key=lambda row: abs(row["change"]))
@@ -106,57 +108,40 @@ def _furthest(block: pd.DataFrame, metric: str, first: str, spreads: Spreads) ->
     if row["against"] != first:
         words += f" against `{row['against']}`"
     key = (row["dataset"], row["supervision_rate"], row["model"], metric)
-    return f"({words})" if abs(row["change"]) <= SEPARABLE * spreads.get(key, 0.0) else words
+    if abs(row["change"]) <= SEPARABLE * spreads.get(key, 0.0):
+        words = f"({words})"
+    return f"{words} on {_place(row)}" if placed else words
 
 
-def moved_anywhere(frame: pd.DataFrame) -> str:
-    """Which variants move each measure up and down the most, over all places of a study."""
+def _place(row: Mapping[Any, Any]) -> str:
+    return f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}"
+
+
+def _moved_anywhere(frame: pd.DataFrame, first: str, spreads: Spreads) -> str:
+    """What moves each measure the furthest, over all places of a study."""
     places = frame[["dataset", "supervision_rate"]].drop_duplicates()
     several = len(places) > 1
-
-    def place(row: Mapping[Any, Any]) -> str:
-        return f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}"
-
     sentences = [
-        f"{HEADINGS[metric].capitalize()}: "
-        + _most(found, lambda row: f" ({place(row)})" if several else "")
+        f"{HEADINGS[metric].capitalize()}: {words}"
         for metric in HEADLINES
-        if not (found := _changes_of(frame, metric)).empty
+        if (words := _furthest(frame, metric, first, spreads, placed=several))
     ]
-    where = "" if several else f", {place(places.iloc[0].to_dict())}"
-    return f"{where}: {'. '.join(sentences) or NONE}."
+    where = "" if several else f", {_place(places.iloc[0].to_dict())}"
+    return f"{where}: {'; '.join(sentences) or NONE}."
 
 
-def _changes_of(block: pd.DataFrame, metric: str) -> pd.DataFrame:
-    rows = block[(block["metric"] == metric) & (block["value"] != block["against"])]
-    return rows[rows["change"].notna()]
-
-
-def _most(rows: pd.DataFrame, place: Callable[[Mapping[Any, Any]], str]) -> str:
-    """Variants with the lowest and the highest change."""
-    ordered = sorted(rows.to_dict("records"), key=lambda row: row["change"])
-    ends = ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
-    if all(abs(end["change"]) < SAME for end in ends):
-        return "nothing moves it"
-    return " and ".join(
-        f"`{end['value']}` {change_in_words(end['change'])}{place(end)}" for end in ends
-    )
-
-
-def change_in_words(change: float) -> str:
-    """Say of a difference which way it goes, or that there is none."""
-    if abs(change) < SAME:
-        return "the same"
-    return f"{'higher' if change > 0 else 'lower'} by {abs(change):.3f}"
+def _models_of(study: Mapping[str, Any]) -> dict[str, str]:
+    return {name: v.get("model", study["model"]) for name, v in study["variants"].items()}
 
 
 def measured(
     entry: Mapping[str, Any],
     values: Mapping[str, Any],
     studies: Mapping[str, pd.DataFrame],
+    spreads: Spreads,
     link: str,
 ) -> str:
-    """What the studies that name a decision moved, in a cell of a table: the most of all places.
+    """What the studies that name a decision moved the furthest of all places, in a cell of a table.
 
     Of each study those variants are told that change a setting that the decision is about, or those
     that the decision names. Where none does, the study rests on the decision and does not vary it.
@@ -165,7 +150,9 @@ def measured(
     ----------
     entry
         From `workflow.reporting.register.entries`.
-    values, studies, link
+    values
+        Of the configuration.
+    studies, spreads, link
         See `studies_block`.
     """
     shown = entry.get("shown_in")
@@ -173,6 +160,7 @@ def measured(
     for name, frame in studies.items():
         if name == ALPHA_STUDY:
             frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)
+            first = frame["against"].iloc[0] if len(frame) else ""
         else:
             study = values["studies"]["variants"][name]
             if entry["id"] not in study.get("deviations", ()) or "budgets" in study:
@@ -180,8 +168,11 @@ def measured(
             about = [v for v in study["variants"] if _changes(v, study, entry)]
             about = entry.get("variants", {}).get(name, about)
             frame = frame[frame["value"].isin(about)]
+            frame = frame.assign(model=frame["value"].map(_models_of(study)))
+            first = study["baseline"]
         if not frame.empty:
-            parts.append(f"[{name}]({link}/studies/{name}.md){moved_anywhere(frame)}")
+            moved = _moved_anywhere(frame, first, spreads)
+            parts.append(f"[{name}]({link}/studies/{name}.md){moved}")
     return "<br>".join(parts)
 
 

@@ -65,7 +65,7 @@ def page(found: Gathered, out: Path) -> str:
 def studies(found: Gathered) -> str:
     """Which studies were run, and how many decisions they measured."""
     values, register = found.config.values, entries()
-    measured = sum(bool(open_choices.measured(e, values, found.studies, "")) for e in register)
+    measured = sum(bool(open_choices.measured(e, values, found.studies, {}, "")) for e in register)
     names = ", ".join(f"`{name}`" for name in found.studies) or "none was run"
     return f"{names}; they measured {measured} of {len(register)} decisions"
 
