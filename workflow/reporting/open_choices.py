@@ -1,7 +1,6 @@
 """What open choices move: studies of variants in the findings and in the register.
 
-Both follow from the tables of the studies alone, brackets in the findings from what seeds of the
-runs move.
+All of it follows from the tables of the studies, and brackets from the spread of the runs' seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ HEADLINES = (
     "leakage_rest",
     "style_kept_interventions",
 )
-"""Measures of studies that are told in words, as far as they were made."""
+"""Measures of studies that are told of, as far as they were made."""
 
 ALPHA_STUDY = "alpha"
 ALPHA_OF = {"m2-alpha": "m2", "diva-alpha": "diva"}
@@ -127,7 +126,7 @@ def _moved_anywhere(frame: pd.DataFrame, first: str, spreads: Spreads) -> str:
         if (words := _furthest(frame, metric, first, spreads, placed=several))
     ]
     where = "" if several else f", {_place(places.iloc[0].to_dict())}"
-    return f"{where}: {'; '.join(sentences) or NONE}."
+    return f"{where}: {'; '.join(sentences) or 'none'}."
 
 
 def _models_of(study: Mapping[str, Any]) -> dict[str, str]:
