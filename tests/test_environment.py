@@ -47,3 +47,12 @@ def test_hooks_run_what_lint_runs():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
     assert entries == [f"make {part}" for part in parts.split()]
+
+
+def test_changelog_and_citation_name_the_version_and_its_day():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, day = re.search(r"^## \[([\d.]+)\] - (\S+)$", changelog, flags=re.M).groups()
+    assert version == project["version"] == citation["version"]
+    assert day == citation["date-released"].isoformat()
