@@ -79,6 +79,15 @@ def test_open_choices_tell_what_moves_most_among_like_models(seeds, fast, cell):
     assert lines[2].endswith(f"](../studies/choices.md)) | MNIST, f = 0.06 | {cell} |  |  |  |  |")
 
 
+def test_what_no_variant_moves_is_none():
+    config = Config(fabricated.configuration())
+    place = {"dataset": "mnist", "supervision_rate": "0.06", "metric": "accuracy", "seed": 0}
+    scores = {"paper_eq8": 0.3, "eq4": 0.30001}
+    frame = pd.DataFrame([{**place, "value": v, "score": score} for v, score in scores.items()])
+    lines = studies_block(config, {"readings": summarise_variants(frame)}, {}, "..")
+    assert lines[2].endswith("| MNIST, f = 0.06 | none |  |  |  |  |")
+
+
 def test_without_studies_nothing_is_said_of_open_choices():
     config = Config(fabricated.configuration())
     spreads = spreads_of(pd.DataFrame(columns=COLUMNS))

@@ -20,6 +20,7 @@ from workflow.reporting.claims import load_claims
 from workflow.reporting.court import decide
 from workflow.reporting.judge_seeds import NAME as JUDGE_SEEDS
 from workflow.reporting.judges import failed_judges, trusted, weak_labels
+from workflow.reporting.open_choices import Spreads, spreads_of
 from workflow.reporting.record_files import OF_LABELS, file_of, read_records
 from workflow.reporting.records import Plan
 from workflow.reporting.reference import took
@@ -82,6 +83,11 @@ class Gathered:
     def failed(self) -> Mapping[str, str]:
         """See `workflow.reporting.judges.failed_judges`."""
         return failed_judges(self.records)
+
+    @cached_property
+    def spreads(self) -> Spreads:
+        """See `workflow.reporting.open_choices.spreads_of`."""
+        return spreads_of(self.records)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

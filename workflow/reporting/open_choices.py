@@ -16,8 +16,9 @@ from workflow.config import Config
 from workflow.reporting.names import dataset_name
 from workflow.reporting.register import KINDS, SHARED
 from workflow.reporting.statistics import ENOUGH
-from workflow.studies.plan import PLACES
+from workflow.studies.plan import PLACES, models_of
 from workflow.studies.protocol import SEPARABLE
+from workflow.studies.seeds import ALPHA
 from workflow.studies.variants import HEADINGS
 
 SAME = 5e-4
@@ -32,7 +33,6 @@ HEADLINES = (
 )
 """Measures of studies that are told of, as far as they were made."""
 
-ALPHA_STUDY = "alpha"
 ALPHA_OF = {"m2-alpha": "m2", "diva-alpha": "diva"}
 """Decisions on a weight that the study of alpha varies, and whose it is."""
 
@@ -69,7 +69,7 @@ def studies_block(
         if name not in studies or not {"budgets", "beside_paper"}.isdisjoint(study):
             # Those have blocks of their own.
             continue
-        models = _models_of(study)
+        models = models_of(study)
         systems = {variant: config.system_of(model) for variant, model in models.items()}
         frame = studies[name].assign(model=studies[name]["value"].map(models))
         same = frame["value"].map(systems) == frame["against"].map(systems)
@@ -78,8 +78,7 @@ def studies_block(
             ["dataset", "supervision_rate"], sort=False
         ):
             cells = [_furthest(block, m, study["baseline"], spreads) for m in HEADLINES]
-            place = _place({"dataset": dataset, "supervision_rate": rate})
-            lines.append(f"| {title} | {place} | " + " | ".join(cells) + " |")
+            lines.append(f"| {title} | {_place(dataset, rate)} | " + " | ".join(cells) + " |")
             title = ""
     return lines if len(lines) > 2 else [NONE]
 
@@ -109,11 +108,11 @@ def _furthest(
     key = (row["dataset"], row["supervision_rate"], row["model"], metric)
     if abs(row["change"]) <= SEPARABLE * spreads.get(key, 0.0):
         words = f"({words})"
-    return f"{words} on {_place(row)}" if placed else words
+    return f"{words} on {_place(*key[:2])}" if placed else words
 
 
-def _place(row: Mapping[Any, Any]) -> str:
-    return f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}"
+def _place(dataset: object, rate: object) -> str:
+    return f"{dataset_name(str(dataset))}, f = {rate}"
 
 
 def _moved_anywhere(frame: pd.DataFrame, first: str, spreads: Spreads) -> str:
@@ -125,12 +124,8 @@ def _moved_anywhere(frame: pd.DataFrame, first: str, spreads: Spreads) -> str:
         for metric in HEADLINES
         if (words := _furthest(frame, metric, first, spreads, placed=several))
     ]
-    where = "" if several else f", {_place(places.iloc[0].to_dict())}"
+    where = "" if several else f", {_place(*places.iloc[0])}"
     return f"{where}: {'; '.join(sentences) or 'none'}."
-
-
-def _models_of(study: Mapping[str, Any]) -> dict[str, str]:
-    return {name: v.get("model", study["model"]) for name, v in study["variants"].items()}
 
 
 def measured(
@@ -157,7 +152,7 @@ def measured(
     shown = entry.get("shown_in")
     parts = [f"[{Path(shown).stem}]({link}/{shown})"] if shown else []
     for name, frame in studies.items():
-        if name == ALPHA_STUDY:
+        if name == ALPHA:
             frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)
             first = frame["against"].iloc[0] if len(frame) else ""
         else:
@@ -167,7 +162,7 @@ def measured(
             about = [v for v in study["variants"] if _changes(v, study, entry)]
             about = entry.get("variants", {}).get(name, about)
             frame = frame[frame["value"].isin(about)]
-            frame = frame.assign(model=frame["value"].map(_models_of(study)))
+            frame = frame.assign(model=frame["value"].map(models_of(study)))
             first = study["baseline"]
         if not frame.empty:
             moved = _moved_anywhere(frame, first, spreads)
@@ -179,7 +174,7 @@ def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -
     """Whether a variant differs from its opponent in a setting that an entry is about."""
     changes = study["variants"][variant]
     other = study["variants"][changes.get("against", study["baseline"])]
-    model = changes.get("model", study["model"])
+    model = models_of(study)[variant]
     own, others = _flat(changes), _flat(other)
     # A variant may set null, which is not the same as leaving a setting alone.
     same = {key for key in own.keys() & others.keys() if own[key] == others[key]}

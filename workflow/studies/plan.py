@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, product
 from pathlib import Path
@@ -176,12 +176,18 @@ def named_variants(config: Config, name: str) -> list[Variant]:
     return variants
 
 
+def models_of(study: Mapping[str, Any]) -> dict[str, str]:
+    """Which model each variant of a study is."""
+    return {name: v.get("model", study["model"]) for name, v in study["variants"].items()}
+
+
 def _varied(study: dict[str, Any], model: str) -> list[str]:
     """Options that variants of a model change, in order."""
+    models = models_of(study)
     changed = [
         key
-        for changes in study["variants"].values()
-        if changes.get("model", study["model"]) == model
+        for name, changes in study["variants"].items()
+        if models[name] == model
         for key in changes
         if key not in PLACES
     ]
@@ -267,9 +273,8 @@ def titles_of(study: dict[str, Any], models: dict[str, Any]) -> dict[str, str]:
     models
         The section `model_settings`.
     """
-    values = dict.fromkeys([study["baseline"], *study["variants"]])
-    whole = {value: study["variants"][value].get("model", study["model"]) for value in values}
-    return {value: models[name]["title"] for value, name in whole.items() if value == name}
+    values, whole = dict.fromkeys([study["baseline"], *study["variants"]]), models_of(study)
+    return {value: models[value]["title"] for value in values if value == whole[value]}
 
 
 def variants_of(config: Config) -> list[Variant]:

@@ -78,9 +78,7 @@ def page(found: Gathered, out: Path) -> str:
         "paper_counts": findings.paper_counts(findings.against_paper(believed), plan),
         "published": beside_published(believed, found.config),
         "swap": findings.swap_agreement(trusted(found.records, found.failed), plan),
-        "studies": open_choices.studies_block(
-            found.config, found.studies, open_choices.spreads_of(found.records), link
-        ),
+        "studies": open_choices.studies_block(found.config, found.studies, found.spreads, link),
         "budget": schedules.budget_block(found, link),
         "protocol": schedules.protocol_block(found, link),
     }
@@ -98,11 +96,11 @@ def page(found: Gathered, out: Path) -> str:
 
 def decisions(found: Gathered, out: Path) -> str:
     """Page of every decision, with what the studies that measured it moved."""
-    link, spreads = found.link_from(out.parent), open_choices.spreads_of(found.records)
+    link, values = found.link_from(out.parent), found.config.values
     rows: list[dict[str, Any]] = []
     for entry in entries():
         cells = {key: in_cell(entry[key]) for key in ("paper", "ours", "reason")}
-        effect = open_choices.measured(entry, found.config.values, found.studies, spreads, link)
+        effect = open_choices.measured(entry, values, found.studies, found.spreads, link)
         rows.append({**entry, **cells, "measured": effect})
     return rendered(DECISIONS, register=rows)
 
