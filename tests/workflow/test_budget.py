@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from workflow.figures.budget import draw_budget
+from workflow.figures.style import line
 from workflow.studies.budget import (
     ORDERS,
     SEPARABLE,
@@ -218,8 +219,16 @@ def test_the_figure_has_a_line_per_model_and_a_gap_where_nothing_was_run():
     ]
     summary = summarise_variants(pd.DataFrame(rows))
     assert len(summary) == len(rows)
-    figure = draw_budget(summary, TITLES, "A title")
+    figure = draw_budget(summary, TITLES, ["c", "b", "a"], "A title")
     assert len(figure.axes) == 2
     lines = {line.get_label(): line.get_xdata().tolist() for line in figure.axes[0].lines}
     assert lines == {"A": [100, 200, 400], "B": [100, 200]}
     assert figure.axes[0].get_xscale() == "log"
+
+
+def test_a_model_looks_as_in_figures_of_all_models():
+    row = {"dataset": "d", "supervision_rate": "0.06", "value": "b", "metric": "balanced_accuracy"}
+    summary = pd.DataFrame([{**row, "images_seen": n, "mean": 0.5} for n in (100, 200)])
+    figure = draw_budget(summary, {"b": "B"}, ["a", "b"], "A title")
+    (own,) = figure.axes[0].lines
+    assert own.get_color() == line(1)["color"] != line(0)["color"]

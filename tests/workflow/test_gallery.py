@@ -257,6 +257,13 @@ def test_measures_have_means_bars_and_the_papers_points(kind, dataset):
     assert [text.get_text() for text in figure.axes[0].texts] == ["↓ Majority class: 0.1"]
 
 
+def test_one_seed_has_no_bar():
+    frame = records("mnist", ("accuracy",))
+    frame = frame[(frame["model"] != "m2") | (frame["seed"] == 0)]
+    figure = curves.against_f(frame, plan("classes", "mnist"), "mnist", "title")
+    assert [bar.has_yerr for bar in figure.axes[0].containers] == [True, False]
+
+
 def test_style_has_a_panel_for_each_way_to_keep_it():
     metrics = tuple(name for _, name, _ in curves.STYLE_PANELS)
     figure = curves.style_kept(records("mnist", metrics), plan("classes", "mnist"), "mnist", "t")

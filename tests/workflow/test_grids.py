@@ -69,3 +69,11 @@ def test_pictures_are_written_as_png_and_pdf_and_show_something(tmp_path):
     assert picture.min() < 10 < 240 < picture.max()
     assert (tmp_path / "a.b" / "name=0.06.pdf").read_bytes().startswith(b"%PDF")
     assert len(list((tmp_path / "a.b").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("name", "upright"), [("7", True), ("M2", False)])
+def test_short_names_slant_with_long_ones_unless_they_are_numbers(name, upright):
+    block = grids.Block(torch.rand(1, 3, 1, 8, 8), columns=[name, "a" * 40, "b" * 40])
+    figure = grids.draw_blocks([block], title="")
+    (text,) = (text for text in figure.axes[0].texts if text.get_text() == name)
+    assert (text.get_rotation() == 0) == upright

@@ -180,6 +180,18 @@ def test_the_ends_of_a_colour_scale_keep_their_colours(tmp_path):
     assert (found[-1] == 255).all()
 
 
+def test_shades_do_not_turn_into_bands_beside_many_rare_colours(tmp_path):
+    across, down = np.meshgrid(np.arange(250), np.arange(250))
+    shades = np.stack([120 + across // 8, 100 + down // 8, 110 + (across + down) // 16], -1)
+    shades[:20] = np.stack([across, 255 - across, np.full_like(across, 128)], -1)[:20]
+    shades[20:30] = np.random.default_rng(0).integers(0, 256, (10, 250, 3))
+    Image.fromarray(shades.astype(np.uint8)).save(tmp_path / "large.png")
+    shrink(tmp_path / "large.png", tmp_path / "small.png")
+    with Image.open(tmp_path / "small.png") as picture:
+        found = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.abs(found - shades)[30:].mean() < 4
+
+
 def test_too_much_is_refused_and_leaves_what_was_there(preset, tmp_path):
     folder, files = preset
     out = tmp_path / "reference"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,7 +14,9 @@ from workflow.studies.seeds import IMAGES
 from workflow.studies.variants import HEADINGS
 
 
-def draw_budget(summary: pd.DataFrame, titles: Mapping[str, str], title: str) -> Figure:
+def draw_budget(
+    summary: pd.DataFrame, titles: Mapping[str, str], models: Sequence[str], title: str
+) -> Figure:
     """Draw what more images do to every model.
 
     Parameters
@@ -23,6 +25,8 @@ def draw_budget(summary: pd.DataFrame, titles: Mapping[str, str], title: str) ->
         From `workflow.studies.variants.summarise_variants`, of a study of budgets.
     titles
         What models are called, in their order.
+    models
+        All that are trained: a model looks as it does in figures of all of them.
     title
         Of the figure.
 
@@ -37,20 +41,21 @@ def draw_budget(summary: pd.DataFrame, titles: Mapping[str, str], title: str) ->
     figure.set_layout_engine("constrained")
     headline(figure, title)
     grid = figure.subplots(len(places), len(metrics), squeeze=False, sharex=True)
+    everyone = list(dict.fromkeys([*models, *titles]))
     # They share one axis, and some rows may have been trained for longer than others.
     seen = sorted(summary[IMAGES].unique())
     for row, (dataset, rate) in zip(grid, places.itertuples(index=False), strict=True):
         here = summary[(summary["dataset"] == dataset) & (summary["supervision_rate"] == rate)]
         for axes, metric in zip(row, metrics, strict=True):
-            for index, (model, name) in enumerate(titles.items()):
+            for model, name in titles.items():
                 own = here[(here["value"] == model) & (here["metric"] == metric)]
                 own = own.sort_values(IMAGES)
-                looks = {**line(index), "lw": 0.8, "markersize": 3}
+                looks = {**line(everyone.index(model)), "lw": 0.8, "markersize": 3}
                 axes.plot(own[IMAGES], own["mean"], label=name, **looks)
             axes.set_xscale("log")
             axes.set_xticks(seen, [f"{n / 1000:,.0f}k" for n in seen])
             axes.minorticks_off()
-        row[0].set_ylabel(f"{dataset_name(str(dataset)).partition(' ')[0]}\nf = {rate}")
+        row[0].set_ylabel("\n".join([*dataset_name(str(dataset)).split(" "), f"f = {rate}"]))
     for axes, metric in zip(grid[0], metrics, strict=True):
         better = "lower" if MEASURES[metric] else "higher"
         axes.set_title(f"{HEADINGS[metric]}\n{better} is better", loc="left")

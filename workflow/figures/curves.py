@@ -133,7 +133,8 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
         axes.errorbar(
             x,
             own["mean"],
-            yerr=own["std"].fillna(0.0),
+            # No bar of length 0 where one seed says nothing of its spread.
+            yerr=own["std"] if own["std"].notna().any() else None,
             **looks,
             markersize=3,
             lw=0.7,

@@ -25,7 +25,7 @@ SIDE = 5
 
 SYSTEMS_BESIDE_EACH_OTHER = 2
 
-NOTHING_KEPT = r"z_\c is empty, nothing is kept"
+NOTHING_KEPT = "all of z is z_c, nothing is kept"
 
 
 def corner_weights(steps: int) -> Tensor:

@@ -172,7 +172,7 @@ def _left(block: Block) -> float:
 def _above(block: Block, side: float) -> list[list[str] | None]:
     """Lines of each column's name that stand above the column; None for slanted names.
 
-    When one name is too long all are slanted, except for digits.
+    When one name is too long all are slanted, except for numbers, as the classes of digits are.
     """
     names = [wrap(name, int(side / CHARACTER)) for name in block.columns]
     fit = all(
@@ -181,7 +181,10 @@ def _above(block: Block, side: float) -> list[list[str] | None]:
     )
     # Names with nothing beside them have room to both sides.
     fit |= 3 * sum(map(bool, names)) <= len(names)
-    return [lines if fit or len(" ".join(lines)) <= 2 else None for lines in names]
+    return [
+        lines if fit or name.isdigit() or not name else None
+        for name, lines in zip(block.columns, names, strict=True)
+    ]
 
 
 def _names_height(block: Block, side: float) -> float:

@@ -60,7 +60,8 @@ def draw_confusion(
     labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
     panel = WIDTH / 2 - 0.1 if labels > 8 else 3.0
     figure = new_figure(panel * across + 0.5, panel * down + 0.6)
-    figure.set_layout_engine("constrained")
+    # The words below a matrix are not those of the next one's title.
+    figure.set_layout_engine("constrained", h_pad=0.08)
     headline(figure, title)
     grid = figure.subplots(down, across, squeeze=False)
     image = None
@@ -88,7 +89,7 @@ def draw_confusion(
     if lost:
         words = (
             "The condition number is that of all labels. Left out here, because the judge cannot "
-            f"read them: {', '.join(name.replace(' ', NO_BREAK) for name in lost)}."
+            f"be relied on to read them: {', '.join(name.replace(' ', NO_BREAK) for name in lost)}."
         )
         figure.supxlabel(
             "\n".join(wrap(words, int(figure.get_figwidth() / CHARACTER))),

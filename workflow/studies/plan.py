@@ -259,6 +259,7 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
             for variant in named_variants(config, name)
         ],
         "titles": titles_of(study, config.values["model_settings"]),
+        **({"models": config.models} if "budgets" in study else {}),
         **({"records_from": config.records_from} if config.records_from else {}),
     }
 

@@ -123,7 +123,9 @@ def _budgets(
     seeds = len({variant["seed"] for variant in [*here, *before]})
     orders = budget.with_seeds(both, seeds, budget.spread_of_seeds(runs))
     _write(orders, given.out / f"{plan['name']}_orders.csv")
-    save(draw_budget(summary, plan["titles"], plan["title"]), given.out / plan["name"])
+    title = f"{plan['title']}, {'one seed' if seeds == 1 else f'{seeds} seeds'}"
+    figure = draw_budget(summary, plan["titles"], plan["models"], title)
+    save(figure, given.out / plan["name"])
     lines = budget.sentences(orders, plan["budgets"], plan["titles"])
     picture = f"![{plan['title']}]({plan['name']}.png)"
     lines.append(budget.in_images(orders, runs[IMAGES].max() if len(runs) else None))
