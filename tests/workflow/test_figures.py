@@ -167,6 +167,14 @@ def test_variance_lies_where_the_label_is_and_is_that_of_the_conditional_prior()
     torch.testing.assert_close(variance, expected, rtol=0.1, atol=1e-9)
 
 
+def test_variance_does_not_depend_on_what_is_drawn_beside_it():
+    model, images = ccvae(), torch.rand(3, 1, 2, 2)
+    every = diversity.variances(model, images, [0, 1, 2], seed=0)
+    some = diversity.variances(model, images[:2], [2, 0], seed=0)
+    torch.testing.assert_close(some, every[:2, [2, 0]], rtol=0, atol=0)
+    assert not torch.equal(every, diversity.variances(model, images, [0, 1, 2], seed=1))
+
+
 def test_overlay_leaves_grey_where_nothing_varies_and_is_green_where_most_does():
     images = torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(3, 1, 2)
     laid = diversity.overlay(images, torch.tensor([[0.0, 1.0]]))

@@ -95,13 +95,26 @@ def draw_generations(scene: Scene) -> Figure:
     return scene.draw([Block(images, rows=names, columns=columns)])
 
 
+def variances(model: CharacteristicVAE, x: Tensor, labels: list[int], *, seed: int) -> Tensor:
+    """Variance of each pixel, (B, n, H, W), as `evaluators.locality.label_variance`.
+
+    Draws of one picture do not depend on which other images and labels are beside it, so that two
+    figures say the same of it.
+    """
+    rows = [
+        [label_variance(model, image, [label], draws=DRAWS, seed=seed) for label in labels]
+        for image in x.split(1)
+    ]
+    return torch.cat([torch.cat(row, dim=1) for row in rows])
+
+
 def draw_variance(scene: Scene, labels: list[int], rows: int) -> Figure:
     """Draw reconstructions and, for each image and label, where pixels vary and how much."""
     model = with_characteristics(scene.model)
     x = scene.test_images(rows)
     with torch.no_grad():
         reconstructions = model.reconstruct(x)
-    variance = label_variance(model, x, labels, draws=DRAWS, seed=scene.seed)
+    variance = variances(model, x, labels, seed=scene.seed)
     # One scale per picture: labels move pixels more in one face than in another, and glasses more
     # than a necktie.
     ends = variance.flatten(2).quantile(BRIGHTEST, dim=2).clamp_min(1e-12)
