@@ -59,7 +59,7 @@ def draw_confusion(
     down = math.ceil(len(records) / across)
     labels = max(len(matrix["columns"]) for matrix in found.values()) if found else 1
     panel = WIDTH / 2 - 0.1 if labels > 8 else 3.0
-    figure = new_figure(panel * across + 0.5, panel * down + 0.6)
+    figure = new_figure(panel * across + 0.5, panel * down + 1.0)
     # The words below a matrix are not those of the next one's title.
     figure.set_layout_engine("constrained", h_pad=0.08)
     headline(figure, title)
