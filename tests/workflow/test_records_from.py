@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from argparse import Namespace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ccvae.errors import InputError
-from ccvae.files import read_json, write_json
+from ccvae.files import read_json, write_json, write_text
 from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.figures.gallery import Gallery
@@ -22,7 +23,7 @@ from workflow.planning.inputs import Inputs
 from workflow.planning.jobs import jobs_of, recorded_benchmarks
 from workflow.reporting.record_files import read_all_records, write_parts
 from workflow.reporting.records import Plan, collect, judge_records
-from workflow.steps.reporting import make_judge_seeds
+from workflow.steps.reporting import make_judge_seeds, make_reference
 
 MOVED = 0.03
 """What the second judge of MNIST says more than the first."""
@@ -234,3 +235,27 @@ def test_time_of_what_is_recorded_counts_once(before: Path) -> None:
         assert f"benchmarks/{path}.jsonl" in left_out
     assert left_out.isdisjoint(job.benchmark for job in jobs_of(config))
     assert list(recorded_benchmarks(Config(configuration()))) == []
+
+
+def test_time_of_what_belongs_to_no_training_counts_once(before: Path, tmp_path: Path) -> None:
+    earlier, benchmarks = tmp_path / "earlier", tmp_path / "benchmarks"
+    shutil.copytree(before, earlier)
+    config = Config(configuration(records_from=str(earlier)))
+
+    def ran(job: str, seconds: float) -> None:
+        write_text(benchmarks / f"{job}.jsonl", json.dumps({"s": seconds}) + "\n")
+
+    def gathered() -> tuple[int, float]:
+        records = read_all_records(before)
+        found = make_reference.where_from(config, records, benchmarks)
+        write_json(earlier / "provenance.json", {**read_json(earlier / "provenance.json"), **found})
+        return sum(job["jobs"] for job in found["jobs"]), found["elapsed_s"]
+
+    first = read_json(earlier / "provenance.json")
+    jobs, seconds = sum(job["jobs"] for job in first["jobs"]), first["elapsed_s"]
+    ran("train_judge/mnist", 5.0)
+    ran("train/mnist/m2/f=1.0.seed=1", 90.0)
+    assert gathered() == (jobs + 1, pytest.approx(seconds + 5))
+    assert gathered() == (jobs + 1, pytest.approx(seconds + 5))
+    ran("train_judge/mnist", 7.0)
+    assert gathered() == (jobs + 2, pytest.approx(seconds + 12))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,22 @@ def job_times(benchmarks: Path, left_out: Collection[Path] = ()) -> pd.DataFrame
         peak = max(record.get("max_rss", 0.0) for record in records)
         rows.append((folder.name, len(records), sum(walls), cpu, max(walls), peak))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def shared(benchmarks: Path) -> dict[Path, str]:
+    """Records of jobs that are of no single training, each with what tells it from all others.
+
+    Such jobs are run anew wherever trainings are added, and their records cannot be told apart by
+    name.
+    """
+    of_trainings = ("train", "evaluate", "evaluate_judge")
+    found = {}
+    for path in sorted(benchmarks.rglob("*.jsonl")):
+        name = path.relative_to(benchmarks)
+        if name.parts[0] not in of_trainings and not name.parts[0].startswith("study_"):
+            words = name.as_posix().encode() + path.read_bytes()
+            found[path] = hashlib.sha256(words).hexdigest()[:12]
+    return found
 
 
 def added_up(before: Sequence[Mapping[str, Any]], times: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from workflow.reporting.record_files import RECORDS, TEXT, file_of, write_parts
 from workflow.reporting.records import Plan
 from workflow.reporting.reference import CAPTIONS, PROVENANCE, index_markdown, origin
 from workflow.reporting.taken_over import take_over_files, take_over_pictures
-from workflow.reporting.timing import added_up, elapsed_seconds, job_times
+from workflow.reporting.timing import added_up, elapsed_seconds, job_times, shared
 from workflow.steps.command import LOG, add_settings_argument, run
 from workflow.steps.reporting import check_claims, make_judge_seeds
 from workflow.steps.studies import study_variants
@@ -154,13 +154,17 @@ def rename_records(path: Path) -> None:
 
 
 def where_from(config: Config, records: pd.DataFrame, benchmarks: Path) -> dict[str, Any]:
-    """Where records come from and what they took, here and before."""
-    left_out = {benchmarks.parent / name for name in recorded_benchmarks(config)}
-    times, seconds = job_times(benchmarks, left_out), elapsed_seconds(benchmarks, left_out)
+    """Where records come from and what they took, here and before; every job counts once."""
+    before: dict[str, Any] = {}
     if config.records_from:
         before = read_json(Path(config.records_from, PROVENANCE))
+    left_out = {benchmarks.parent / name for name in recorded_benchmarks(config)}
+    known, counted = set(before.get("counted", ())), shared(benchmarks)
+    left_out |= {path for path, job in counted.items() if job in known}
+    times, seconds = job_times(benchmarks, left_out), elapsed_seconds(benchmarks, left_out)
+    if before:
         times, seconds = added_up(before["jobs"], times), seconds + before["elapsed_s"]
-    return origin(records, times, seconds)
+    return {**origin(records, times, seconds), "counted": sorted(known | set(counted.values()))}
 
 
 def planned(config: Config, results: Path) -> dict[str, float]:
