@@ -60,8 +60,8 @@ def test_labels_that_the_judge_cannot_read_are_left_out_and_named():
     assert axes.images[0].get_array().tolist() == [[1.0]]
     assert axes.get_title(loc="left") == "f = 1.0, condition number 1"
     assert figure.get_supxlabel().replace("\n", " ") == (
-        "The condition number is that of all labels. Left out here, because the judge cannot read "
-        "them: label\N{NO-BREAK SPACE}1."
+        "The condition number is that of all labels. Left out here, because the judge cannot be "
+        "relied on to read them: label\N{NO-BREAK SPACE}1."
     )
 
 
