@@ -115,7 +115,7 @@ def _explorer(found: Gathered, home: Path) -> str:
     return (
         f"[![The explorer: a slider per label, and what each model makes of it]({EXPLORER})]"
         f"({target})\n\n*The [explorer]({target}): move a characteristic by hand, in every model "
-        "beside each other. Save the file and open it, it needs no network.*"
+        "that it has room for, side by side. Save the file and open it, it needs no network.*"
     )
 
 
