@@ -295,9 +295,8 @@ def page(seeds: Sequence[int], draws: int, fewer: int) -> str:
         "same it is less.",
         "",
         f"At a single f fewer than {LEAST} seeds decide nothing. Student's paired test would, but "
-        "of three differences of one of two sizes it takes "
-        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} for a "
-        "difference of the models.",
+        "where there is no difference and three are of one of two sizes, it finds one in "
+        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} of cases.",
         "",
         "If one model collapses in three of ten trainings and the other, as good on average, never "
         "does, then the first is the better one in most trainings, and a verdict that it is speaks "
@@ -324,8 +323,8 @@ def page(seeds: Sequence[int], draws: int, fewer: int) -> str:
         ),
         "",
         f"Seeds flipped whole cannot reach {ALPHA:.0%} on both sides with fewer than six of them. "
-        "Holm's correction over the verdicts on one table asks for more: of so many verdicts, for "
-        "a p as many times smaller.",
+        "Holm's correction over the verdicts on one table asks for more: of n verdicts, the "
+        "smallest p must be n times smaller.",
         "",
         "**The interval of the probability of improvement**: how often it covers the truth, a "
         f"probability of {truth:.2f}:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -26,7 +27,7 @@ def sentences(frame: pd.DataFrame, *claims, **changes) -> list[str]:
 def test_what_holds_is_said_with_its_numbers() -> None:
     first, *middle, last = sentences(swaps(**BETTER))
     assert first == (
-        "1 claim of the paper is put as numbers here; tested were none on the paper's own data "
+        "1 claim of the paper is put as numbers here, and 1 tested: none on the paper's own data "
         "and 1 on drawn stand-ins for CelebA (synthetic_faces; 3 seeds)."
     )
     assert middle == [
@@ -83,6 +84,25 @@ def test_what_is_not_decidable_says_why() -> None:
     assert len(others) == 1, "a judge that failed its gate decides nothing"
     assert "1 claim for which nothing was run at all ([CCVAE swaps best](page.md#style))" in last
     assert "verdicts whose judge failed its gate (synthetic_faces (drawn))" in last
+
+
+def test_what_is_known_of_drawings_alone_is_no_matter_of_photographs() -> None:
+    measure = replace(claim().metric, drawn_only=True)
+    first, holds, last = sentences(swaps(**BETTER), claim(metric=measure))
+    assert first.endswith("1 on drawn stand-ins for CelebA (synthetic_faces; 3 seeds).")
+    assert holds.startswith("**Holds** on drawn stand-ins")
+    assert "1 claim on any photographs, of which no truth is known ([swap](page.md#swap))" in last
+    assert "on CelebA and CheXpert themselves" not in last
+
+
+def test_claims_with_too_few_seeds_and_on_both_kinds_are_counted() -> None:
+    frame, claims = every_outcome(1)
+    first, *_ = sentences(frame, *claims)
+    assert first == (
+        "5 claims of the paper are put as numbers here, and 5 tested: 5 on the paper's own data "
+        "(MNIST; 3 seeds; 2 claims with too few to decide) and 5 on drawn stand-ins for CelebA "
+        "(synthetic_faces; 3 seeds; 2 claims with too few to decide), 5 on both."
+    )
 
 
 KINDS_OF = {

@@ -163,11 +163,18 @@ def test_an_order_that_turns_round_is_named_with_its_budgets():
     assert settled(turned) == 4
     lines = sentences(turned, [1, 2, 4, 8], TITLES)
     assert lines[0] == (
-        "From once to twice the images: none of the 1 orders that are seen there has turned round."
+        "From once to twice the images: 1 of the 1 orders that are seen there were seen before, "
+        "and none of those has turned round."
     )
-    assert "1 of the 1 orders that are seen there has turned round: in balanced" in lines[1]
+    assert "were seen before, and 1 of those has turned round: in balanced" in lines[1]
     assert lines[1].endswith("(synthetic_faces (drawn), f = 0.06) B passes A.")
     assert lines[-1].startswith("From 4 times the images on no order turns round any more")
+
+
+def test_only_orders_that_were_seen_before_could_turn_round():
+    both = pd.concat([course(0.1, 0.2), course(0.0, 0.2, metric="generation_accuracy")])
+    (line, *_) = sentences(both, [1, 2], TITLES)
+    assert ": 1 of the 2 orders that are seen there were seen before, and none of those" in line
 
 
 def test_an_order_that_turns_round_slowly_is_not_missed():

@@ -37,6 +37,7 @@ from workflow.reporting.court import decide
 from workflow.reporting.paper import TABLES
 from workflow.reporting.tables import counterparts, paper_values
 from workflow.reporting.verdicts import (
+    DRAWN_ONLY,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -155,7 +156,7 @@ def test_every_shipped_claim_gets_a_verdict_and_a_section():
     claims = load_claims()
     verdicts = decide(frame, plan(), claims)
     assert {verdict.claim.id for verdict in verdicts} == {each.id for each in claims}
-    outcomes = {HOLDS, FAILS, UNDECIDED, NOT_RUN, NOT_MEASURED}
+    outcomes = {HOLDS, FAILS, UNDECIDED, NOT_RUN, NOT_MEASURED, DRAWN_ONLY}
     assert set(verdicts_frame(verdicts)["verdict"]) <= outcomes
     text = claims_markdown(verdicts, plan(), 9, counterparts(frame, plan()))
     for each in claims:
@@ -177,7 +178,10 @@ def test_the_two_questions_stand_apart():
     assert "(drawn)" not in paper
     assert "synthetic_faces (drawn)" in drawn
     assert "MNIST |" not in drawn
-    assert f"Not run on such data, {len(load_claims()) - 5} of {len(load_claims())} claims" in paper
+    n_claims = len(load_claims())
+    assert f"Not run on such data, {n_claims - 7} of {n_claims} claims" in paper
+    assert f"which have no known truth, 2 of {n_claims} claims: [swap-exact](#swap-exact)," in paper
+    assert "no known truth" not in drawn
     assert "[classes-accuracy](#classes-accuracy)" not in drawn, "no drawing stands in for MNIST"
 
 

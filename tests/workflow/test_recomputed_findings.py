@@ -140,7 +140,8 @@ def furthest(config, cells, study: str, metric: str, dataset: str, rate: str) ->
     for variant, base in here[["variant", "against"]].drop_duplicates().to_numpy():
         one, other = (cells.get((study, metric, dataset, v, rate)) for v in (variant, base))
         systems = {config["model_settings"][model[v]]["system"] for v in (variant, base)}
-        if variant != base and len(systems) == 1 and one and other:
+        whole = model[variant] == variant
+        if variant != base and len(systems) == 1 and not whole and one and other:
             moved[variant, base] = fmean(one) - fmean(other)
     moved = {pair: change for pair, change in moved.items() if math.isfinite(change)}
     if not moved:
@@ -352,13 +353,15 @@ def test_which_orders_change_with_the_budget(text, config) -> None:
     orders["turned"] = orders["ahead"] * before < 0
     words = {"once": 1, "twice": 2}
     seen = re.findall(
-        r"to (\w+)(?: times)? the images: (none|\d+) of the (\d+) orders that are seen there",
+        r"to (\w+)(?: times)? the images: (\d+) of the (\d+) orders that are seen there were seen "
+        r"before, and (none|\d+) of those",
         section,
     )
-    for budget, turned, told in seen:
+    for budget, both, told, turned in seen:
         here = orders[orders["budget"] == words.get(budget, int(re.sub(r"\D", "", budget) or 0))]
         assert int(turned.replace("none", "0")) == here["turned"].sum()
         assert int(told) == here["ahead"].notna().sum()
+        assert int(both) == (here["ahead"].notna() & before[here.index].notna()).sum()
     assert (
         len(seen) + section.count("not run")
         == len(config["studies"]["variants"]["budget"]["budgets"]) - 1

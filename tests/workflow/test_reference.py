@@ -23,6 +23,7 @@ from workflow.planning.overlay import merged_config
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.pictures import shrink
 from workflow.reporting.records import Plan
+from workflow.reporting.reference import took
 from workflow.reporting.timing import elapsed, elapsed_seconds, job_times
 from workflow.steps.reporting import picture_explorer, update_readme
 from workflow.steps.reporting.make_reference import replaced_folder, require_ours
@@ -68,6 +69,9 @@ def test_a_model_can_have_fewer_seeds_than_the_data_set():
         assert here == plan.runs(dataset, model, rate)
     assert plan.seeds_in_words(["mnist"]) == "3 seeds (at most 2 seeds of M2)"
     assert plan.seeds_in_words(["synthetic_faces"]) == "one seed"
+    values["model_settings"]["m2"]["title"] = "M2, z = 10"
+    quoted = Plan(**Config(values).plan()).seeds_in_words(["mnist"])
+    assert quoted == '3 seeds (at most 2 seeds of "M2, z = 10")'
     values["figures"]["seed"] = 2
     with pytest.raises(InputError, match="only seeds below 1 are run"):
         Gallery(Config(values))
@@ -124,7 +128,6 @@ def test_everything_is_gathered_and_linked(reference):
     there = {p.relative_to(reference).as_posix() for p in reference.rglob("*") if p.is_file()}
     linked = set(re.findall(r"\]\(([^)]+)\)", index))
     assert linked == there - {"README.md"}
-    assert "2 jobs in" in index
     assert "Caption of figures/against_f/mnist." in index
     assert (
         Config(yaml.safe_load((reference / "config.yaml").read_text())).values
@@ -133,6 +136,10 @@ def test_everything_is_gathered_and_linked(reference):
     provenance = read_json(reference / "provenance.json")
     assert provenance["commits"] == ["0123456789abcdef"]
     assert provenance["runs"] == 24
+    assert "* 24 trained models. 2 jobs in all took" in index
+    with_studies = took({**provenance, "study_trainings": 5})
+    assert with_studies.startswith("24 trained models and 5 trainings of studies. 2 jobs in all")
+    assert with_studies.endswith(" Of 5 trainings of studies no time is known.")
     assert provenance["machine"]["cores"] >= 1
     assert {job["kind"]: job["cpu_s"] for job in provenance["jobs"]} == {
         "train": 3600,

@@ -26,7 +26,7 @@ from workflow.reporting.schedules import NOT_RUN, budget_block, protocol_block
 from workflow.steps.studies import study_train, study_variants
 from workflow.steps.training import fit_gp
 from workflow.studies.plan import described_study, named_variants, recorded_trainings
-from workflow.studies.protocol import beside_paper, sentences
+from workflow.studies.protocol import beside_paper, beside_paper_markdown, sentences
 from workflow.studies.seeds import read_studies
 from workflow.studies.variants import summarise_variants
 
@@ -238,7 +238,7 @@ def test_numbers_are_set_beside_the_papers_and_the_presets_own_runs() -> None:
     assert found["paper"].to_dict() == {"0.004": 0.927, "0.06": 0.974}
     assert found.loc["0.004", "recipe"] == pytest.approx(0.93)
     assert found["recipe_seeds"].to_dict() == {"0.004": 2, "0.06": 0}
-    scores = {"ccvae": 0.86, "ccvae_mixed": 0.92, "ccvae_rate": 0.85}
+    scores = {"ccvae": 0.86, "ccvae_mixed": 0.92, "ccvae_rate": 0.85, "ccvae_draws": 0.80}
     assert found.loc["0.004", "recipe_std"] == pytest.approx(0.02 / 2**0.5)
     summary = summarise_variants(
         pd.DataFrame(
@@ -253,9 +253,21 @@ def test_numbers_are_set_beside_the_papers_and_the_presets_own_runs() -> None:
         "of 1 numbers within 0.01 or better.",
         "MNIST, f = 0.004, Table 6, accuracy: `ccvae` has 0.864 on test images and the paper "
         "0.927. What one change moves on validation images: `ccvae_mixed` +0.060 (95% of what is "
-        "missing), `ccvae_rate` -0.010 (no more than seeds do). 2 standard deviations of the "
-        "suite's own runs, over 2 seeds, are 0.028.",
+        "missing), `ccvae_rate` -0.010 (no more than seeds do), `ccvae_draws` -0.060 (away from "
+        "it). 2 standard deviations of the suite's own runs, over 2 seeds, are 0.028.",
     ]
+
+
+def test_generated_images_are_of_no_split() -> None:
+    row = {"dataset": "mnist", "supervision_rate": "0.004", "metric": "generation_accuracy"}
+    test = pd.DataFrame([{**row, "value": "m2", "score": 0.7}])
+    runs = pd.DataFrame(columns=["dataset", "supervision_rate", "model", "metric", "value"])
+    found = beside_paper(test, runs)
+    scores = [{**row, "value": name, "seed": 0, "score": 0.7} for name in ("m2", "m2_rate")]
+    *_, line = sentences(found, summarise_variants(pd.DataFrame(scores)), {})
+    assert "`m2` has 0.700 and the paper 0.883. What one change moves: `m2_rate`" in line
+    table = "\n".join(beside_paper_markdown(found, {}))
+    assert "**Table 7, accuracy: MNIST, generated images**" in table
 
 
 def test_only_accuracies_are_said_to_be_reached() -> None:

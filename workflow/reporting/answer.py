@@ -28,6 +28,7 @@ from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
     DISAGREES,
+    DRAWN_ONLY,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -91,18 +92,22 @@ def answer(verdicts: Sequence[Verdict], plan: Plan, paper: pd.DataFrame, page: s
 
 def _tested(cases: Sequence[Case], plan: Plan) -> str:
     """What was put to the test, on which data."""
-    every = {case[0].claim.id for case in cases}
-    parts = []
+    every, tested, parts = {case[0].claim.id for case in cases}, list[set[str]](), list[str]()
     for drawn, words in KINDS.items():
         run = [case[0] for case in cases if case[0].run and case[0].stand_in == drawn]
         names = list(dict.fromkeys(v.dataset for v in run))
         if names and drawn:
             words += f" for {' and '.join(map(original_name, names))}"
-        where = f" ({_names(names)}; {plan.seeds_in_words(names, fewer=False)})" if names else ""
-        parts.append(f"{len({v.claim.id for v in run}) or 'none'} on {words}{where}")
+        tested.append({v.claim.id for v in run})
+        few = tested[-1] - {v.claim.id for v in run if v.outcome not in (AGREES, DISAGREES)}
+        about = [_names(names), plan.seeds_in_words(names, fewer=False)] if names else []
+        about += [f"{len(few)} {_claims(len(few))} with too few to decide"] if few else []
+        where = f" ({'; '.join(about)})" if about else ""
+        parts.append(f"{len(tested[-1]) or 'none'} on {words}{where}")
+    both = f", {n} on both" if (n := len(set.intersection(*tested))) else ""
     return (
         f"{len(every)} {_claims(len(every))} of the paper {'is' if len(every) == 1 else 'are'} put "
-        f"as numbers here; tested were {' and '.join(parts)}."
+        f"as numbers here, and {len(set.union(*tested))} tested: {' and '.join(parts)}{both}."
     )
 
 
@@ -181,15 +186,23 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
     by_claim = grouped_cases(cases)
     run = [any(case[0].run for case in of_claim) for of_claim in by_claim]
     own = [any(c[0].run and not c[0].stand_in for c in of_claim) for of_claim in by_claim]
+    drawn = [of[0][0] for of in by_claim if any(case[0].verdict == DRAWN_ONLY for case in of)]
     away = sum(
         anywhere and not here and set(of_claim[0][0].claim.datasets) <= set(STAND_INS.values())
         for anywhere, here, of_claim in zip(run, own, by_claim, strict=True)
+        if not of_claim[0][0].claim.metric.drawn_only
     )
     clauses = []
     if away:
         clauses.append(
             f"{away} {_claims(away)} on CelebA and CheXpert themselves, which may not be "
             "redistributed and were not run"
+        )
+    if drawn:
+        links = ", ".join(f"[{v.claim.id}]({page}#{v.claim.id})" for v in drawn)
+        clauses.append(
+            f"{len(drawn)} {_claims(len(drawn))} on any photographs, of which no truth is known "
+            f"({links})"
         )
     nowhere = [of_claim for here, of_claim in zip(run, by_claim, strict=True) if not here]
     for why, here in (

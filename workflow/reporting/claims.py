@@ -31,6 +31,7 @@ class Measure:
     name: str
     heading: str
     lower_is_better: bool = False
+    drawn_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
     DISAGREES,
+    DRAWN_ONLY,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -97,13 +98,14 @@ def _legend() -> list[str]:
         "(same f, same labelled images). **fails** says that the opposite is the case.",
         f"* **{UNDECIDED}**: the differences are compatible with both. Fewer than {LEAST} of them, "
         "as at a single f with few seeds, are compatible with anything.",
-        f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: from {ENOUGH} seeds on anything is "
-        "decided; fewer only point one way.",
+        f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: nothing is decided with fewer "
+        f"than {ENOUGH} seeds; they only point one way.",
         f"* **so many seeds would make it hold**, or fail, with a probability of {POWER:.0%} and "
         "after the same correction, if differences stayed as they are; a single difference cannot "
         "say.",
         f"* {UNJUDGED}: nothing follows from what such a judge sees. "
-        f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it.",
+        f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it. "
+        f"**{DRAWN_ONLY}**: no photographs have one, drawings do.",
         "* A verdict is about further trainings on these data, with these test images and this "
         f"judge. Intervals are at {LEVEL:.0%}. Each reading of CCVAE is judged by itself; the "
         "paper's own is equation (8) taken literally.",
@@ -127,7 +129,10 @@ def overview(verdicts: Iterable[Verdict], plan: Plan, *, drawn: bool, page: str 
     here = [v for v in verdicts if v.stand_in == drawn]
     run = [v for v in here if v.run]
     answered = {v.claim.id for v in run}
-    measured = {v.claim.id for v in here if v.verdict == NOT_MEASURED} - answered
+    measured, beyond = (
+        {v.claim.id for v in here if v.verdict == words} - answered
+        for words in (NOT_MEASURED, DRAWN_ONLY)
+    )
     lines = [f"{len(answered)} of {len(asked)} claims were run on such data."]
     if run:
         counts = counts_in_words(run)
@@ -147,8 +152,12 @@ def overview(verdicts: Iterable[Verdict], plan: Plan, *, drawn: bool, page: str 
         ]
         lines.append("| " + " | ".join(map(in_cell, cells)) + " |")
     for words, names in (
-        ("Not run on such data", [n for n in asked if n not in answered | measured]),
+        ("Not run on such data", [n for n in asked if n not in answered | measured | beyond]),
         ("Run, but without the measure that would decide it", [n for n in asked if n in measured]),
+        (
+            "Not decidable on photographs, which have no known truth",
+            [n for n in asked if n in beyond],
+        ),
     ):
         if names:
             links = ", ".join(f"[{name}]({page}#{name})" for name in names)
@@ -215,7 +224,17 @@ def needed_in_words(verdict: Verdict) -> str:
 def counts_in_words(verdicts: Iterable[Verdict]) -> str:
     """How many verdicts have each outcome: "4 hold, 2 are undecided"."""
     counts = counted(verdicts)
-    order = (HOLDS, FAILS, UNDECIDED, AGREES, DISAGREES, UNJUDGED, NOT_MEASURED, NOT_RUN)
+    order = (
+        HOLDS,
+        FAILS,
+        UNDECIDED,
+        AGREES,
+        DISAGREES,
+        UNJUDGED,
+        NOT_MEASURED,
+        DRAWN_ONLY,
+        NOT_RUN,
+    )
     few_seeds = " (too few seeds to decide)"
     verbs = {
         HOLDS: ("holds", "hold"),
@@ -270,7 +289,7 @@ def in_cell(text: object) -> str:
 def _section(group: Sequence[Verdict], plan: Plan) -> list[str]:
     claim = group[0].claim
     lines = [f"### {claim.id}", "", f"{claim.statement} ({claim.where})", "", how(claim)]
-    for words in (NOT_RUN, NOT_MEASURED):
+    for words in (NOT_RUN, NOT_MEASURED, DRAWN_ONLY):
         names = dict.fromkeys(dataset_name(v.dataset) for v in group if v.verdict == words)
         if names:
             lines += ["", f"{words.capitalize()}: {', '.join(names)}."]

@@ -24,6 +24,7 @@ from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
     DISAGREES,
+    DRAWN_ONLY,
     NOT_MEASURED,
     NOT_RUN,
     UNDECIDED,
@@ -144,6 +145,8 @@ class _Court:
         images = {model: found for (data, model), found in seen.items() if data == dataset}
         common = (claim, dataset, dataset in STAND_INS, subject)
         missing = table.missing(opponents)
+        if claim.metric.drawn_only and dataset not in STAND_INS:
+            missing = DRAWN_ONLY
 
         def verdict(
             scope: str, deciding: tuple[Comparison, ...], shown: tuple[Comparison, ...]

@@ -144,7 +144,7 @@ class Gathered:
 
     @property
     def took(self) -> str:
-        """One sentence: how many models, how long, on what."""
+        """How many models, how long, on what."""
         return took(self.provenance)
 
     def answer(self, page: str) -> list[str]:

@@ -16,7 +16,7 @@ from workflow.config import Config
 from workflow.reporting.names import dataset_name
 from workflow.reporting.register import KINDS, SHARED
 from workflow.reporting.statistics import ENOUGH
-from workflow.studies.plan import PLACES, models_of
+from workflow.studies.plan import flat, models_of
 from workflow.studies.protocol import SEPARABLE
 from workflow.studies.seeds import ALPHA
 from workflow.studies.variants import HEADINGS
@@ -47,7 +47,8 @@ def studies_block(
 ) -> list[str]:
     """A row for each study, data set and f: which variant moves each measure the most.
 
-    Only variants of the same system are compared; which system is the best is no open choice.
+    Only variants of the same system are compared, and no whole models as they are run: which model
+    is the best is no open choice.
 
     Parameters
     ----------
@@ -73,6 +74,7 @@ def studies_block(
         systems = {variant: config.system_of(model) for variant, model in models.items()}
         frame = studies[name].assign(model=studies[name]["value"].map(models))
         same = frame["value"].map(systems) == frame["against"].map(systems)
+        same &= frame["value"] != frame["model"]
         title = f"{study['title']} ([{name}]({link}/studies/{name}.md))"
         for (dataset, rate), block in frame[same].groupby(
             ["dataset", "supervision_rate"], sort=False
@@ -175,7 +177,7 @@ def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -
     changes = study["variants"][variant]
     other = study["variants"][changes.get("against", study["baseline"])]
     model = models_of(study)[variant]
-    own, others = _flat(changes), _flat(other)
+    own, others = flat(changes), flat(other)
     # A variant may set null, which is not the same as leaving a setting alone.
     same = {key for key in own.keys() & others.keys() if own[key] == others[key]}
     keys = (own.keys() | others.keys()) - same
@@ -186,13 +188,6 @@ def _changes(variant: str, study: Mapping[str, Any], entry: Mapping[str, Any]) -
         for key in keys
         for pattern in entry.get("settings", ())
     )
-
-
-def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a variant by their names, sections before a dot."""
-    sections = ("training", "architecture")
-    flat = {k: v for k, v in changes.items() if k not in PLACES}
-    return flat | {f"{s}.{k}": v for s in sections for k, v in changes.get(s, {}).items()}
 
 
 def _weights_of(model: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -226,8 +226,9 @@ TABLES = {
             ),
             references=("test_images", "other_data", "copy_characteristics", "constant"),
             note="Mutual information says how unsure the judge's Gaussian process is of the "
-            "images, and its size depends on how long that was trained; images with less than test "
-            "images are more typical than real ones, and not nearer to the data.",
+            "images, and its size depends on how long that was trained; generated images of "
+            "which it is lower than of test images are more typical than real ones, and not nearer "
+            "to the data.",
             task="generate",
         ),
         Table(

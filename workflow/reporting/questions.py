@@ -17,7 +17,7 @@ from workflow.reporting.claims_markdown import (
 )
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
-from workflow.reporting.verdicts import NOT_MEASURED, NOT_RUN, Verdict
+from workflow.reporting.verdicts import DRAWN_ONLY, NOT_MEASURED, NOT_RUN, Verdict
 
 
 def claims_at_a_glance(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[str]:
@@ -112,7 +112,7 @@ def _on_claim(cases: Sequence[Case], plan: Plan, link: str) -> list[str]:
     if run:
         lines.append("")
     lacking = []
-    for words in (NOT_RUN, NOT_MEASURED):
+    for words in (NOT_RUN, NOT_MEASURED, DRAWN_ONLY):
         names = [dataset_name(case[0].dataset) for case in cases if case[0].verdict == words]
         if names:
             lacking.append(f"{words.capitalize()}: {', '.join(names)}.")

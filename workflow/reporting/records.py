@@ -89,7 +89,7 @@ class Plan:
         those: dict[tuple[int, str], list[str]] = {}
         for name, described in self.models.items() if fewer else ():
             for where in self._fewer_seeds(name, datasets):
-                those.setdefault(where, []).append(described["title"])
+                those.setdefault(where, []).append(_quoted(described["title"]))
         parts = [f"at most {_seeds(n)} of {', '.join(of)}{on}" for (n, on), of in those.items()]
         return f"{words} ({'; '.join(parts)})" if parts else words
 
@@ -149,6 +149,11 @@ def by_cell(records: pd.DataFrame) -> dict[Cell, dict[int, float]]:
     for key, seed, value in zip(zip(*names, rates, strict=True), seeds, values, strict=True):
         cells.setdefault(key, {})[seed] = value
     return cells
+
+
+def _quoted(title: str) -> str:
+    """A title that can stand in a list with commas."""
+    return f'"{title}"' if "," in title else title
 
 
 def _seeds(count: int) -> str:

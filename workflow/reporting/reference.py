@@ -61,14 +61,15 @@ def origin(records: pd.DataFrame, times: pd.DataFrame, elapsed: float) -> dict[s
 
 
 def took(provenance: Mapping[str, Any]) -> str:
-    """One sentence: how many models, how long, on what."""
+    """How many models, how long, on what."""
     machine, jobs = provenance["machine"], provenance["jobs"]
     work = sum(job["cpu_s"] for job in jobs)
     peak = max((job["peak_mb"] for job in jobs), default=0.0)
     of_studies = [job for job in jobs if job["kind"].startswith("study") and "train" in job["kind"]]
-    studies = f", {n} trainings of studies" if (n := _number_of_jobs(of_studies)) else ""
+    timed, in_studies = _number_of_jobs(of_studies), provenance.get("study_trainings", 0)
+    studies = f" and {in_studies} trainings of studies" if in_studies else ""
     return (
-        f"{provenance['runs']} trained models{studies} and {_number_of_jobs(jobs)} jobs in all, in "
+        f"{provenance['runs']} trained models{studies}. {_number_of_jobs(jobs)} jobs in all took "
         f"{duration(provenance['elapsed_s'])} ({duration(work)} of processor time) on "
         f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''} of "
         f"{machine['processor']} with {machine['memory_gb']:g} GB, device "
@@ -77,6 +78,11 @@ def took(provenance: Mapping[str, Any]) -> str:
             f" {n} of the models {'were' if n > 1 else 'was'} trained on a graphics card, {card}."
             # An earlier version did not count them.
             for card, n in provenance.get("cards", {}).items()
+        )
+        + (
+            f" Of {in_studies - timed} trainings of studies no time is known."
+            if in_studies > timed
+            else ""
         )
     )
 

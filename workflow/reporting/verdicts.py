@@ -30,7 +30,7 @@ from workflow.reporting.statistics import (
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 AGREES, DISAGREES = "agrees", "disagrees"
-NOT_MEASURED, NOT_RUN = "not measured", "not run"
+NOT_MEASURED, NOT_RUN, DRAWN_ONLY = "not measured", "not run", "needs a known truth"
 """With `ENOUGH` seeds, one of the first three; with fewer, "one seed: agrees" and the like; without
 the numbers for either, one of the last, or `workflow.reporting.judges.UNJUDGED`."""
 
@@ -159,7 +159,7 @@ class Verdict:
     @property
     def run(self) -> bool:
         """Whether anything was run for it."""
-        return self.verdict not in (NOT_RUN, NOT_MEASURED)
+        return self.verdict not in (NOT_RUN, NOT_MEASURED, DRAWN_ONLY)
 
     @property
     def outcome(self) -> str:

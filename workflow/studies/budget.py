@@ -36,7 +36,8 @@ OF_IMAGES = ORDERS[: ORDERS.index("training_error")]
 """Columns of `orders`, which knows nothing of seeds."""
 
 RULE = (
-    "Two models have an order in a measure where their scores differ by more than "
+    f"Two models have an order in a measure ({', '.join(HEADINGS[name] for name in MEASURES)}) "
+    "where their scores differ by more than "
     f"{SEPARABLE:g} standard errors. The errors are those of the images that are looked at (pairs "
     "of images for swaps, generated images for generation): the two models' contributions are "
     "subtracted image by image, because both see the same ones. An order stands until the opposite "
@@ -231,13 +232,22 @@ def sentences(frame: pd.DataFrame, budgets: Sequence[int], titles: Mapping[str, 
             started = {budget, longer} <= begun
             lines.append(f"{words}not run{' in full' if started else ''}.")
             continue
-        here = frame[frame["budget"] == longer]
-        n_told = int((told(here) != 0).sum())
+        before, there_now = (
+            _seen(frame[rows]) for rows in (frame["budget"] < longer, frame["budget"] == longer)
+        )
         of = [change for change in turned if change.longer == longer]
-        words += f"{len(of) or 'none'} of the {n_told} orders that are seen there "
+        words += (
+            f"{len(there_now & before)} of the {len(there_now)} orders that are seen there were "
+        )
+        words += f"seen before, and {len(of) or 'none'} of those "
         words += f"{'has' if len(of) < 2 else 'have'} turned round"
         lines.append(f"{words}{': ' if of else ''}{'; '.join(_in_words(of, titles))}.")
     return [*lines, conclusion(frame)]
+
+
+def _seen(frame: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Pairs of models, and where, that have an order in some row."""
+    return set(frame.loc[told(frame) != 0, PAIR].itertuples(index=False, name=None))
 
 
 def rule(frame: pd.DataFrame) -> str:
@@ -290,7 +300,7 @@ def _in_words(found: Iterable[Change], titles: Mapping[str, str]) -> Iterator[st
         by_measure.setdefault(key, []).append(pair)
     for (metric, dataset, rate), pairs in by_measure.items():
         where = f"{dataset_name(dataset)}, f = {rate}"
-        yield f"in {HEADINGS[metric]} ({where}) {', '.join(pairs)}"
+        yield f"in {HEADINGS[metric]} ({where}) {' and '.join(pairs)}"
 
 
 def _times(budget: int) -> str:

@@ -254,6 +254,7 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
     return {
         "name": name,
         **{key: study[key] for key in keys if key in study},
+        "changes": described_changes(study),
         "variants": [
             {**variant.described(), **({"recorded": True} if variant.folder in recorded else {})}
             for variant in named_variants(config, name)
@@ -262,6 +263,25 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
         **({"models": config.models} if "budgets" in study else {}),
         **({"records_from": config.records_from} if config.records_from else {}),
     }
+
+
+def flat(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a variant by their names, sections before a dot."""
+    sections = ("training", "architecture")
+    own = {k: v for k, v in changes.items() if k not in PLACES}
+    return own | {f"{s}.{k}": v for s in sections for k, v in changes.get(s, {}).items()}
+
+
+def described_changes(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each variant sets; its model where neither its name nor its opponent's is that."""
+    models = models_of(study)
+    found = {}
+    for name, changes in study["variants"].items():
+        known = (name, models[changes.get("against", study["baseline"])])
+        model = {} if models[name] in known else {"model": models[name]}
+        if own := model | flat(changes):
+            found[name] = own
+    return found
 
 
 def titles_of(study: dict[str, Any], models: dict[str, Any]) -> dict[str, str]:

@@ -32,6 +32,9 @@ SEPARABLE = 2.0
 """Standard deviations over seeds that one training must move a score by to be told from another."""
 
 
+OF_NO_SPLIT = ("generation_accuracy",)
+"""Measures of generated images, which are the same whatever split is looked at."""
+
 NEVER = {"mean": math.nan, "std": math.nan, "count": 0}
 
 
@@ -86,7 +89,8 @@ def beside_paper_markdown(frame: pd.DataFrame, titles: Mapping[str, str]) -> lis
     for (table, metric, dataset), block in frame.groupby(keys, sort=False):
         rates = list(dict.fromkeys(block["supervision_rate"]))
         heading = headings[int(str(table)), str(metric)]
-        lines += ["", f"**Table {table}, {heading}: {dataset_name(str(dataset))}, test images**"]
+        images = "generated images" if metric in OF_NO_SPLIT else "test images"
+        lines += ["", f"**Table {table}, {heading}: {dataset_name(str(dataset))}, {images}**"]
         lines += ["", "| | " + " | ".join(f"f = {rate}" for rate in rates) + " |"]
         lines += ["|---" * (len(rates) + 1) + "|"]
         for model, rows in block.groupby("model", sort=False):
@@ -165,14 +169,20 @@ def _single_changes(frame: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]
         )
         yield (
             f"{dataset_name(row['dataset'])}, f = {row['supervision_rate']}, Table {row['table']}, "
-            f"{headings[row['metric']]}: `{row['model']}` has {row['study']:.3f} on test images "
-            f"and the paper {row['paper']:.3f}. What one change moves on validation images: "
-            f"{words}.{spread}"
+            f"{headings[row['metric']]}: `{row['model']}` has {row['study']:.3f}"
+            f"{_of_split('on test images', row['metric'])} and the paper {row['paper']:.3f}. What "
+            f"one change moves{_of_split('on validation images', row['metric'])}: {words}.{spread}"
         )
+
+
+def _of_split(words: str, metric: str) -> str:
+    return "" if metric in OF_NO_SPLIT else f" {words}"
 
 
 def _change(name: str, change: float, gap: float, noise: float) -> str:
     words = f"`{name}` {change:+.3f}"
     if abs(change) < noise:
         return f"{words} (no more than seeds do)"
-    return f"{words} ({change / gap:.0%} of what is missing)" if gap > NEAR else words
+    if gap <= NEAR:
+        return words
+    return f"{words} ({f'{change / gap:.0%} of what is missing' if change > 0 else 'away from it'})"

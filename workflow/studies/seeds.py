@@ -51,6 +51,12 @@ def read_studies(folder: Path, records_from: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def trainings(studies: pd.DataFrame) -> int:
+    """Count the trainings that are behind what `read_studies` has."""
+    identity = COLUMNS[: COLUMNS.index("metric")]
+    return len(studies.drop_duplicates(identity))
+
+
 def _variants(study: str, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for row in frame.to_dict("records"):
         variant = f"{row['model']}={row['alpha']}" if study == ALPHA else row["variant"]

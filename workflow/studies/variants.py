@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -82,30 +83,34 @@ def variants_markdown(
         From `summarise_variants`.
     study
         `name`, `title`, `steps` (in words), `deviations`, ids of the decisions that it is about,
-        `missing`, how many of its trainings are not there, and `varied`: the options that are
-        varied, of each data set and first variant.
+        `missing`, how many of its trainings are not there, `varied`, the options that are varied,
+        of each data set and first variant, and `changes`, what each variant sets.
     failed
         Sentences about judges that failed their gates.
     about
         Lines on what follows from the tables.
     """
     seeds = int(summary["n"].min())
+    steps = f"{study['steps']} steps" + (" of the first row" if _is_uneven(summary) else "")
     lines = [
         f"# {study['title']}",
         "",
         *first_lines(failed),
-        f"Validation images, {study['steps']} steps, "
-        f"{'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in brackets the change against "
-        "the first row, or against the row that is named. "
+        f"Validation images, {steps}, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in "
+        "brackets the change against the first row, or against the row that is named. Seeds are "
+        "its own: the same training in another study is one with another seed. "
         f"`snakemake study_{study['name']}` repeats it.",
     ]
     if study.get("beside_paper"):
-        lines[-1] += " What stands beside the paper is of test images, and says how many seeds."
+        lines[-1] += " What stands beside the paper is of test images, and says how many seeds; "
+        lines[-1] += "generated images are the same for every split."
     if study.get("deviations"):
         ids = ", ".join(f"`{name}`" for name in study["deviations"])
         lines += ["", f"Decisions that it is about: {ids}."]
     if study.get("missing"):
         lines += ["", f"{study['missing']} of its trainings have not been run."]
+    if changes := _changes(study.get("changes", {}), set(summary["value"])):
+        lines += ["", "What rows change:", "", *changes]
     if about := list(about):
         lines += ["", *about]
     for (dataset, rate, *budget), block in summary.groupby(places(summary), sort=False):
@@ -114,6 +119,23 @@ def variants_markdown(
         options = study.get("varied", {}).get(dataset, {})
         lines += ["", heading, "", *variants_table(block, options)]
     return "\n".join(lines) + "\n"
+
+
+def _is_uneven(summary: pd.DataFrame) -> bool:
+    """Whether rows of one table saw different numbers of images."""
+    return IMAGES in summary and bool(
+        (summary.groupby(places(summary))[IMAGES].nunique() > 1).any()
+    )
+
+
+def _changes(changes: Mapping[str, Mapping[str, object]], there: Collection[str]) -> list[str]:
+    """Lines of a list of what variants set; those that set the same share one."""
+    names: dict[str, list[str]] = {}
+    for name, own in changes.items():
+        if name in there:
+            words = ", ".join(f"{key} {json.dumps(value)}" for key, value in own.items())
+            names.setdefault(words.replace('"', ""), []).append(f"`{name}`")
+    return [f"* {', '.join(of)}: {words}." for words, of in names.items()]
 
 
 def variants_table(block: pd.DataFrame, options: Mapping[str, object] | None = None) -> list[str]:
@@ -127,10 +149,11 @@ def variants_table(block: pd.DataFrame, options: Mapping[str, object] | None = N
         What the first variant has of the options that others change.
     """
     metrics = [name for name in HEADINGS if name in set(block["metric"])]
-    lines = [
-        "| | " + " | ".join(HEADINGS[name] for name in metrics) + " |",
-        "|---" * (len(metrics) + 1) + "|",
-    ]
+    headings = [HEADINGS[name] for name in metrics]
+    uneven = IMAGES in block and block[IMAGES].nunique() > 1
+    if uneven:
+        headings.insert(0, "images seen")
+    lines = [f"| | {' | '.join(headings)} |", "|---" * (len(headings) + 1) + "|"]
     first = block["value"].iloc[0]
     for (value, against), rows in block.groupby(["value", "against"], sort=False):
         cells = {row["metric"]: row for row in rows.to_dict("records")}
@@ -138,6 +161,8 @@ def variants_table(block: pd.DataFrame, options: Mapping[str, object] | None = N
             _cell(cells[name], is_first=value == first) if name in cells else "n/a"
             for name in metrics
         ]
+        if uneven:
+            words.insert(0, f"{rows[IMAGES].iloc[0]:,.0f}")
         heading = str(value)
         if value == first and options:
             heading += f" ({', '.join(f'{k} {v}' for k, v in options.items())})"

@@ -38,6 +38,7 @@ from workflow.studies.plan import (
     recorded_trainings,
     variants_of,
 )
+from workflow.studies.seeds import read_studies, trainings
 
 FORMS = ("md", "csv", "wide.csv", "tex", "png")
 """Of tables and studies, in the order of the index."""
@@ -88,6 +89,7 @@ def work(given: Namespace) -> None:
         provenance = {
             "command": command(config, given.out),
             **where_from(config, records, given.results / "benchmarks"),
+            "study_trainings": trainings(read_studies(folder / "studies")),
             "machine": machine(),
             "planned": planned(config, given.results),
             "not_run": not_run(config),
@@ -114,8 +116,7 @@ def take_over(
     studies, written = config.values["studies"]["variants"], []
     known = dict.fromkeys(v.study for v in variants_of(config) if v.folder in recorded)
     for name in known:
-        beside_runs = {"budgets", "beside_paper"} & studies.get(name, {}).keys()
-        if beside_runs and not (folder / "studies" / f"{name}.csv").exists():
+        if name in studies and not (folder / "studies" / f"{name}.csv").exists():
             written += gather_study(described_study(config, name, recorded), results, folder)
     tables = folder / "tables"
     cells = before / "tables" / f"{JUDGE_SEEDS}.csv"
@@ -125,7 +126,7 @@ def take_over(
         found = found[found["model"].isin([*plan.models, "judge"])]
         make_judge_seeds.write(found, records, judges_of(found, records), plan, tables)
         written += [f"tables/{JUDGE_SEEDS}.{form}" for form in FORMS if form != "png"]
-    alike = [f"studies/{OTHERS.get(name, name)}.{form}" for name in known for form in ("md", "csv")]
+    alike = [f"studies/{OTHERS[n]}.{form}" for n in known if n in OTHERS for form in ("md", "csv")]
     return [*written, *take_over_files(before, folder, [*alike, "explorer.html"])]
 
 

@@ -15,7 +15,6 @@ from workflow.reporting.gathered import Gathered
 from workflow.reporting.judges import first_lines
 from workflow.reporting.pages import rendered
 from workflow.reporting.register import entries
-from workflow.reporting.tables import paper_values
 from workflow.reporting.tex import document
 from workflow.steps.command import LOG, run
 
@@ -56,7 +55,6 @@ def page(found: Gathered, out: Path) -> str:
         models="; ".join(described["title"] for described in found.plan.models.values()),
         rates=", ".join(found.plan.rates),
         studies=studies(found),
-        others=others(found),
         about=found.took,
         link=found.link_from(out.parent),
     )
@@ -68,13 +66,6 @@ def studies(found: Gathered) -> str:
     measured = sum(bool(open_choices.measured(e, values, found.studies, {}, "")) for e in register)
     names = ", ".join(f"`{name}`" for name in found.studies) or "none was run"
     return f"{names}; they measured {measured} of {len(register)} decisions"
-
-
-def others(found: Gathered) -> str:
-    """Models that were run and of which the paper has no figures."""
-    reported = set(paper_values()["model"])
-    models = found.plan.models.items()
-    return "; ".join(m["title"] for _, m in models if m["system"] not in reported) or "none was run"
 
 
 def compiled(source: str) -> bytes:

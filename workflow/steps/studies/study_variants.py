@@ -74,10 +74,10 @@ def work(given: Namespace) -> None:
 
 
 def _steps(scores: pd.DataFrame) -> str:
-    """Steps of the first variant, of every budget."""
+    """Steps of the first variant, of every budget and data set, in words."""
     first = scores[scores["value"] == scores["value"].iloc[0]]
     own = set((first[IMAGES] // first["images_per_step"]).astype(int))
-    return ", ".join(f"{steps:,}" for steps in sorted(own))
+    return " and ".join(f"{steps:,}" for steps in sorted(own))
 
 
 def _varied(variants: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
