@@ -28,7 +28,7 @@ from ccvae.training import Trainer
 from datasets.store import Store
 from evaluators.images import ImageSet
 from workflow.load import load_judge
-from workflow.reporting.claims_markdown import number
+from workflow.reporting.wording import number
 from workflow.steps.training.train import make_trainer
 
 LOG = logging.getLogger("benchmarks")

@@ -31,7 +31,7 @@ from workflow.reporting.claims import (
     load_questions,
     paper_margin,
 )
-from workflow.reporting.claims_markdown import apart, claims_markdown, least_in_favour, overview
+from workflow.reporting.claims_markdown import claims_markdown, overview
 from workflow.reporting.comparison import comparison, comparison_markdown
 from workflow.reporting.court import decide
 from workflow.reporting.paper import TABLES
@@ -45,6 +45,7 @@ from workflow.reporting.verdicts import (
     UNDECIDED,
     verdicts_frame,
 )
+from workflow.reporting.wording import apart, least_in_favour
 from workflow.steps.reporting.check_claims import work
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections import defaultdict
@@ -12,36 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.workflow.recomputing import CLAIMS, RATE, REFERENCE, RESOURCES, ROOT, values
+from tests.workflow.recomputing import CLAIMS, RATE, REFERENCE, ROOT, margin, values
 
 pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
-
-
-def margin(about: dict, lower: bool) -> float:
-    """The margin of a claim, out of the paper's tables."""
-    table = pd.read_csv(RESOURCES / "paper_tables.csv", dtype=RATE)
-    table = table[(table["table"] == about["table"]) & (table["metric"] == about["metric"])]
-    by_cell: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for row in table.to_dict("records"):
-        by_cell[row["dataset"], row["supervision_rate"]][row["model"]] = row["value"]
-    apart = []
-    for subject, cells in itertools.product(about["subjects"], [by_cell]):
-        own = {cell: scores[subject] for cell, scores in cells.items() if subject in scores}
-        if about["against"] == "themselves":
-            for data in {cell[0] for cell in own}:
-                mine = [v for (d, _), v in own.items() if d == data]
-                apart.append((max(mine) - min(mine)) / np.mean(mine))
-            continue
-        for cell, mine in own.items():
-            others = [v for name, v in cells[cell].items() if name != subject]
-            other = about["against"]
-            if other == "best":
-                other = min(others) if lower else max(others)
-            elif isinstance(other, str):
-                other = cells[cell][other]
-            gap = other - mine if lower else mine - other
-            apart.append(gap / other if about.get("relative") else gap)
-    return float(np.mean(apart)) if about["take"] == "lead" else max(map(abs, apart))
 
 
 def p_above(differences: list[float], of: float) -> float:

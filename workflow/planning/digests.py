@@ -51,7 +51,7 @@ CAPABILITIES = digest(
     "evaluators/gates.py",
 )
 CLAIMS = digest(
-    *_reporting("claims", "claims_markdown", "comparison", "court"),
+    *_reporting("claims", "claims_markdown", "comparison", "court", "wording"),
     *_reporting("judges", "paper", "statistics", "tables", "verdicts"),
     "evaluators/gates.py",
     "workflow/resources/claims.yaml",
@@ -73,7 +73,7 @@ FIGURES = digest(
     "workflow/report/figures/*.rst",
     "workflow/steps/reporting/make_figure.py",
 )
-FRONT_PAGE = digest(*_reporting("answer", "claims_markdown", "page", "pages"))
+FRONT_PAGE = digest(*_reporting("answer", "claims_markdown", "page", "pages", "wording"))
 EXPLORER = digest(
     "workflow/explorer/*.py",
     "workflow/explorer/page/*",

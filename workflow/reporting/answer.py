@@ -14,13 +14,6 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from workflow.reporting.claims import Claim
-from workflow.reporting.claims_markdown import (
-    grouped,
-    needed_in_words,
-    number,
-    share,
-    title_of,
-)
 from workflow.reporting.judges import UNJUDGED
 from workflow.reporting.names import STAND_INS, dataset_name, original_name
 from workflow.reporting.records import Plan
@@ -35,6 +28,7 @@ from workflow.reporting.verdicts import (
     UNDECIDED,
     Verdict,
 )
+from workflow.reporting.wording import grouped, needed_in_words, number, share, title_of
 
 MOST = 10
 NAMED, NAMED_OPEN, NAMED_OF_FEW_SEEDS = 3, 1, 1

@@ -16,12 +16,12 @@ import pandas as pd
 from scipy import stats
 
 from workflow.reporting.claims import Question
-from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.judges import credentials, information_gates
 from workflow.reporting.names import dataset_name, readable
 from workflow.reporting.paper import TABLES, Metric
 from workflow.reporting.records import Plan
 from workflow.reporting.statistics import ENOUGH, LEVEL
+from workflow.reporting.wording import title_of
 
 SWAP_DEFINITIONS = {
     "swap": "mean absolute change of log p(y = 1): Table 2 here",

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.judge_seeds import judges_of
 from workflow.reporting.judges import (
     NOISE,
@@ -21,6 +20,7 @@ from workflow.reporting.judges import (
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
 from workflow.reporting.tex import escaped
+from workflow.reporting.wording import title_of
 
 ABOUT = (
     "How far another judge of the same data, trained from another seed, moves what is measured of "

@@ -10,9 +10,9 @@ import yaml
 
 from workflow.config import Config
 from workflow.planning.expected import image_counts
-from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.names import dataset_name
 from workflow.reporting.records import Plan
+from workflow.reporting.wording import title_of
 
 PUBLISHED = Path(__file__).parents[1] / "resources" / "published.yaml"
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from workflow.reporting.answer import KINDS, Case, grouped_cases
 from workflow.reporting.claims import Question
-from workflow.reporting.claims_markdown import (
+from workflow.reporting.names import dataset_name
+from workflow.reporting.records import Plan
+from workflow.reporting.verdicts import DRAWN_ONLY, NOT_MEASURED, NOT_RUN, Verdict
+from workflow.reporting.wording import (
     budget,
     counts_in_words,
     grouped,
@@ -15,9 +18,6 @@ from workflow.reporting.claims_markdown import (
     readings_in_words,
     share,
 )
-from workflow.reporting.names import dataset_name
-from workflow.reporting.records import Plan
-from workflow.reporting.verdicts import DRAWN_ONLY, NOT_MEASURED, NOT_RUN, Verdict
 
 
 def claims_at_a_glance(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[str]:

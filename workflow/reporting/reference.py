@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from workflow.planning.costs import duration
-from workflow.reporting.claims_markdown import in_cell
 from workflow.reporting.judges import first_lines
 from workflow.reporting.names import dataset_name
 from workflow.reporting.paper import TABLES
 from workflow.reporting.record_files import OF_LABELS
 from workflow.reporting.records import Plan
+from workflow.reporting.wording import in_cell
 
 PROVENANCE, CAPTIONS = "provenance.json", "captions.json"
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ccvae.files import read_json, write_text
 from workflow.reporting.answer import answer
 from workflow.reporting.claims import load_claims
-from workflow.reporting.claims_markdown import QUESTIONS, counts_in_words
+from workflow.reporting.claims_markdown import QUESTIONS
 from workflow.reporting.court import decide
 from workflow.reporting.judges import failed_judges, first_lines, unreadable_labels
 from workflow.reporting.names import dataset_name, original_name
@@ -20,6 +20,7 @@ from workflow.reporting.paper import TABLES
 from workflow.reporting.records import Plan
 from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import Verdict
+from workflow.reporting.wording import counts_in_words
 from workflow.steps.command import add_settings_argument, run
 from workflow.studies.seeds import read_studies
 

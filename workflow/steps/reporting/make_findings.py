@@ -9,7 +9,7 @@ from typing import Any
 from ccvae.files import write_text
 from workflow.reporting import findings, open_choices, schedules
 from workflow.reporting.claims import load_questions
-from workflow.reporting.claims_markdown import in_cell, not_run
+from workflow.reporting.claims_markdown import not_run
 from workflow.reporting.gathered import Gathered
 from workflow.reporting.judge_seeds_pages import moved_by_judges
 from workflow.reporting.judges import first_lines, trusted
@@ -19,6 +19,7 @@ from workflow.reporting.questions import claims_at_a_glance, on_question
 from workflow.reporting.reference import asked_for
 from workflow.reporting.register import entries
 from workflow.reporting.remarks import CONTRADICTED, STANDS, facts_of, load_remarks
+from workflow.reporting.wording import in_cell
 from workflow.steps.command import LOG, run
 
 TEMPLATE, DECISIONS = "findings.md.j2", "decisions.md.j2"

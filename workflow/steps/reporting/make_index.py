@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ccvae.files import write_text
-from workflow.reporting.claims_markdown import in_cell
 from workflow.reporting.paper import TABLES
+from workflow.reporting.wording import in_cell
 from workflow.steps.command import run
 
 

@@ -13,7 +13,6 @@ from ccvae.files import write_text
 from workflow.figures.catalogue import FIGURES
 from workflow.figures.gallery import Gallery
 from workflow.identity import Run
-from workflow.reporting.claims_markdown import title_of
 from workflow.reporting.gathered import TEXT, Gathered
 from workflow.reporting.judges import first_lines
 from workflow.reporting.legible import legibility
@@ -21,6 +20,7 @@ from workflow.reporting.names import dataset_name, original_name
 from workflow.reporting.paper import TABLES
 from workflow.reporting.paper_layout import in_paper_layout
 from workflow.reporting.terms import terms
+from workflow.reporting.wording import title_of
 from workflow.steps.command import LOG, run
 
 BEGIN, END = "<!-- BEGIN generated: {}, make readme -->", "<!-- END generated -->"
