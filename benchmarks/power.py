@@ -295,8 +295,9 @@ def page(seeds: Sequence[int], draws: int, fewer: int) -> str:
         "same it is less.",
         "",
         f"At a single f fewer than {LEAST} seeds decide nothing. Student's paired test would, but "
-        "where there is no difference and three are of one of two sizes, it finds one in "
-        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} of cases.",
+        "with three differences that have one of two sizes it finds one in "
+        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} of cases where there is "
+        "none.",
         "",
         "If one model collapses in three of ten trainings and the other, as good on average, never "
         "does, then the first is the better one in most trainings, and a verdict that it is speaks "

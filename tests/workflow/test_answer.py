@@ -82,7 +82,7 @@ def test_what_is_not_decidable_says_why() -> None:
     frame = pd.concat([swaps(**BETTER), FAILED_JUDGE])
     *others, last = sentences(frame, claim(), lacking)
     assert len(others) == 1, "a judge that failed its gate decides nothing"
-    assert "1 claim for which nothing was run at all ([CCVAE swaps best](page.md#style))" in last
+    assert "1 claim for which nothing was run at all ([style](page.md#style))" in last
     assert "verdicts whose judge failed its gate (synthetic_faces (drawn))" in last
 
 

@@ -176,8 +176,8 @@ def test_findings_say_how_far_a_second_judge_moves_each_measure(made, tmp_path):
     assert lines[0].startswith("A [second judge](there.md) of another seed looked at what")
     # Generation accuracy by .033, more than the .02 of seeds; mutual information by more than 0.
     assert lines[0].endswith(
-        " 0 of the 2 measures of which there are several seeds of training move less than these "
-        "spread."
+        " In 0 of 2 cases, a measure on a data set with several seeds of training, that is less "
+        "than these seeds spread."
     )
     assert "* MNIST: generation accuracy 0.033 (at most 0.06); " in lines[2]
     assert "2 of the 8 orders of two models that claims ask for turn round (" in lines[2]

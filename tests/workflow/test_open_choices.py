@@ -30,7 +30,7 @@ def test_changes_are_against_the_first_variant():
 
 
 def test_a_page_says_what_rows_change_and_which_saw_other_images():
-    images = {"first": 320, "longer": 960, "as_long": 320}
+    images = {"first": 320, "longer": 960, "as_long": 320, "longest": 960}
     rows = [
         {"dataset": "mnist", "supervision_rate": "0.06", "value": value, "seed": 0}
         | {"images_seen": seen, "metric": "accuracy", "score": 0.5}
@@ -43,14 +43,24 @@ def test_a_page_says_what_rows_change_and_which_saw_other_images():
             "first": {},
             "longer": {"training": {"steps": 30, "one_cycle": False}, "beta": 2},
             "as_long": {"model": "m2", "against": "first", "architecture": {"scale": None}},
+            "longest": {"against": "longer", "training": {"steps": 30, "one_cycle": True}},
             "not_run": {"beta": 3},
         },
     }
     about = {"name": "s", "title": "T", "steps": "10", "changes": described_changes(study)}
+    about |= {"all": {"training.kind": "interleaved"}}
+    about |= {"varied": {"mnist": {"beta": 1}, "synthetic_faces": {"beta": 7}}}
     text = variants_markdown(summarise_variants(pd.DataFrame(rows)), about)
     assert "Validation images, 10 steps of the first row, one seed" in text
     assert "* `longer`: beta 2, training.steps 30, training.one_cycle false." in text
     assert "* `as_long`: model m2, architecture.scale null." in text
+    assert "* `longest`: training.one_cycle true, beta as configured." in text
+    assert "* All rows: training.kind interleaved." in text
+    assert (
+        "* The first row (MNIST): beta 1.\n* The first row (synthetic_faces (drawn)): beta 7."
+        in text
+    )
+    assert "* Images seen count the last, smaller batches of an epoch in full." in text
     assert "not_run" not in text
     assert "| | images seen | accuracy |" in text
     assert "| longer | 960 | 0.500 (+0.000) |" in text
@@ -72,7 +82,8 @@ def test_a_variant_can_be_compared_with_another_than_the_first():
     assert summary["change"].tolist() == pytest.approx([0, 0.3, 0.1, -0.1])
     about = {"name": "s", "title": "T", "steps": "3", "varied": {"mnist": {"rate": 1, "beta": 2}}}
     text = variants_markdown(summary, about)
-    assert "| first (rate 1, beta 2) | 0.500 |" in text
+    assert "* The first row: rate 1, beta 2." in text
+    assert "| first | 0.500 |" in text
     assert "| m2 | 0.800 (+0.300) |" in text
     assert "| m2_fast (against m2) | 0.900 (+0.100) |" in text
 

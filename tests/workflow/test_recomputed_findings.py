@@ -320,13 +320,16 @@ def test_every_number_of_the_scope(page) -> None:
 def test_which_model_each_definition_of_the_swap_score_puts_first(text, cells, config) -> None:
     section = part(text, 'What "difference in log-probabilities" of swaps means')
     by_title = titles(config)
-    for data, rate, words in re.findall(r"^\* (.+?), f = ([\d.]+): (.*)$", section, re.MULTILINE):
+    pattern = r"^\* (.+?), f = ([\d.]+), models with at least 3 seeds: (.*)$"
+    stated = re.findall(pattern, section, re.MULTILINE)
+    assert len(stated) == 2
+    for data, rate, words in stated:
         found: dict[str, set[str]] = defaultdict(set)
         for metric in {k[1] for k in cells if k[1].startswith("swap") and k[0] == ""}:
             scores = {
                 model: fmean(cells["", metric, dataset_of(data), model, rate])
                 for model in by_title.values()
-                if cells.get(("", metric, dataset_of(data), model, rate))
+                if len(cells.get(("", metric, dataset_of(data), model, rate), ())) >= 3
             }
             if scores:
                 found[metric].add(min(scores, key=scores.__getitem__))

@@ -72,14 +72,16 @@ def test_every_number_of_a_claim_in_the_findings(cells, verdicts, config) -> Non
 
 def _check_row(name, dataset, numbers, cells, verdicts, config) -> str:
     match = re.fullmatch(
-        rf"(?:all f|f = ([\d.]+)): (.+?) ({NUMBER}) against (?:`?(.+?)`?:? )?({NUMBER}), "
+        r"(?:all f(?: (?:up to|from) [\d.]+(?: on)?)?|f = ([\d.]+)): "
+        rf"(.+?) ({NUMBER}) against (?:`?(.+?)`?:? )?({NUMBER}), "
         rf"(higher by|lower by|no difference)(?: ({NUMBER}))?(?: \[({NUMBER}), ({NUMBER})\])?, "
-        rf"(\w+) seeds?(?:; margin ({NUMBER}))?(?:; {SHARE}(\d+) pairs of trainings)?",
+        rf"(\w+) seeds?(?:; margin ({NUMBER}))?(?:; {SHARE}(\d+) pairs of trainings)?"
+        r"(?:; as claimed against (.+))?",
         numbers,
     )
     assert match, numbers
     rate, title, ours, whom, theirs, way, apart, low, high, *more = match.groups()
-    seeds, most, *share, count = more
+    seeds, most, *share, count, others = more
     claim, subject = BY_ID[name], of_model(title, config)
     found, n = pairs(claim, dataset, subject, of_model(whom or "", config), rate or "all", cells)
     assert is_rounded(ours, fmean(a for a, _ in found), 4)
@@ -100,7 +102,30 @@ def _check_row(name, dataset, numbers, cells, verdicts, config) -> str:
     if count is not None:
         assert int(count) == len(found)
         assert tuple(share) == improvement(favour(claim, found))
+    assert set(others.split(" and ") if others else ()) == won(
+        claim, dataset, subject, cells, verdicts, config
+    )
     return subject
+
+
+def won(claim, dataset, subject, cells, verdicts, config) -> set[str]:
+    """Titles of rivals against which a claim that does not hold is right, where not of all."""
+    decided = rows(verdicts, claim["id"], dataset, subject)
+    right = {}
+    for rival, of_rival in decided[decided["difference"].notna()].groupby("opponent"):
+        each = [
+            pairs(claim, dataset, subject, rival, rate, cells)[0]
+            for rate in of_rival["supervision_rate"]
+        ]
+        apart = [fmean(favour(claim, found)) for found in each]
+        allowed = [margin_of(claim, found) if "margin" in claim else 0.0 for found in each]
+        least = [abs(a) if claim["test"] == "similar" else -a for a in apart]
+        right[rival] = all(a <= m for a, m in zip(least, allowed, strict=True))
+    outcome = decided["verdict"].iloc[0].rpartition(": ")[2]
+    if outcome not in ("fails", "undecided", "disagrees") or len(set(right.values())) < 2:
+        return set()
+    by_name = {name: title for title, name in titles(config).items()}
+    return {by_name[rival] for rival, is_right in right.items() if is_right}
 
 
 def _check_verdict(name, dataset, subject, words, verdicts, config) -> None:

@@ -136,10 +136,10 @@ def test_everything_is_gathered_and_linked(reference):
     provenance = read_json(reference / "provenance.json")
     assert provenance["commits"] == ["0123456789abcdef"]
     assert provenance["runs"] == 24
-    assert "* 24 trained models. 2 jobs in all took" in index
+    assert "* 24 trained models. 2 timed jobs took" in index
     with_studies = took({**provenance, "study_trainings": 5})
-    assert with_studies.startswith("24 trained models and 5 trainings of studies. 2 jobs in all")
-    assert with_studies.endswith(" Of 5 trainings of studies no time is known.")
+    assert with_studies.startswith("24 trained models and 5 trainings of studies. 2 timed jobs")
+    assert with_studies.endswith(" 5 trainings of studies are not among the timed jobs.")
     assert provenance["machine"]["cores"] >= 1
     assert {job["kind"]: job["cpu_s"] for job in provenance["jobs"]} == {
         "train": 3600,

@@ -21,7 +21,6 @@ from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
     DISAGREES,
-    DRAWN_ONLY,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -155,7 +154,9 @@ def in_numbers(case: Case, plan: Plan) -> str:
     if c is None:
         return name
     whom = f"{title_of(c.opponent, plan)}'s " if len(first.claim.rivals) > 1 else ""
-    own = f' of "{title_of(first.subject, plan)}"' if first.subject != first.claim.subject else ""
+    own = ""
+    if first.subject != first.claim.subject:
+        own = f' of another model, "{title_of(first.subject, plan)}",'
     words = [f"{name} {number(c.subject_mean, 3)}{own} against {whom}{number(c.opponent_mean, 3)}"]
     if c.supervision_rate != ALL_RATES:
         words[0] += f" at f = {c.supervision_rate}"
@@ -180,12 +181,14 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
     by_claim = grouped_cases(cases)
     run = [any(case[0].run for case in of_claim) for of_claim in by_claim]
     own = [any(c[0].run and not c[0].stand_in for c in of_claim) for of_claim in by_claim]
-    drawn = [of[0][0] for of in by_claim if any(case[0].verdict == DRAWN_ONLY for case in of)]
-    away = sum(
-        anywhere and not here and set(of_claim[0][0].claim.datasets) <= set(STAND_INS.values())
+    on_drawings = [
+        of_claim[0][0].claim
         for anywhere, here, of_claim in zip(run, own, by_claim, strict=True)
-        if not of_claim[0][0].claim.metric.drawn_only
-    )
+        if anywhere and not here
+    ]
+    drawn = [claim for claim in on_drawings if claim.metric.drawn_only]
+    others = [claim for claim in on_drawings if not claim.metric.drawn_only]
+    away = sum(set(claim.datasets) <= set(STAND_INS.values()) for claim in others)
     clauses = []
     if away:
         clauses.append(
@@ -193,23 +196,25 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
             "redistributed and were not run"
         )
     if drawn:
-        links = ", ".join(f"[{v.claim.id}]({page}#{v.claim.id})" for v in drawn)
+        links = ", ".join(_link(claim, page) for claim in drawn)
         clauses.append(
             f"{len(drawn)} {_claims(len(drawn))} on any photographs, of which no truth is known "
             f"({links})"
         )
+    if studied := len(others) - away:
+        clauses.append(f"{studied} {_claims(studied)} whose study was run on drawings alone")
     nowhere = [of_claim for here, of_claim in zip(run, by_claim, strict=True) if not here]
     for why, here in (
         ("whose measure no run has", True),
         ("for which nothing was run at all", False),
     ):
         found = [
-            of_claim[0][0]
+            of_claim[0][0].claim
             for of_claim in nowhere
             if any(case[0].verdict == NOT_MEASURED for case in of_claim) == here
         ]
         if found:
-            links = "; ".join(_link(verdict, page) for verdict in found)
+            links = ", ".join(_link(claim, page) for claim in found)
             clauses.append(f"{len(found)} {_claims(len(found))} {why} ({links})")
     judged = [case[0] for case in cases if case[0].verdict == UNJUDGED]
     if judged:
@@ -226,5 +231,5 @@ def _claims(count: int) -> str:
     return "claim" if count == 1 else "claims"
 
 
-def _link(verdict: Verdict, page: str) -> str:
-    return f"[{verdict.claim.plain}]({page}#{verdict.claim.id})"
+def _link(claim: Claim, page: str) -> str:
+    return f"[{claim.id}]({page}#{claim.id})"

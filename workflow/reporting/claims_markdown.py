@@ -107,7 +107,8 @@ def _legend() -> list[str]:
     return [
         f"* **{HOLDS}**, **{FAILS}**: at {ALPHA:.0%}, after Holm's correction over all verdicts on "
         "one table and kind of data. The test is an exact sign-flip test of paired differences "
-        "(same f, same labelled images). **fails** says that the opposite is the case.",
+        "(same f, same labelled images). **fails** says that the opposite is the case; of several "
+        "rivals, against at least one.",
         f"* **{UNDECIDED}**: the differences are compatible with both. Fewer than {LEAST} of them, "
         "as at a single f with few seeds, are compatible with anything.",
         f"* **{few(AGREES, 1)}**, **{few(DISAGREES, 1)}**: nothing is decided with fewer "
@@ -119,8 +120,9 @@ def _legend() -> list[str]:
         f"**{NOT_MEASURED}**: no run has the measure. **{NOT_RUN}**: nothing was run for it. "
         f"**{DRAWN_ONLY}**: no photographs have one, drawings do.",
         "* A verdict is about further trainings on these data, with these test images and this "
-        f"judge. Intervals are at {LEVEL:.0%}. Each reading of CCVAE is judged by itself; the "
-        "paper's own is equation (8) taken literally.",
+        f"judge. Intervals are at {LEVEL:.0%}, of each difference by itself: one may leave out 0 "
+        "where nothing is decided after the correction. Each reading of CCVAE is judged by itself; "
+        "the paper's own is equation (8) taken literally.",
     ]
 
 

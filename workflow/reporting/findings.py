@@ -154,7 +154,10 @@ def rows_of(question: Question, folder: Path, link: str) -> str:
 
 
 def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:
-    """Whether all definitions of the swap score agree on the best model, at the largest f."""
+    """Whether all definitions of the swap score agree on the best model, at the largest f.
+
+    Of models with `ENOUGH` seeds, where there are any.
+    """
     rate = max(plan.rates, key=float)
     found = records[
         records["metric"].isin(SWAP_DEFINITIONS) & (records["supervision_rate"] == rate)
@@ -164,6 +167,9 @@ def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:
         if plan.datasets[dataset] != TABLES["table2"].kind:
             continue
         rows = found[found["dataset"] == dataset]
+        enough = rows[rows.groupby(["metric", "model"])["value"].transform("size") >= ENOUGH]
+        few = f", models with at least {ENOUGH} seeds" if 0 < len(enough) < len(rows) else ""
+        rows = rows if enough.empty else enough
         means = rows.groupby(["metric", "model"])["value"].mean().to_dict()
         orders: dict[tuple[str, ...], list[str]] = {}
         for metric in SWAP_DEFINITIONS:
@@ -173,7 +179,7 @@ def swap_agreement(records: pd.DataFrame, plan: Plan) -> list[str]:
                 orders.setdefault(tuple(order), []).append(metric)
         if orders:
             words = _agreement(orders, plan)
-            lines.append(f"* {dataset_name(dataset)}, f = {rate}: {words}")
+            lines.append(f"* {dataset_name(dataset)}, f = {rate}{few}: {words}")
     return lines or [NONE]
 
 

@@ -173,8 +173,8 @@ def moved_by_judges(
     )
     if len(known):
         head += (
-            f" {less} of the {len(known)} measures of which there are several seeds of training "
-            "move less than these spread."
+            f" In {less} of {len(known)} cases, a measure on a data set with several seeds of "
+            "training, that is less than these seeds spread."
         )
     lines = [head, ""]
     for dataset, block in summary.groupby("dataset", sort=False):

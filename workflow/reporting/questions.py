@@ -15,6 +15,7 @@ from workflow.reporting.wording import (
     grouped,
     in_cell,
     least_in_favour,
+    on_its_side,
     readings_in_words,
     share,
 )
@@ -38,7 +39,9 @@ def claims_at_a_glance(questions: Sequence[Question], verdicts: Sequence[Verdict
         for cases in grouped_cases(grouped(own, lambda v: (v.claim.id, v.dataset))):
             claim = cases[0][0].claim
             cells = [f"[{claim.plain}](#{claim.id})"]
-            cells += [_first([c[0] for c in cases if c[0].stand_in == drawn]) for drawn in KINDS]
+            firsts = {drawn: [c[0] for c in cases if c[0].stand_in == drawn] for drawn in KINDS}
+            # A study is run on some of the data that its claim is about.
+            cells += [_first(of) or (NOT_RUN if claim.study else "") for of in firsts.values()]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -124,6 +127,7 @@ def _numbers(verdict: Verdict, plan: Plan) -> str:
     words, c = least_in_favour(verdict, plan), verdict.decisive
     if c is not None and c.margin:
         words += f"; margin {c.margin:.2g}"
-    if c is None or c.improvement is None or verdict.claim.test == "similar":
-        return words
-    return f"{words}; better in {share(c)} of {c.differences} pairs of trainings"
+    if c is not None and c.improvement is not None and verdict.claim.test != "similar":
+        words += f"; better in {share(c)} of {c.differences} pairs of trainings"
+    others = on_its_side(verdict, plan)
+    return f"{words}; {others}" if others else words

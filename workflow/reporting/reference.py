@@ -69,7 +69,7 @@ def took(provenance: Mapping[str, Any]) -> str:
     timed, in_studies = _number_of_jobs(of_studies), provenance.get("study_trainings", 0)
     studies = f" and {in_studies} trainings of studies" if in_studies else ""
     return (
-        f"{provenance['runs']} trained models{studies}. {_number_of_jobs(jobs)} jobs in all took "
+        f"{provenance['runs']} trained models{studies}. {_number_of_jobs(jobs)} timed jobs took "
         f"{duration(provenance['elapsed_s'])} ({duration(work)} of processor time) on "
         f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''} of "
         f"{machine['processor']} with {machine['memory_gb']:g} GB, device "
@@ -80,7 +80,7 @@ def took(provenance: Mapping[str, Any]) -> str:
             for card, n in provenance.get("cards", {}).items()
         )
         + (
-            f" Of {in_studies - timed} trainings of studies no time is known."
+            f" {in_studies - timed} trainings of studies are not among the timed jobs."
             if in_studies > timed
             else ""
         )
@@ -168,7 +168,8 @@ def index_markdown(
         lines.append(f"| {job['kind']} | {job['jobs']} | {numbers} | {job['peak_mb']:.0f} |")
     lines += [
         "",
-        "Jobs that ran side by side each count in full; memory is the most that one job took.",
+        "Jobs that ran side by side each count in full, and jobs that were run again count again; "
+        "memory is the most that one job took.",
         "",
         "## Pictures",
     ]

@@ -163,7 +163,9 @@ def least_in_favour(verdict: Verdict, plan: Plan) -> str:
     c = verdict.decisive
     if c is None:
         return ""
-    at = "all f" if c.supervision_rate == ALL_RATES else f"f = {c.supervision_rate}"
+    at = (
+        _together(verdict.claim) if c.supervision_rate == ALL_RATES else f"f = {c.supervision_rate}"
+    )
     colon = ":" if verdict.claim.against else ""
     opponent = opponent_in_words(verdict.claim, c.opponent, plan)
     there = f"{opponent}{colon} {number(c.opponent_mean, 4)}"
@@ -173,6 +175,26 @@ def least_in_favour(verdict: Verdict, plan: Plan) -> str:
         f"{at}: {title_of(c.subject, plan)} {number(c.subject_mean, 4)} against {there}, "
         f"{apart(verdict.claim, c)}, {'one seed' if c.seeds == 1 else f'{c.seeds} seeds'}"
     )
+
+
+def _together(claim: Claim) -> str:
+    """All f that a claim is about."""
+    words = "all f"
+    if claim.at_most < 1:
+        words += f" up to {claim.at_most:g}"
+    if claim.at_least > 0:
+        words += f" from {claim.at_least:g} on"
+    return words
+
+
+def on_its_side(verdict: Verdict, plan: Plan) -> str:
+    """Which of several rivals a claim that does not hold is right about in the mean; or empty."""
+    rivals = dict.fromkeys(c.opponent for c in verdict.deciding if c.difference is not None)
+    lost = {c.opponent for c in verdict.against}
+    if verdict.outcome not in (FAILS, UNDECIDED, DISAGREES) or not 0 < len(lost) < len(rivals):
+        return ""
+    names = " and ".join(title_of(model, plan) for model in rivals if model not in lost)
+    return f"as claimed against {names}"
 
 
 def budget(verdict: Verdict, plan: Plan) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from workflow.reporting.names import dataset_name
 from workflow.studies.seeds import IMAGES
-from workflow.studies.variants import HEADINGS
+from workflow.studies.variants import HEADINGS, times
 
 MEASURES = {
     "balanced_accuracy": False,
@@ -44,8 +44,8 @@ RULE = (
     "one is seen; a difference inside the noise changes nothing."
 )
 WITH_SEEDS = (
-    "To these comes what another seed of the training moves: the standard deviation, over the "
-    "seeds of the runs behind the tables, of the difference of two models, of all pairs together."
+    "Added to them is what another seed of the training moves: the standard deviation of the "
+    "difference of two models over the seeds of the runs behind the tables, of all pairs together."
 )
 WITHOUT_SEEDS = "What another seed of the training would move is not in it."
 
@@ -227,7 +227,7 @@ def sentences(frame: pd.DataFrame, budgets: Sequence[int], titles: Mapping[str, 
     there, turned = set(frame["budget"]), changes(frame)
     lines = []
     for budget, longer in pairwise(budgets):
-        words = f"From {_times(budget)} to {_times(longer)} the images: "
+        words = f"From {times(budget)} to {times(longer)} the images: "
         if not {budget, longer} <= there:
             started = {budget, longer} <= begun
             lines.append(f"{words}not run{' in full' if started else ''}.")
@@ -264,7 +264,7 @@ def in_images(frame: pd.DataFrame, runs_saw: float | None = None) -> str:
     budgets = sorted(set(frame["budget"]))
     # Models that learn from labelled images alone see fewer.
     seen = {n: float(frame.loc[frame["budget"] == n, IMAGES].max()) for n in budgets}
-    words = ", ".join(f"{_times(n)} is {images:,.0f}" for n, images in seen.items())
+    words = ", ".join(f"{times(n)} is {images:,.0f}" for n, images in seen.items())
     if runs_saw is None or math.isnan(runs_saw) or 1 not in seen:
         return f"Images: {words}."
     return (
@@ -282,12 +282,12 @@ def conclusion(frame: pd.DataFrame) -> str:
     if budget is None:
         last = [change for change in changes(frame) if change.longer == there[-1]]
         return (
-            f"Orders still turn round on the way to {_times(there[-1])} the images, the most that "
+            f"Orders still turn round on the way to {times(there[-1])} the images, the most that "
             f"was run ({len(last)} of them): no budget that was run is known to be enough."
         )
     return (
-        f"From {_times(budget)} the images on no order turns round any more, up to "
-        f"{_times(there[-1])} the images: of those that were run, it is the smallest such budget."
+        f"From {times(budget)} the images on no order turns round any more, up to "
+        f"{times(there[-1])} the images: of those that were run, it is the smallest such budget."
     )
 
 
@@ -301,7 +301,3 @@ def _in_words(found: Iterable[Change], titles: Mapping[str, str]) -> Iterator[st
     for (metric, dataset, rate), pairs in by_measure.items():
         where = f"{dataset_name(dataset)}, f = {rate}"
         yield f"in {HEADINGS[metric]} ({where}) {' and '.join(pairs)}"
-
-
-def _times(budget: int) -> str:
-    return {1: "once", 2: "twice"}.get(budget, f"{budget} times")

@@ -30,7 +30,9 @@ NOT_FOR = {
 OTHERS = {"gradients": "gradients_summary", "alpha": "alpha"}
 """Studies that are no studies of variants, and what their tables are called."""
 
-PLACES = ("model", "training", "architecture", "supervision_rates", "against")
+AS_CONFIGURED, DEFAULT = "as configured", "default"
+SECTIONS = ("training", "architecture")
+PLACES = ("model", *SECTIONS, "supervision_rates", "against")
 """Keys of a variant that are no options of its model."""
 
 
@@ -55,7 +57,7 @@ class Variant:
     against
         Of named variants: the one that it is compared with, by its `value`.
     varied
-        Of named variants: those of its options that another one of the same model changes.
+        Of named variants: what it has of what another one of the same model changes.
     """
 
     study: str
@@ -167,11 +169,7 @@ def named_variants(config: Config, name: str) -> list[Variant]:
             if (seed, what := _effective(settings)) not in seen:
                 seen.append((seed, what))
                 against = changes.get("against", study["baseline"])
-                varied = {
-                    key: settings["options"][key]
-                    for key in _varied(study, run.model)
-                    if key in settings["options"]
-                }
+                varied = _varied(study, run.model, settings)
                 variants.append(Variant(name, path, run, value, settings, budget, against, varied))
     return variants
 
@@ -181,17 +179,18 @@ def models_of(study: Mapping[str, Any]) -> dict[str, str]:
     return {name: v.get("model", study["model"]) for name, v in study["variants"].items()}
 
 
-def _varied(study: dict[str, Any], model: str) -> list[str]:
-    """Options that variants of a model change, in order."""
+def _varied(study: dict[str, Any], model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What settings of a training have of what variants of its model change."""
     models = models_of(study)
-    changed = [
+    changed = {
         key
         for name, changes in study["variants"].items()
         if models[name] == model
-        for key in changes
-        if key not in PLACES
-    ]
-    return sorted(set(changed))
+        for key in flat(changes)
+    }
+    own = flat({**settings["options"], **{s: settings[s] for s in SECTIONS}})
+    # A schedule of another kind has other keys.
+    return {k: own.get(k, DEFAULT) for k in sorted(changed) if k in own or "." not in k}
 
 
 def recorded_trainings(config: Config) -> set[str]:
@@ -254,6 +253,7 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
     return {
         "name": name,
         **{key: study[key] for key in keys if key in study},
+        "all": flat({"training": study["training"]}),
         "changes": described_changes(study),
         "variants": [
             {**variant.described(), **({"recorded": True} if variant.folder in recorded else {})}
@@ -267,20 +267,26 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
 
 def flat(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a variant by their names, sections before a dot."""
-    sections = ("training", "architecture")
     own = {k: v for k, v in changes.items() if k not in PLACES}
-    return own | {f"{s}.{k}": v for s in sections for k, v in changes.get(s, {}).items()}
+    return own | {f"{s}.{k}": v for s in SECTIONS for k, v in changes.get(s, {}).items()}
 
 
 def described_changes(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What each variant sets; its model where neither its name nor its opponent's is that."""
-    models = models_of(study)
-    found = {}
+    """What each variant changes against the one that it is compared with, if it is of its model.
+
+    Else what it changes against its model's own settings, which is named unless it is called so.
+    """
+    models, found = models_of(study), {}
     for name, changes in study["variants"].items():
-        known = (name, models[changes.get("against", study["baseline"])])
-        model = {} if models[name] in known else {"model": models[name]}
-        if own := model | flat(changes):
-            found[name] = own
+        against = changes.get("against", study["baseline"])
+        own, others = flat(changes), flat(study["variants"][against])
+        if name == against or models[name] != models[against]:
+            model = {} if models[name] in (name, study["model"]) else {"model": models[name]}
+            own, others = model | own, {}
+        changed = {key: value for key, value in own.items() if (key, value) not in others.items()}
+        changed |= dict.fromkeys(others.keys() - own.keys(), AS_CONFIGURED)
+        if changed:
+            found[name] = changed
     return found
 
 

@@ -83,8 +83,9 @@ def variants_markdown(
         From `summarise_variants`.
     study
         `name`, `title`, `steps` (in words), `deviations`, ids of the decisions that it is about,
-        `missing`, how many of its trainings are not there, `varied`, the options that are varied,
-        of each data set and first variant, and `changes`, what each variant sets.
+        `missing`, which of its trainings are not there (in words), `all`, what the schedules of all
+        share, `varied`, what the first variant of each data set has of what others change, and
+        `changes`, what each variant changes.
     failed
         Sentences about judges that failed their gates.
     about
@@ -108,16 +109,16 @@ def variants_markdown(
         ids = ", ".join(f"`{name}`" for name in study["deviations"])
         lines += ["", f"Decisions that it is about: {ids}."]
     if study.get("missing"):
-        lines += ["", f"{study['missing']} of its trainings have not been run."]
-    if changes := _changes(study.get("changes", {}), set(summary["value"])):
-        lines += ["", "What rows change:", "", *changes]
+        lines += ["", f"Not run: {study['missing']}."]
+    if changes := _changes(study, set(summary["value"])):
+        lines += ["", "What rows have, and change against the one that they stand beside:", ""]
+        lines += changes
     if about := list(about):
         lines += ["", *about]
     for (dataset, rate, *budget), block in summary.groupby(places(summary), sort=False):
-        words = "".join(f", {n} times the images" for n in budget)
+        words = "".join(f", {times(n)} the images" for n in budget)
         heading = f"**{dataset_name(str(dataset))}, f = {rate}{words}**"
-        options = study.get("varied", {}).get(dataset, {})
-        lines += ["", heading, "", *variants_table(block, options)]
+        lines += ["", heading, "", *variants_table(block)]
     return "\n".join(lines) + "\n"
 
 
@@ -128,25 +129,43 @@ def _is_uneven(summary: pd.DataFrame) -> bool:
     )
 
 
-def _changes(changes: Mapping[str, Mapping[str, object]], there: Collection[str]) -> list[str]:
-    """Lines of a list of what variants set; those that set the same share one."""
+def _changes(study: Mapping[str, Any], there: Collection[str]) -> list[str]:
+    """Lines of a list of what rows have and change; those that change the same share one."""
+    shared, by_words = study.get("all", {}), dict[str, list[str]]()
+    lines = [f"* All rows: {_in_words(shared)}."] if shared else []
+    for dataset, options in study.get("varied", {}).items():
+        own = {key: value for key, value in options.items() if key not in shared}
+        by_words.setdefault(_in_words(own), []).append(dataset_name(dataset))
+    for words, datasets in by_words.items():
+        where = f" ({', '.join(datasets)})" if len(by_words) > 1 else ""
+        lines += [f"* The first row{where}: {words}."] if words else []
     names: dict[str, list[str]] = {}
-    for name, own in changes.items():
+    for name, changed in study.get("changes", {}).items():
         if name in there:
-            words = ", ".join(f"{key} {json.dumps(value)}" for key, value in own.items())
-            names.setdefault(words.replace('"', ""), []).append(f"`{name}`")
-    return [f"* {', '.join(of)}: {words}." for words, of in names.items()]
+            names.setdefault(_in_words(changed), []).append(f"`{name}`")
+    lines += [f"* {', '.join(of)}: {words}." for words, of in names.items()]
+    if any("training.kind interleaved" in line for line in lines):
+        lines.append("* Images seen count the last, smaller batches of an epoch in full.")
+    return lines
 
 
-def variants_table(block: pd.DataFrame, options: Mapping[str, object] | None = None) -> list[str]:
+def _in_words(settings: Mapping[str, object]) -> str:
+    words = ", ".join(f"{key} {json.dumps(value)}" for key, value in settings.items())
+    return words.replace('"', "")
+
+
+def times(budget: object) -> str:
+    """How many times the images a budget is."""
+    return {1: "once", 2: "twice"}.get(int(str(budget)), f"{budget} times")
+
+
+def variants_table(block: pd.DataFrame) -> list[str]:
     """Lines of the Markdown table of one data set and f, a row per variant.
 
     Parameters
     ----------
     block
         Of `summarise_variants`.
-    options
-        What the first variant has of the options that others change.
     """
     metrics = [name for name in HEADINGS if name in set(block["metric"])]
     headings = [HEADINGS[name] for name in metrics]
@@ -164,9 +183,7 @@ def variants_table(block: pd.DataFrame, options: Mapping[str, object] | None = N
         if uneven:
             words.insert(0, f"{rows[IMAGES].iloc[0]:,.0f}")
         heading = str(value)
-        if value == first and options:
-            heading += f" ({', '.join(f'{k} {v}' for k, v in options.items())})"
-        elif against != first:
+        if against != first:
             heading += f" (against {against})"
         lines.append(f"| {heading} | " + " | ".join(words) + " |")
     return lines

@@ -64,8 +64,10 @@ def studies(found: Gathered) -> str:
     """Which studies were run, and how many decisions they measured."""
     values, register = found.config.values, entries()
     measured = sum(bool(open_choices.measured(e, values, found.studies, {}, "")) for e in register)
-    names = ", ".join(f"`{name}`" for name in found.studies) or "none was run"
-    return f"{names}; they measured {measured} of {len(register)} decisions"
+    there = [*found.studies, *(["gradients"] if found.has_gradients else [])]
+    names = ", ".join(f"`{name}`" for name in there) or "none was run"
+    judge = "" if found.judge_seeds is None else " and the second judge"
+    return f"{names}; they{judge} measured {measured} of {len(register)} decisions"
 
 
 def compiled(source: str) -> bytes:

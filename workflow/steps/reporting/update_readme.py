@@ -114,8 +114,8 @@ def _explorer(found: Gathered, home: Path) -> str:
     target = f"{found.link_from(home)}/{page}"
     return (
         f"[![The explorer: a slider per label, and what each model makes of it]({EXPLORER})]"
-        f"({target})\n\n*The [explorer]({target}): move a characteristic by hand, in every model "
-        "that it has room for, side by side. Save the file and open it, it needs no network.*"
+        f"({target})\n\n*The [explorer]({target}): move a characteristic by hand, in several "
+        "models side by side. Save the file and open it, it needs no network.*"
     )
 
 

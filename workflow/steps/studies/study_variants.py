@@ -15,12 +15,13 @@ from ccvae.files import atomic_path, read_json, write_text
 from workflow.figures.budget import draw_budget
 from workflow.figures.style import save
 from workflow.reporting.judges import failed_judges
+from workflow.reporting.names import dataset_name
 from workflow.reporting.record_files import DIGITS
 from workflow.reporting.records import images_seen, judge_records, run_records
 from workflow.steps.command import LOG, add_settings_argument, run
 from workflow.studies import budget, earlier, protocol
 from workflow.studies.seeds import IMAGES
-from workflow.studies.variants import summarise_variants, variants_markdown
+from workflow.studies.variants import summarise_variants, times, variants_markdown
 
 Variants = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 """Of a study: those that are trained here, and those that are recorded elsewhere."""
@@ -49,8 +50,8 @@ def work(given: Namespace) -> None:
             f"no training of the study '{plan['name']}' is in {given.results}; run "
             f"`snakemake study_{plan['name']}`"
         )
-    if missing := len(plan["variants"]) - len(there):
-        LOG.warning("%s: %d trainings are missing", plan["name"], missing)
+    if missing := [v for v in plan["variants"] if v not in there]:
+        LOG.warning("%s: %d trainings are missing", plan["name"], len(missing))
     records = {v["folder"]: read_json(given.results / v["folder"] / "run.json") for v in here}
     folder = Path(plan.get("records_from", ""), "studies")
     scores = pd.concat([earlier.scores(before, folder, plan["name"]), _scores(here, records)])
@@ -67,7 +68,11 @@ def work(given: Namespace) -> None:
     judges = judge_records(
         given.results, summary["dataset"].unique(), records_from=plan.get("records_from", "")
     )
-    about_all = {"steps": _steps(scores), "missing": missing, "varied": _varied(there)}
+    about_all = {
+        "steps": _steps(scores),
+        "missing": _places(missing, plan["variants"]),
+        "varied": _varied(there),
+    }
     failed = failed_judges(judges).values()
     page = variants_markdown(summary, {**plan, **about_all}, failed, about)
     write_text(path.with_suffix(".md"), page)
@@ -78,6 +83,26 @@ def _steps(scores: pd.DataFrame) -> str:
     first = scores[scores["value"] == scores["value"].iloc[0]]
     own = set((first[IMAGES] // first["images_per_step"]).astype(int))
     return " and ".join(f"{steps:,}" for steps in sorted(own))
+
+
+def _places(some: list[dict[str, Any]], every: list[dict[str, Any]]) -> str:
+    """Which variants of a study some trainings are of, place by place, in words."""
+    keys = ("dataset", "supervision_rate", "budget")
+
+    def by_place(variants: list[dict[str, Any]]) -> dict[tuple[Any, ...], list[str]]:
+        found: dict[tuple[Any, ...], list[str]] = {}
+        for variant in variants:
+            names = found.setdefault(tuple(variant.get(key) for key in keys), [])
+            names += [variant["value"]] if variant["value"] not in names else []
+        return found
+
+    whole, words = by_place(every), []
+    for (dataset, rate, times_as_long), names in by_place(some).items():
+        where = f"{dataset_name(dataset)}, f = {rate}"
+        where += "" if times_as_long is None else f", {times(times_as_long)} the images"
+        all_of_it = names == whole[dataset, rate, times_as_long]
+        words.append(f"{where}: {'all' if all_of_it else ', '.join(f'`{n}`' for n in names)}")
+    return "; ".join(words)
 
 
 def _varied(variants: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
