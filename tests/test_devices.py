@@ -178,6 +178,7 @@ AMOUNTS = Amounts(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("space", SPACES)
 def test_every_measure_is_the_same_on_the_card(space: str, name: str) -> None:

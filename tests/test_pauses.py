@@ -138,6 +138,7 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CardGraphs, "replays", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("space", "variant", "kind"),
     [

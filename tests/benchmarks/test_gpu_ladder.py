@@ -71,6 +71,7 @@ def test_the_next_rung_waits_twice_an_interval(
     assert len(waits.seen) == 2
 
 
+@pytest.mark.slow
 def test_trainings_begin_together_and_are_added_up() -> None:
     found = gpu_ladder.measure(Rung("two", trainings=2), 2, "cpu", seconds=0.01)
     assert found.steps_per_s > 0
@@ -193,6 +194,7 @@ def test_a_climb_goes_on_where_it_was_cut_off(
     assert "| + TF32 | 10 | 1.00 |" in text
 
 
+@pytest.mark.slow
 def test_a_page_is_made_of_what_was_measured_before(counted: None, tmp_path: Path) -> None:
     kept = tmp_path / "kept.jsonl"
     line = {"batch": 32, "rung": LADDER[0].title, "found": vars(ONE)}

@@ -9,7 +9,7 @@ from benchmarks import power
 from benchmarks.common import ROOT
 from workflow.reporting.statistics import ALPHA, LEAST, every, evidence, leader
 
-DRAWS = 20_000
+DRAWS = 10_000
 
 
 @pytest.mark.parametrize("seeds", power.SEEDS)
@@ -35,6 +35,7 @@ def test_of_all_patterns_of_signs_at_most_one_in_twenty_gives_a_verdict(
     assert power.either(np.sign(signs).reshape(-1, rates, seeds) * 1.0).mean() <= share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", power.NULLS)
 @pytest.mark.parametrize("seeds", [5, 10])
 def test_a_verdict_is_wrong_in_at_most_one_case_in_twenty(law: str, seeds: int) -> None:

@@ -103,6 +103,7 @@ def test_a_preset_is_the_text_that_was_written(text, quote, tmp_path):
     assert Config(merged_config([path], ["preset=other"])).preset == "other"
 
 
+@pytest.mark.slow
 def test_snakemake_and_doctor_agree_on_the_preset(tmp_path):
     below, path = tmp_path / "below.yaml", tmp_path / "mine.yaml"
     below.write_text("preset: 2024_11_24\n")

@@ -52,6 +52,7 @@ def other_step(folder: Path, does: str, *arguments: object, **environment: str):
     )
 
 
+@pytest.mark.slow
 def test_a_training_is_repeated_by_the_first_line_of_its_log(store, labelled, tmp_path):
     log = tmp_path / "train.log"
     done = step("train", *train_arguments(store, labelled, tmp_path, SETTINGS), "--log", log)

@@ -102,6 +102,7 @@ def test_a_killed_training_continues_and_equals_one_that_never_stopped(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_a_damaged_state_is_set_aside_and_training_starts_anew(trained, store, labelled, tmp_path):
     arguments = train_arguments(store, labelled, tmp_path, SETTINGS)
     assert step("train", *arguments).returncode == 0
@@ -158,6 +159,7 @@ def evaluation(trained: Path, store: Path, judge: Path, out: Path) -> list[objec
     ]
 
 
+@pytest.mark.slow
 def test_evaluation_measures_and_repeats(trained, store, judge, tmp_path):
     outs = [tmp_path / "one.json", tmp_path / "two.json"]
     for out in outs:
@@ -168,6 +170,7 @@ def test_evaluation_measures_and_repeats(trained, store, judge, tmp_path):
     assert 0 <= first["accuracy"] <= 1
 
 
+@pytest.mark.slow
 def test_another_judge_is_asked_the_same_questions_and_no_others(trained, store, judge, tmp_path):
     """The same judge, asked as another would be, says the same to the last bit."""
     whole, part = tmp_path / "whole.json", tmp_path / "part.json"

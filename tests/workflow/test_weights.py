@@ -29,6 +29,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dry", "code", "said"),
     [

@@ -10,6 +10,7 @@ import yaml
 from tests.workflow.running import ROOT, jobs, module, snakemake
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlay", [None, "config/smoke.yaml", "config/paper.yaml"])
 def test_every_preset_can_be_planned(overlay):
     arguments = ["--configfile", overlay] if overlay else []

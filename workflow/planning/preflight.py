@@ -117,10 +117,8 @@ def data(config: Config, dataset: str, results: Path) -> Iterator[Finding]:
 
 def models(config: Config) -> Iterator[Finding]:
     """Problems of models that cannot be built for a data set, in runs and in studies."""
-    import torch
-
     from ccvae.labels import LABEL_SPACES
-    from workflow.models import build_model
+    from workflow.models import build_model, shapes_alone
 
     trainings = [config.run_settings(run) for run in config.runs()]
     trainings += [variant.settings for variant in variants_of(config)]
@@ -134,8 +132,7 @@ def models(config: Config) -> Iterator[Finding]:
             continue
         space = LABEL_SPACES[spec.kind](spec.labels)
         try:
-            # Shapes alone: no memory is filled, and no number is drawn.
-            with torch.device("meta"):
+            with shapes_alone():
                 build_model(settings, space, spec.image_shape)
         except InputError as error:
             if (of := (settings["model"], str(error))) not in said:
