@@ -253,6 +253,7 @@ def same_state(a: nn.Module, b: nn.Module) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_training_is_the_same_on_the_card(name: str, plain_adam: None) -> None:
     schedule = Schedule(

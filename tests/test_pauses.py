@@ -109,6 +109,7 @@ def test_a_training_equals_the_plain_loop_bit_for_bit(space: str, variant: str, 
     assert same_state(trained.model, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "variant", "kind"), PAIRS)
 def test_the_card_is_waited_for_twice_an_interval(
     space: str, variant: str, kind: str, plain_adam: None
