@@ -18,7 +18,7 @@ from workflow.reporting.tables import tidy
 PANELS = {
     "attributes": (
         ("table1", "accuracy", "classification: accuracy"),
-        ("table2", "swap", "swaps: log-probability, nats"),
+        ("table2", "swap", "swaps: difference in log p, nats"),
         ("table5", "generation_accuracy", "generation: accuracy"),
     ),
     "classes": (
@@ -36,7 +36,7 @@ STYLE_PANELS = (
 )
 
 SHOWN_REFERENCES = {"majority": "--", "judge": ":", "copy_background": "-.", "test_images": "--"}
-"""Rows that need no training, and their lines."""
+"""References that are shown, and their lines."""
 
 SIDESTEP, WIDEST = 0.08, 0.6
 """Between models at one f, so that points do not hide each other, and how much room all of them may
@@ -71,7 +71,7 @@ def against_f(records: pd.DataFrame, plan: Plan, dataset: str, title: str) -> Fi
     matplotlib.figure.Figure
         One axes per panel; points are means over seeds, models side by side at each f, bars
         standard deviations, hollow points the paper's values, once for each of its models, dashed
-        lines what needs no training, or a note at the edge where such a line lies so far away that
+        lines references, or a note at the edge where such a line lies so far away that
         the models could not be told apart.
     """
     return _draw_panels(PANELS[plan.datasets[dataset]], records, plan, dataset, title)
@@ -169,7 +169,7 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, plan: Plan) -> None:
 
 
 def _draw_references(axes: Axes, means: Mapping[str, float]) -> None:
-    """Draw what needs no training as lines, or note it at the edge if it lies far from the models.
+    """Draw references as lines, or note it at the edge if it lies far from the models.
 
     Far is farther than all that the models span: the line would take more room than they do.
     """

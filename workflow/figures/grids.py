@@ -192,12 +192,17 @@ def _names_height(block: Block, side: float) -> float:
     heights = [0.0]
     for name, lines in zip(block.columns, _above(block, side), strict=True):
         if lines is None:
-            slanted = wrap(name, SLANTED_LINE)
+            slanted = _slanted(name)
             longest = max(map(len, slanted))
             heights.append(0.71 * (CHARACTER * longest + LINE * (len(slanted) - 1)) + 0.08)
         else:
             heights.append(LINE * len(lines))
     return max(heights)
+
+
+def _slanted(name: str) -> list[str]:
+    """Lines of a slanted name, in which a sum stays whole."""
+    return wrap(name.replace(" + ", "\u00a0+\u00a0"), SLANTED_LINE)
 
 
 def _top(block: Block, side: float) -> float:
@@ -232,7 +237,7 @@ def _draw_block(
         x, colour = _centre(column, width), name_colour(name, unreadable)
         if lines is None:
             slant: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "left"}
-            slanted = "\n".join(wrap(name, SLANTED_LINE))
+            slanted = "\n".join(_slanted(name))
             axes.text(x - 0.2 * width, -0.04 * height, slanted, va="bottom", color=colour, **slant)
         else:
             words = "\n".join(lines)

@@ -34,6 +34,8 @@ Material = Callable[[str], tuple[Any, ...]]
 """From the title of a figure to what its drawing function takes."""
 
 CAPTIONS = Path(__file__).parents[2] / "report" / "figures"
+WITHOUT_NAMES = ("generations", "figure6", "figure7")
+"""Captions of pictures in which no label's name stands alone."""
 MOST_IMAGES = 64
 """Test images that figures may show."""
 
@@ -67,9 +69,7 @@ def work(given: Namespace) -> None:
             module, function = figure.drawn_by.split(":")
             draw = getattr(import_module(f"workflow.figures.{module}"), function)
             path = place(figure, settings, given.results)
-            first, last = reservations(
-                figure, settings["dataset"], given.results, plan.records_from
-            )
+            first, last = reservations(figure, settings["dataset"], given.results, plan)
             save(draw(*material(first + title_of(figure, settings))), path)
             text = f"{first}{caption(figure, settings['facts']).rstrip()}{last}\n"
             write_text(path.with_name(f"{path.name}.txt"), text)
@@ -88,21 +88,21 @@ def kept(given: Namespace) -> Path:
     return path.with_name(f"{path.name}.settings.json")
 
 
-def reservations(
-    figure: Figure, dataset: str, results: Path, records_from: str = ""
-) -> tuple[str, str]:
+def reservations(figure: Figure, dataset: str, results: Path, plan: Plan) -> tuple[str, str]:
     """What stands before and after all else in a figure that shows what a judge says, or labels."""
     pictures = figure.needs == "model"
     if not (figure.judged or pictures):
         return "", ""
-    records = judge_records(results, [dataset], records_from=records_from)
+    records = judge_records(results, [dataset], records_from=plan.records_from)
     before, after = (
         found.get(dataset, "") for found in (failed_judges(records), unreadable_labels(records))
     )
-    if figure.scope == "dataset":
+    if figure.name == "against_f" and plan.datasets[dataset] == "classes":
+        # Of attributes it has no panel of mutual information.
         after = " ".join(filter(None, (after, information_gate(records, [dataset]))))
     if pictures:
-        before, after = "", after and f"{after} Their names are grey where they stand alone."
+        grey = "" if figure.caption in WITHOUT_NAMES else " Their names are grey."
+        before, after = "", after and f"{after}{grey}"
     return before and f"{before} ", after and f" {after}"
 
 

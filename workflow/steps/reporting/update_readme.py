@@ -32,7 +32,7 @@ PICTURES = {
     f"figure3/{DRAWN}_{MODEL}": (
         "Traversals of pairs of characteristics",
         "the paper's Figure 3: one label's z_c changes across, another's up, all else of one "
-        "image is kept.",
+        "image's z is kept.",
     ),
     f"figure7/{DRAWN}": (
         "Swaps of characteristics",
