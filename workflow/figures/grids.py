@@ -201,8 +201,10 @@ def _names_height(block: Block, side: float) -> float:
 
 
 def _slanted(name: str) -> list[str]:
-    """Lines of a slanted name, in which a sum stays whole."""
-    return wrap(name.replace(" + ", "\u00a0+\u00a0"), SLANTED_LINE)
+    """Lines of a slanted name, in which sums and equations stay whole."""
+    for sign in "+=":
+        name = name.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    return wrap(name, SLANTED_LINE)
 
 
 def _top(block: Block, side: float) -> float:
