@@ -189,8 +189,10 @@ def _varied(study: dict[str, Any], model: str, settings: Mapping[str, Any]) -> d
         for key in flat(changes)
     }
     own = flat({**settings["options"], **{s: settings[s] for s in SECTIONS}})
-    # A schedule of another kind has other keys.
-    return {k: own.get(k, DEFAULT) for k in sorted(changed) if k in own or "." not in k}
+    # A schedule of another kind has other keys, and reads others.
+    unread = {f"training.{key}" for key in NOT_FOR[settings["training"]["kind"]]}
+    keys = sorted(changed - unread)
+    return {k: own.get(k, DEFAULT) for k in keys if k in own or "." not in k}
 
 
 def recorded_trainings(config: Config) -> set[str]:
@@ -275,12 +277,15 @@ def described_changes(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What each variant changes against the one that it is compared with, if it is of its model.
 
     Else what it changes against its model's own settings, which is named unless it is called so.
+    What the first one has is told of it anyway.
     """
     models, found = models_of(study), {}
     for name, changes in study["variants"].items():
+        if name == study["baseline"]:
+            continue
         against = changes.get("against", study["baseline"])
         own, others = flat(changes), flat(study["variants"][against])
-        if name == against or models[name] != models[against]:
+        if models[name] != models[against]:
             model = {} if models[name] in (name, study["model"]) else {"model": models[name]}
             own, others = model | own, {}
         changed = {key: value for key, value in own.items() if (key, value) not in others.items()}
