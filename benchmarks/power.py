@@ -295,9 +295,9 @@ def page(seeds: Sequence[int], draws: int, fewer: int) -> str:
         "same it is less.",
         "",
         f"At a single f fewer than {LEAST} seeds decide nothing. Student's paired test would, but "
-        "with three differences that have one of two sizes it finds one in "
-        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} of cases where there is "
-        "none.",
+        "where neither model is better and every difference is about as large, three of them have "
+        "the same sign, and a difference is found, in "
+        f"{rate_of(one_by_one(students), two_sizes, (1, 3), fewer):.0%} of cases.",
         "",
         "If one model collapses in three of ten trainings and the other, as good on average, never "
         "does, then the first is the better one in most trainings, and a verdict that it is speaks "
@@ -324,8 +324,8 @@ def page(seeds: Sequence[int], draws: int, fewer: int) -> str:
         ),
         "",
         f"Seeds flipped whole cannot reach {ALPHA:.0%} on both sides with fewer than six of them. "
-        "Holm's correction over the verdicts on one table asks for more: of n verdicts, the "
-        "smallest p must be n times smaller.",
+        "Holm's correction over the verdicts on one table asks for more: of n verdicts "
+        f"the smallest p must be below {ALPHA:.0%} / n.",
         "",
         "**The interval of the probability of improvement**: how often it covers the truth, a "
         f"probability of {truth:.2f}:",

@@ -100,8 +100,8 @@ def test_claims_with_too_few_seeds_and_on_both_kinds_are_counted() -> None:
     first, *_ = sentences(frame, *claims)
     assert first == (
         "5 claims of the paper are put as numbers here, and 5 tested: 5 on the paper's own data "
-        "(MNIST; 3 seeds; 2 claims with too few to decide) and 5 on drawn stand-ins for CelebA "
-        "(synthetic_faces; 3 seeds; 2 claims with too few to decide), 5 on both."
+        "(MNIST; 3 seeds; too few seeds to decide 2 of them) and 5 on drawn stand-ins for CelebA "
+        "(synthetic_faces; 3 seeds; too few seeds to decide 2 of them); 5 of these on both."
     )
 
 

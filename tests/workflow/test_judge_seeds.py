@@ -176,7 +176,7 @@ def test_findings_say_how_far_a_second_judge_moves_each_measure(made, tmp_path):
     assert lines[0].startswith("A [second judge](there.md) of another seed looked at what")
     # Generation accuracy by .033, more than the .02 of seeds; mutual information by more than 0.
     assert lines[0].endswith(
-        " In 0 of 2 cases, a measure on a data set with several seeds of training, that is less "
+        " There are 2 measures of a data set with several seeds of training; 0 of them move less "
         "than these seeds spread."
     )
     assert "* MNIST: generation accuracy 0.033 (at most 0.06); " in lines[2]

@@ -55,7 +55,7 @@ def test_a_page_says_what_rows_change_and_which_saw_other_images():
     assert "* `longer`: beta 2, training.steps 30, training.one_cycle false." in text
     assert "* `as_long`: model m2, architecture.scale null." in text
     assert "* `longest`: training.one_cycle true, beta as configured." in text
-    assert "* All rows: training.kind interleaved." in text
+    assert "* All rows, unless named below: training.kind interleaved." in text
     assert (
         "* The first row (MNIST): beta 1.\n* The first row (synthetic_faces (drawn)): beta 7."
         in text

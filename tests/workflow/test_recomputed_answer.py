@@ -178,8 +178,8 @@ def _check_first(sentence: str, verdicts: pd.DataFrame) -> None:
     everything, tested, *of_kinds, both = (
         int(n)
         for n in re.search(
-            r"^(\d+) claims .*? and (\d+) tested: (\d+) on the .*?(\d+) claims with too few to .*? "
-            r"and (\d+) on dra.*?(\d+) claims with too few to .*?, (\d+) on both\.$",
+            r"^(\d+) claims .*? and (\d+) tested: (\d+) on the .*? to decide (\d+) of "
+            r"them\) and (\d+) on dra.*? to decide (\d+) of them\); (\d+) of these on both\.$",
             sentence,
         ).groups()
     )
@@ -219,7 +219,7 @@ def _check_last(sentence: str, verdicts: pd.DataFrame) -> None:
     linked = re.findall(r"\[([\w-]+)\]\([\w./]*#([\w-]+)\)", sentence)
     assert all(text == name for text, name in linked)
     nowhere = set(BY_ID) - shown
-    assert {name for name, _ in linked} == of_drawings() | nowhere
+    assert {name for name, _ in linked} == of_drawings() | nowhere | (shown - own - ids(away))
     measured, run_at_all = (
         re.search(rf"(\d+) claims? {words}", sentence)
         for words in ("whose measure no run has", "for which nothing was run at all")

@@ -254,7 +254,7 @@ def test_numbers_are_set_beside_the_papers_and_the_presets_own_runs() -> None:
         "MNIST, f = 0.004, Table 6, accuracy: `ccvae` has 0.864 on test images and the paper "
         "0.927. What one change moves on validation images: `ccvae_mixed` +0.060 (95% of what is "
         "missing), `ccvae_rate` -0.010 (no more than seeds do), `ccvae_draws` -0.060 (away from "
-        "it). 2 standard deviations of the suite's own runs, over 2 seeds, are 0.028.",
+        "the paper). 2 standard deviations of the suite's own runs, over 2 seeds, are 0.028.",
     ]
 
 

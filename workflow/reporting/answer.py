@@ -94,10 +94,10 @@ def _tested(cases: Sequence[Case], plan: Plan) -> str:
         tested.append({v.claim.id for v in run})
         few = tested[-1] - {v.claim.id for v in run if v.outcome not in (AGREES, DISAGREES)}
         about = [_names(names), plan.seeds_in_words(names, fewer=False)] if names else []
-        about += [f"{len(few)} {_claims(len(few))} with too few to decide"] if few else []
+        about += [f"too few seeds to decide {len(few)} of them"] if few else []
         where = f" ({'; '.join(about)})" if about else ""
         parts.append(f"{len(tested[-1]) or 'none'} on {words}{where}")
-    both = f", {n} on both" if (n := len(set.intersection(*tested))) else ""
+    both = f"; {n} of these on both" if (n := len(set.intersection(*tested))) else ""
     return (
         f"{len(every)} {_claims(len(every))} of the paper {'is' if len(every) == 1 else 'are'} put "
         f"as numbers here, and {len(set.union(*tested))} tested: {' and '.join(parts)}{both}."
@@ -188,11 +188,11 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
     ]
     drawn = [claim for claim in on_drawings if claim.metric.drawn_only]
     others = [claim for claim in on_drawings if not claim.metric.drawn_only]
-    away = sum(set(claim.datasets) <= set(STAND_INS.values()) for claim in others)
+    away = [claim for claim in others if set(claim.datasets) <= set(STAND_INS.values())]
     clauses = []
     if away:
         clauses.append(
-            f"{away} {_claims(away)} on CelebA and CheXpert themselves, which may not be "
+            f"{len(away)} {_claims(len(away))} on CelebA and CheXpert themselves, which may not be "
             "redistributed and were not run"
         )
     if drawn:
@@ -201,8 +201,11 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
             f"{len(drawn)} {_claims(len(drawn))} on any photographs, of which no truth is known "
             f"({links})"
         )
-    if studied := len(others) - away:
-        clauses.append(f"{studied} {_claims(studied)} whose study was run on drawings alone")
+    if studied := len(others) - len(away):
+        links = ", ".join(_link(claim, page) for claim in others if claim not in away)
+        clauses.append(
+            f"{studied} {_claims(studied)} whose study was run on drawings alone ({links})"
+        )
     nowhere = [of_claim for here, of_claim in zip(run, by_claim, strict=True) if not here]
     for why, here in (
         ("whose measure no run has", True),

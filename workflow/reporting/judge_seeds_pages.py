@@ -173,8 +173,8 @@ def moved_by_judges(
     )
     if len(known):
         head += (
-            f" In {less} of {len(known)} cases, a measure on a data set with several seeds of "
-            "training, that is less than these seeds spread."
+            f" There are {len(known)} measures of a data set with several seeds of training; "
+            f"{less} of them move less than these seeds spread."
         )
     lines = [head, ""]
     for dataset, block in summary.groupby("dataset", sort=False):

@@ -191,8 +191,7 @@ def _varied(study: dict[str, Any], model: str, settings: Mapping[str, Any]) -> d
     own = flat({**settings["options"], **{s: settings[s] for s in SECTIONS}})
     # A schedule of another kind has other keys, and reads others.
     unread = {f"training.{key}" for key in NOT_FOR[settings["training"]["kind"]]}
-    keys = sorted(changed - unread)
-    return {k: own.get(k, DEFAULT) for k in keys if k in own or "." not in k}
+    return {key: own.get(key, DEFAULT) for key in sorted(changed - unread)}
 
 
 def recorded_trainings(config: Config) -> set[str]:
@@ -255,7 +254,7 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
     return {
         "name": name,
         **{key: study[key] for key in keys if key in study},
-        "all": flat({"training": study["training"]}),
+        "all": _shared(study),
         "changes": described_changes(study),
         "variants": [
             {**variant.described(), **({"recorded": True} if variant.folder in recorded else {})}
@@ -271,6 +270,12 @@ def flat(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a variant by their names, sections before a dot."""
     own = {k: v for k, v in changes.items() if k not in PLACES}
     return own | {f"{s}.{k}": v for s in SECTIONS for k, v in changes.get(s, {}).items()}
+
+
+def _shared(study: Mapping[str, Any]) -> dict[str, Any]:
+    """What a study sets for all its variants; budgets multiply how long they train."""
+    lengths = ("steps", "epochs") if "budgets" in study else ()
+    return flat({"training": {k: v for k, v in study["training"].items() if k not in lengths}})
 
 
 def described_changes(study: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -185,4 +185,5 @@ def _change(name: str, change: float, gap: float, noise: float) -> str:
         return f"{words} (no more than seeds do)"
     if gap <= NEAR:
         return words
-    return f"{words} ({f'{change / gap:.0%} of what is missing' if change > 0 else 'away from it'})"
+    share = f"{change / gap:.0%} of what is missing" if change > 0 else "away from the paper"
+    return f"{words} ({share})"

@@ -98,8 +98,8 @@ def variants_markdown(
         "",
         *first_lines(failed),
         f"Validation images, {steps}, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in "
-        "brackets the change against the first row, or against the row that is named. Seeds are "
-        "its own: the same training in another study is one with another seed. "
+        "brackets the change against the first row, or against the row that is named. It has "
+        "seeds of its own: the same training in another study has another seed. "
         f"`snakemake study_{study['name']}` repeats it.",
     ]
     if study.get("beside_paper"):
@@ -111,7 +111,7 @@ def variants_markdown(
     if study.get("missing"):
         lines += ["", f"Not run: {study['missing']}."]
     if changes := _changes(study, set(summary["value"])):
-        lines += ["", "What rows have, and change against the one that they stand beside:", ""]
+        lines += ["", "Settings, and what rows change of the one that they are compared with:", ""]
         lines += changes
     if about := list(about):
         lines += ["", *about]
@@ -132,7 +132,7 @@ def _is_uneven(summary: pd.DataFrame) -> bool:
 def _changes(study: Mapping[str, Any], there: Collection[str]) -> list[str]:
     """Lines of a list of what rows have and change; those that change the same share one."""
     shared, by_words = study.get("all", {}), dict[str, list[str]]()
-    lines = [f"* All rows: {_in_words(shared)}."] if shared else []
+    lines = [f"* All rows, unless named below: {_in_words(shared)}."] if shared else []
     for dataset, options in study.get("varied", {}).items():
         own = {key: value for key, value in options.items() if key not in shared}
         by_words.setdefault(_in_words(own), []).append(dataset_name(dataset))
