@@ -69,8 +69,8 @@ def took(provenance: Mapping[str, Any]) -> str:
     timed, in_studies = _number_of_jobs(of_studies), provenance.get("study_trainings", 0)
     studies = f" and {in_studies} trainings of studies" if in_studies else ""
     return (
-        f"There are {provenance['runs']} trained models{studies}. {_number_of_jobs(jobs)} timed jobs "
-        f"took {duration(provenance['elapsed_s'])} ({duration(work)} of processor time) on "
+        f"There are {provenance['runs']} trained models{studies}. {_number_of_jobs(jobs)} timed "
+        f"jobs took {duration(provenance['elapsed_s'])} ({duration(work)} of processor time) on "
         f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''} of "
         f"{machine['processor']} with {machine['memory_gb']:g} GB, device "
         f"{' and '.join(provenance['devices'])}; at most {peak / 1000:.1f} GB for one job."
