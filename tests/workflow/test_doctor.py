@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ccvae.errors import InputError
 from tests import folders
 from workflow.config import Config
+from workflow.models import shapes_alone
 from workflow.planning import preflight
 from workflow.planning.overlay import merged_config
 from workflow.planning.preflight import examine
@@ -181,3 +183,29 @@ def test_planning_and_preflight_load_torch_only_when_they_need_it():
 def test_a_topic_is_named_once():
     lines = screen([preflight.Finding("data", "one"), preflight.Finding("data", "two")])
     assert lines == ["data      one", "          two"]
+
+
+class Operations(TorchDispatchMode):
+    """Names of the operations that are reached."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.seen.add(operation.overloadpacket.__name__)
+        return operation(*args, **(kwargs or {}))
+
+
+def test_a_look_at_models_initialises_nothing():
+    """Which on the meta device takes longer than all else."""
+    with Operations() as plainly, torch.device("cpu"):
+        torch.nn.init.normal_(torch.nn.Linear(3, 4).weight)
+    assert {"uniform_", "normal_"} <= plainly.seen
+    with Operations() as found, shapes_alone():
+        layer = torch.nn.Linear(3, 4)
+        assert torch.nn.init.normal_(layer.weight) is layer.weight
+        layer.weight.data.uniform_()
+    assert not {"uniform_", "normal_", "rand", "randn"} & found.seen
+    assert layer.weight.is_meta
+    assert layer.weight.shape == (4, 3)

@@ -39,6 +39,7 @@ def test_a_page_says_what_rows_change_and_which_saw_other_images():
     study = {
         "model": "ccvae",
         "baseline": "first",
+        "training": {},
         "variants": {
             "first": {},
             "longer": {"training": {"steps": 30, "one_cycle": False}, "beta": 2},
@@ -48,7 +49,7 @@ def test_a_page_says_what_rows_change_and_which_saw_other_images():
         },
     }
     about = {"name": "s", "title": "T", "steps": "10", "changes": described_changes(study)}
-    about |= {"all": {"training.kind": "interleaved"}}
+    about |= {"shared": {"training.kind": "interleaved"}, "epochs": True}
     about |= {"varied": {"mnist": {"beta": 1}, "synthetic_faces": {"beta": 7}}}
     text = variants_markdown(summarise_variants(pd.DataFrame(rows)), about)
     assert "Validation images, 10 steps of the first row, one seed" in text
@@ -60,13 +61,14 @@ def test_a_page_says_what_rows_change_and_which_saw_other_images():
         "* The first row (MNIST): beta 1.\n* The first row (synthetic_faces (drawn)): beta 7."
         in text
     )
-    assert "* Images seen count the last, smaller batches of an epoch in full." in text
+    assert "\nImages seen count the last, smaller batches of an epoch in full.\n" in text
     assert "not_run" not in text
     assert "| | images seen | accuracy |" in text
     assert "| longer | 960 | 0.500 (+0.000) |" in text
     alike = pd.DataFrame([row | {"images_seen": 320} for row in rows])
     text = variants_markdown(summarise_variants(alike), about)
     assert "Validation images, 10 steps, one seed" in text
+    assert "Images seen" not in text
     assert "| | accuracy |" in text
 
 

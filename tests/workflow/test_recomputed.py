@@ -150,7 +150,7 @@ def test_trainings_of_studies_are_those_of_their_tables(page) -> None:
             n_trainings += frame.loc[frame["metric"] == "accuracy", "n"].sum()
     text = (ROOT / page).read_text(encoding="utf-8")
     (said, unknown) = re.search(
-        r"and (\d+) trainings of studies\..* At least (\d+) trainings of studies are not", text
+        r", and (\d+) more in studies\..* trainings in studies at least (\d+) are not", text
     ).groups()
     assert int(said) == n_trainings
     jobs = json.loads((REFERENCE / "provenance.json").read_text(encoding="utf-8"))["jobs"]

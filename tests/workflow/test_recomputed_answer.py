@@ -213,7 +213,7 @@ def _check_last(sentence: str, verdicts: pd.DataFrame) -> None:
     for pattern, expected in (
         (r"(\d+) claims? on CelebA", ids(away) & shown - own - of_drawings()),
         (r"(\d+) claims? on any photographs", of_drawings()),
-        (r"(\d+) claims? whose study was run on drawings alone", shown - own - ids(away)),
+        (r"(\d+) claims? that were run on drawings alone", shown - own - ids(away)),
     ):
         assert int(re.search(pattern, sentence)[1]) == len(expected)
     linked = re.findall(r"\[([\w-]+)\]\([\w./]*#([\w-]+)\)", sentence)

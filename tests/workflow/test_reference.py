@@ -136,12 +136,12 @@ def test_everything_is_gathered_and_linked(reference):
     provenance = read_json(reference / "provenance.json")
     assert provenance["commits"] == ["0123456789abcdef"]
     assert provenance["runs"] == 24
-    assert "* There are 24 trained models. 2 timed jobs took" in index
+    assert "* Trained were 24 models. 2 timed jobs took" in index
     with_studies = took({**provenance, "study_trainings": 5})
-    assert with_studies.startswith(
-        "There are 24 trained models and 5 trainings of studies. 2 timed jobs"
+    assert with_studies.startswith("Trained were 24 models, and 5 more in studies. 2 timed jobs")
+    assert with_studies.endswith(
+        " Of the trainings in studies at least 5 are not among these jobs."
     )
-    assert with_studies.endswith(" At least 5 trainings of studies are not among the timed jobs.")
     assert provenance["machine"]["cores"] >= 1
     assert {job["kind"]: job["cpu_s"] for job in provenance["jobs"]} == {
         "train": 3600,

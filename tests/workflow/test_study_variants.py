@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from workflow.config import Config
 from workflow.planning.overlay import merged_config
-from workflow.studies.plan import Variant, classifier_weight, named_variants
+from workflow.steps.reporting.make_reference import gather_study
+from workflow.studies.plan import (
+    Variant,
+    classifier_weight,
+    described_study,
+    named_variants,
+    recorded_trainings,
+)
 
 ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
 
 
 def test_kingmas_weight_is_a_tenth_of_the_images_per_labelled_one() -> None:
@@ -151,3 +160,16 @@ def test_every_weight_of_a_relative_is_varied_on_digits_and_on_faces(
     assert weights <= {key for changes in study["variants"].values() for key in changes}
     for weight in weights:
         assert {weight} in [set(changes) for changes in study["variants"].values()]
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
+def test_committed_pages_of_studies_follow_from_their_tables(tmp_path):
+    config = Config.recorded(yaml.safe_load((REFERENCE / "config.yaml").read_text("utf-8")))
+    config = Config({**config.values, "records_from": str(REFERENCE)})
+    recorded = recorded_trainings(config)
+    names = list(config.values["studies"]["variants"])
+    assert len(names) > 10
+    for name in names:
+        gather_study(described_study(config, name, recorded), tmp_path, tmp_path)
+        page = Path("studies", f"{name}.md")
+        assert (tmp_path / page).read_text("utf-8") == (REFERENCE / page).read_text("utf-8"), name

@@ -52,7 +52,7 @@ def test_no_character_has_a_meaning_for_latex(character: str) -> None:
 
 
 @committed
-def test_the_summary_is_a_page() -> None:
+def test_the_committed_summary_is_a_page() -> None:
     text = (ROOT / "docs" / "summary.md").read_text(encoding="utf-8")
     for part in ("Scope", "Methodology", "Results", "What was easy", "What was difficult"):
         assert f"## {part}\n" in text

@@ -203,9 +203,7 @@ def _open(cases: Sequence[Case], paper: pd.DataFrame, page: str) -> str:
         )
     if studied := len(others) - len(away):
         links = ", ".join(_link(claim, page) for claim in others if claim not in away)
-        clauses.append(
-            f"{studied} {_claims(studied)} whose study was run on drawings alone ({links})"
-        )
+        clauses.append(f"{studied} {_claims(studied)} that were run on drawings alone ({links})")
     nowhere = [of_claim for here, of_claim in zip(run, by_claim, strict=True) if not here]
     for why, here in (
         ("whose measure no run has", True),

@@ -26,7 +26,6 @@ from workflow.reporting.records import Plan
 from workflow.reporting.reference import took
 from workflow.reporting.tables import counterparts
 from workflow.reporting.verdicts import Verdict
-from workflow.studies.plan import OTHERS
 from workflow.studies.seeds import read_studies
 
 TEXT = {"supervision_rate": str, "alpha": str}
@@ -136,11 +135,6 @@ class Gathered:
                 frame = pd.read_csv(path, dtype=TEXT)
                 found[name] = trusted(frame.rename(columns={"variant": "value"}), self.failed)
         return found
-
-    @property
-    def has_gradients(self) -> bool:
-        """Whether the study of gradients is in the folder."""
-        return (self.folder / "studies" / f"{OTHERS['gradients']}.csv").exists()
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from datasets.readers import READERS
 
 STAND_INS = {
@@ -30,3 +32,9 @@ def original_name(stand_in: str) -> str:
 def readable(name: str) -> str:
     """Name of a label with spaces."""
     return name.replace("_", " ")
+
+
+def in_a_row(words: Iterable[str]) -> str:
+    """Join words: "a", "a and b", "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -67,9 +67,9 @@ def took(provenance: Mapping[str, Any]) -> str:
     peak = max((job["peak_mb"] for job in jobs), default=0.0)
     of_studies = [job for job in jobs if job["kind"].startswith("study") and "train" in job["kind"]]
     timed, in_studies = _number_of_jobs(of_studies), provenance.get("study_trainings", 0)
-    studies = f" and {in_studies} trainings of studies" if in_studies else ""
+    studies = f", and {in_studies} more in studies" if in_studies else ""
     return (
-        f"There are {provenance['runs']} trained models{studies}. {_number_of_jobs(jobs)} timed "
+        f"Trained were {provenance['runs']} models{studies}. {_number_of_jobs(jobs)} timed "
         f"jobs took {duration(provenance['elapsed_s'])} ({duration(work)} of processor time) on "
         f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''} of "
         f"{machine['processor']} with {machine['memory_gb']:g} GB, device "
@@ -80,7 +80,7 @@ def took(provenance: Mapping[str, Any]) -> str:
             for card, n in provenance.get("cards", {}).items()
         )
         + (
-            f" At least {in_studies - timed} trainings of studies are not among the timed jobs."
+            f" Of the trainings in studies at least {in_studies - timed} are not among these jobs."
             if in_studies > timed
             else ""
         )

@@ -7,13 +7,13 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from workflow.reporting.claims import EVERY, GENERALLY, Claim
 from workflow.reporting.judges import UNJUDGED
+from workflow.reporting.names import in_a_row
 from workflow.reporting.records import Plan
 from workflow.reporting.statistics import MOST_SEEDS
 from workflow.reporting.verdicts import (
     AGREES,
     ALL_RATES,
     DISAGREES,
-    DRAWN_ONLY,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -87,7 +87,6 @@ def counts_in_words(verdicts: Iterable[Verdict]) -> str:
         DISAGREES,
         UNJUDGED,
         NOT_MEASURED,
-        DRAWN_ONLY,
         NOT_RUN,
     )
     few_seeds = " (too few seeds to decide)"
@@ -193,8 +192,7 @@ def on_its_side(verdict: Verdict, plan: Plan) -> str:
     lost = {c.opponent for c in verdict.against}
     if verdict.outcome not in (FAILS, UNDECIDED, DISAGREES) or not 0 < len(lost) < len(rivals):
         return ""
-    names = " and ".join(title_of(model, plan) for model in rivals if model not in lost)
-    return f"as claimed against {names}"
+    return f"as claimed against {in_a_row(title_of(m, plan) for m in rivals if m not in lost)}"
 
 
 def budget(verdict: Verdict, plan: Plan) -> str:

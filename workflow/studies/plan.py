@@ -249,16 +249,17 @@ def described_study(config: Config, name: str, recorded: Collection[str] = ()) -
     recorded
         From `recorded_trainings`.
     """
-    study = config.values["studies"]["variants"][name]
+    study, trainings = config.values["studies"]["variants"][name], named_variants(config, name)
     keys = ("title", "deviations", "budgets", "beside_paper")
     return {
         "name": name,
         **{key: study[key] for key in keys if key in study},
-        "all": _shared(study),
+        "shared": _shared(study),
+        "epochs": any(v.settings["training"]["kind"] == "interleaved" for v in trainings),
         "changes": described_changes(study),
         "variants": [
             {**variant.described(), **({"recorded": True} if variant.folder in recorded else {})}
-            for variant in named_variants(config, name)
+            for variant in trainings
         ],
         "titles": titles_of(study, config.values["model_settings"]),
         **({"models": config.models} if "budgets" in study else {}),
@@ -284,7 +285,7 @@ def described_changes(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     Else what it changes against its model's own settings, which is named unless it is called so.
     What the first one has is told of it anyway.
     """
-    models, found = models_of(study), {}
+    models, found = models_of(study), dict[str, dict[str, Any]]()
     for name, changes in study["variants"].items():
         if name == study["baseline"]:
             continue
@@ -294,7 +295,8 @@ def described_changes(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
             model = {} if models[name] in (name, study["model"]) else {"model": models[name]}
             own, others = model | own, {}
         changed = {key: value for key, value in own.items() if (key, value) not in others.items()}
-        changed |= dict.fromkeys(others.keys() - own.keys(), AS_CONFIGURED)
+        shared = _shared(study)
+        changed |= {k: shared.get(k, AS_CONFIGURED) for k in others if k not in own}
         if changed:
             found[name] = changed
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -83,9 +83,9 @@ def variants_markdown(
         From `summarise_variants`.
     study
         `name`, `title`, `steps` (in words), `deviations`, ids of the decisions that it is about,
-        `missing`, which of its trainings are not there (in words), `all`, what the schedules of all
-        share, `varied`, what the first variant of each data set has of what others change, and
-        `changes`, what each variant changes.
+        `missing`, which of its trainings are not there (in words), `shared`, what the study sets
+        for all rows, `epochs`, whether a schedule counts these, `varied`, what the first variant of
+        each data set has of what others change, and `changes`, what each variant changes.
     failed
         Sentences about judges that failed their gates.
     about
@@ -98,8 +98,8 @@ def variants_markdown(
         "",
         *first_lines(failed),
         f"Validation images, {steps}, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}; in "
-        "brackets the change against the first row, or against the row that is named. It has "
-        "seeds of its own: the same training in another study has another seed. "
+        "brackets the change against the first row, or against the row that is named. The "
+        "study has seeds of its own: the same training in another study has another seed. "
         f"`snakemake study_{study['name']}` repeats it.",
     ]
     if study.get("beside_paper"):
@@ -111,8 +111,15 @@ def variants_markdown(
     if study.get("missing"):
         lines += ["", f"Not run: {study['missing']}."]
     if changes := _changes(study, set(summary["value"])):
-        lines += ["", "Settings, and what rows change of the one that they are compared with:", ""]
-        lines += changes
+        lines += [
+            "",
+            "Settings of rows: what each changes against the row that it is compared with or, "
+            "where that is of another model, against its own model's configuration.",
+            "",
+            *changes,
+        ]
+    if _is_uneven(summary) and study.get("epochs"):
+        lines += ["", "Images seen count the last, smaller batches of an epoch in full."]
     if about := list(about):
         lines += ["", *about]
     for (dataset, rate, *budget), block in summary.groupby(places(summary), sort=False):
@@ -131,10 +138,10 @@ def _is_uneven(summary: pd.DataFrame) -> bool:
 
 def _changes(study: Mapping[str, Any], there: Collection[str]) -> list[str]:
     """Lines of a list of what rows have and change; those that change the same share one."""
-    shared, by_words = study.get("all", {}), dict[str, list[str]]()
+    shared, by_words = study.get("shared", {}), dict[str, list[str]]()
     lines = [f"* All rows, unless named below: {_in_words(shared)}."] if shared else []
     for dataset, options in study.get("varied", {}).items():
-        own = {key: value for key, value in options.items() if key not in shared}
+        own = {k: v for k, v in options.items() if (k, v) not in shared.items()}
         by_words.setdefault(_in_words(own), []).append(dataset_name(dataset))
     for words, datasets in by_words.items():
         where = f" ({', '.join(datasets)})" if len(by_words) > 1 else ""
@@ -144,8 +151,6 @@ def _changes(study: Mapping[str, Any], there: Collection[str]) -> list[str]:
         if name in there:
             names.setdefault(_in_words(changed), []).append(f"`{name}`")
     lines += [f"* {', '.join(of)}: {words}." for words, of in names.items()]
-    if any("training.kind interleaved" in line for line in lines):
-        lines.append("* Images seen count the last, smaller batches of an epoch in full.")
     return lines
 
 
@@ -154,9 +159,9 @@ def _in_words(settings: Mapping[str, object]) -> str:
     return words.replace('"', "")
 
 
-def times(budget: object) -> str:
+def times(budget: Hashable) -> str:
     """How many times the images a budget is."""
-    return {1: "once", 2: "twice"}.get(int(str(budget)), f"{budget} times")
+    return {"1": "once", "2": "twice"}.get(str(budget), f"{budget} times")
 
 
 def variants_table(block: pd.DataFrame) -> list[str]:

@@ -34,8 +34,6 @@ Material = Callable[[str], tuple[Any, ...]]
 """From the title of a figure to what its drawing function takes."""
 
 CAPTIONS = Path(__file__).parents[2] / "report" / "figures"
-WITHOUT_NAMES = ("generations", "figure6", "figure7")
-"""Captions of pictures in which no label's name stands alone."""
 MOST_IMAGES = 64
 """Test images that figures may show."""
 
@@ -101,8 +99,7 @@ def reservations(figure: Figure, dataset: str, results: Path, plan: Plan) -> tup
         # Of attributes it has no panel of mutual information.
         after = " ".join(filter(None, (after, information_gate(records, [dataset]))))
     if pictures:
-        grey = "" if figure.caption in WITHOUT_NAMES else " Their names are grey."
-        before, after = "", after and f"{after}{grey}"
+        before, after = "", after and f"{after} Where one of these is named by itself it is grey."
     return before and f"{before} ", after and f" {after}"
 
 

@@ -63,11 +63,17 @@ def page(found: Gathered, out: Path) -> str:
 def studies(found: Gathered) -> str:
     """Which studies were run, and how many decisions they measured."""
     values, register = found.config.values, entries()
-    measured = sum(bool(open_choices.measured(e, values, found.studies, {}, "")) for e in register)
-    there = [*found.studies, *(["gradients"] if found.has_gradients else [])]
-    names = ", ".join(f"`{name}`" for name in there) or "none was run"
-    judge = "" if found.judge_seeds is None else " and the second judge"
-    return f"{names}; they{judge} measured {measured} of {len(register)} decisions"
+    names = ", ".join(f"`{name}`" for name in found.studies)
+    measured = sum(
+        (found.folder / entry["shown_in"]).exists()
+        if "shown_in" in entry
+        else bool(open_choices.measured(entry, values, found.studies, {}, ""))
+        for entry in register
+    )
+    return (
+        f"{names or 'none was run'}; {measured} of {len(register)} decisions were measured, some "
+        "by `gradients` or a second judge"
+    )
 
 
 def compiled(source: str) -> bytes:

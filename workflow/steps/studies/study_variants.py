@@ -15,7 +15,7 @@ from ccvae.files import atomic_path, read_json, write_text
 from workflow.figures.budget import draw_budget
 from workflow.figures.style import save
 from workflow.reporting.judges import failed_judges
-from workflow.reporting.names import dataset_name
+from workflow.reporting.names import dataset_name, in_a_row
 from workflow.reporting.record_files import DIGITS
 from workflow.reporting.records import images_seen, judge_records, run_records
 from workflow.steps.command import LOG, add_settings_argument, run
@@ -70,7 +70,7 @@ def work(given: Namespace) -> None:
     )
     about_all = {
         "steps": _steps(scores),
-        "missing": _places(missing, plan["variants"]),
+        "missing": _missing(missing, plan["variants"]),
         "varied": _varied(there),
     }
     failed = failed_judges(judges).values()
@@ -82,32 +82,46 @@ def _steps(scores: pd.DataFrame) -> str:
     """Steps of the first variant, of every budget and data set, in words."""
     first = scores[scores["value"] == scores["value"].iloc[0]]
     own = set((first[IMAGES] // first["images_per_step"]).astype(int))
-    return " and ".join(f"{steps:,}" for steps in sorted(own))
+    return in_a_row(f"{steps:,}" for steps in sorted(own))
 
 
-def _places(some: list[dict[str, Any]], every: list[dict[str, Any]]) -> str:
-    """Which variants of a study some trainings are of, place by place, in words."""
-    keys = ("dataset", "supervision_rate", "budget")
-
-    def by_place(variants: list[dict[str, Any]]) -> dict[tuple[Any, ...], list[str]]:
-        found: dict[tuple[Any, ...], list[str]] = {}
-        for variant in variants:
-            names = found.setdefault(tuple(variant.get(key) for key in keys), [])
-            names += [variant["value"]] if variant["value"] not in names else []
-        return found
-
-    whole, words = by_place(every), []
-    for (dataset, rate, times_as_long), names in by_place(some).items():
+def _missing(some: list[dict[str, Any]], every: list[dict[str, Any]]) -> str:
+    """Trainings of a study that are not there, place by place, in words."""
+    words = []
+    for place in dict.fromkeys(map(_place, some)):
+        here, whole = ([v for v in of if _place(v) == place] for of in (some, every))
+        names = "all"
+        if len(here) < len(whole):
+            names = ", ".join(_with_seeds(name, here, whole) for name in _values(here))
+        dataset, rate, factor = place
         where = f"{dataset_name(dataset)}, f = {rate}"
-        where += "" if times_as_long is None else f", {times(times_as_long)} the images"
-        all_of_it = names == whole[dataset, rate, times_as_long]
-        words.append(f"{where}: {'all' if all_of_it else ', '.join(f'`{n}`' for n in names)}")
+        where += "" if factor is None else f", {times(factor)} the images"
+        words.append(f"{where}: {names}")
     return "; ".join(words)
+
+
+def _place(variant: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(variant.get(key) for key in ("dataset", "supervision_rate", "budget"))
+
+
+def _values(variants: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(variant["value"] for variant in variants))
+
+
+def _with_seeds(name: str, here: list[dict[str, Any]], whole: list[dict[str, Any]]) -> str:
+    """A variant, with its seeds where only some of them are meant."""
+    seeds, of = ([v["seed"] for v in some if v["value"] == name] for some in (here, whole))
+    if len(seeds) == len(of):
+        return f"`{name}`"
+    return f"`{name}` (seed {in_a_row(map(str, seeds))})"
 
 
 def _varied(variants: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Of the first variant of each data set, what others change."""
-    return {v["dataset"]: v.get("varied", {}) for v in reversed(variants) if _is_first(v)}
+    found: dict[str, dict[str, Any]] = {}
+    for variant in filter(_is_first, variants):
+        found.setdefault(variant["dataset"], variant.get("varied", {}))
+    return found
 
 
 def _is_first(variant: Mapping[str, Any]) -> bool:
