@@ -9,6 +9,7 @@ from tests.workflow import fabricated
 from workflow.config import Config
 from workflow.reporting.open_choices import measured, spreads_of, studies_block
 from workflow.reporting.record_files import COLUMNS
+from workflow.steps.studies.study_variants import missing_in_words
 from workflow.studies.plan import described_changes
 from workflow.studies.variants import summarise_variants, variants_markdown
 
@@ -228,3 +229,17 @@ def test_a_decision_on_a_weight_is_told_what_the_study_of_alpha_moved():
     means = rows.set_index("alpha")["mean"]
     assert f"Accuracy: `alpha = 1000` {means['1000'] - means['1']:+.3f}." in text
     assert measured({"id": "prior-rate"}, {}, studies, {}, "there") == ""
+
+
+def test_missing_trainings_are_named_with_their_seeds():
+    place = {"dataset": "mnist", "supervision_rate": "0.06"}
+    a, b = ([{**place, "value": v, "seed": seed} for seed in range(3)] for v in "ab")
+    other = [{**place, "supervision_rate": "1.0", "value": "a", "seed": 0, "budget": 4}]
+    every = [*a, *b, *other]
+    assert missing_in_words([*a, *b], every) == "MNIST, f = 0.06: all"
+    assert missing_in_words(a, every) == "MNIST, f = 0.06: `a`"
+    assert missing_in_words([a[2], b[0], b[2]], every) == (
+        "MNIST, f = 0.06: `a` (seed 2), `b` (seed 0 and 2)"
+    )
+    assert missing_in_words(other, every) == "MNIST, f = 1.0, 4 times the images: all"
+    assert missing_in_words([], every) == ""

@@ -70,7 +70,7 @@ def work(given: Namespace) -> None:
     )
     about_all = {
         "steps": _steps(scores),
-        "missing": _missing(missing, plan["variants"]),
+        "missing": missing_in_words(missing, plan["variants"]),
         "varied": _varied(there),
     }
     failed = failed_judges(judges).values()
@@ -85,7 +85,7 @@ def _steps(scores: pd.DataFrame) -> str:
     return in_a_row(f"{steps:,}" for steps in sorted(own))
 
 
-def _missing(some: list[dict[str, Any]], every: list[dict[str, Any]]) -> str:
+def missing_in_words(some: list[dict[str, Any]], every: list[dict[str, Any]]) -> str:
     """Trainings of a study that are not there, place by place, in words."""
     words = []
     for place in dict.fromkeys(map(_place, some)):
