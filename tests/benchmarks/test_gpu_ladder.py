@@ -79,6 +79,7 @@ def test_trainings_begin_together_and_are_added_up() -> None:
     assert found.peak_mb > 300
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_is_no_number() -> None:
     with pytest.raises(UnavailableError, match="ended with an error"):
         gpu_ladder.measure(Rung("none", precision="fp7"), 2, "cpu", seconds=0.01)

@@ -153,6 +153,7 @@ def test_cuda_without_a_gpu_is_a_problem(tmp_path):
     assert "no GPU" in problem
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_sentence_per_problem_and_fails(tmp_path):
     command = [sys.executable, "-m", "workflow.steps.doctor", "--results", str(tmp_path)]
     overlay = tmp_path / "overlay.yaml"

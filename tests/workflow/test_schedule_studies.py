@@ -112,6 +112,7 @@ def require_same_with_records(
     assert (again / page).read_text() == (out / page).read_text()
 
 
+@pytest.mark.slow
 def test_a_study_of_budgets_from_trainings_to_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

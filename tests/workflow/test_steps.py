@@ -185,6 +185,7 @@ def test_another_judge_is_asked_the_same_questions_and_no_others(trained, store,
     assert all(name.startswith("frechet_distance_judge") for name in missing)
 
 
+@pytest.mark.slow
 def test_a_judge_says_how_it_learnt_and_where_it_fails(store, judge, tmp_path):
     gate = {"minimum": {"accuracy": 1.01}, "label_minimum": {"auroc": 1.01}}
     out = tmp_path / "judge.json"
@@ -204,6 +205,7 @@ def test_a_judge_says_how_it_learnt_and_where_it_fails(store, judge, tmp_path):
     assert f"cannot be relied on for {record['unreadable_labels'][0]}" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -229,6 +231,7 @@ def test_a_missing_store_is_named(labelled, tmp_path):
     assert_one_sentence(step("train", *arguments), "nowhere")
 
 
+@pytest.mark.slow
 def test_a_model_of_other_data_is_refused(trained, store, judge, tmp_path):
     other = tmp_path / "store"
     shutil.copytree(store, other)

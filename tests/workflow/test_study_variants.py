@@ -162,6 +162,7 @@ def test_every_weight_of_a_relative_is_varied_on_digits_and_on_faces(
         assert {weight} in [set(changes) for changes in study["variants"].values()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
 def test_committed_pages_of_studies_follow_from_their_tables(tmp_path):
     config = Config.recorded(yaml.safe_load((REFERENCE / "config.yaml").read_text("utf-8")))
