@@ -65,6 +65,7 @@ def shapes_alone() -> Iterator[None]:
     from torch.overrides import TorchFunctionMode
 
     class Untouched(TorchFunctionMode):
+        # On the meta device torch initialises by decompositions, which take longer than all else.
         def __torch_function__(
             self, function: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:

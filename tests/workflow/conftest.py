@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 
 from datasets.spec import StoreSpec
 from datasets.writer import StoreWriter
+from tests.workflow.recomputing import RATE, REFERENCE, values
 from tests.workflow.running import step
 
 
@@ -37,3 +40,18 @@ def labelled(store, tmp_path_factory) -> Path:
     done = step("label_subset", "--store", store, "--rate", "0.5", "--seed", 1, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
+
+
+@pytest.fixture(scope="session")
+def cells() -> dict:
+    return values()
+
+
+@pytest.fixture(scope="session")
+def verdicts() -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / "claims.csv", dtype=RATE)
+
+
+@pytest.fixture(scope="session")
+def config() -> dict:
+    return yaml.safe_load((REFERENCE / "config.yaml").read_text(encoding="utf-8"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -160,7 +162,7 @@ def test_what_the_first_variant_lacks_has_no_change():
     assert "| second | 0.600 (+0.100) | 2.000 |" in text
 
 
-def test_a_decision_is_told_what_its_own_settings_moved():
+def test_a_decision_is_told_what_its_own_settings_moved(tmp_path):
     study = {
         "model": "csvae",
         "baseline": "as_configured",
@@ -185,7 +187,7 @@ def test_a_decision_is_told_what_its_own_settings_moved():
 
     def effect(name: str, *settings: str) -> str:
         entry = {"id": name, "settings": settings}
-        return measured(entry, values, studies, spreads, "there")
+        return measured(entry, values, studies, spreads, "there", Path())
 
     assert effect("weights", "csvae.*.*_weight") == (
         "[csvae](there/studies/csvae.md), MNIST, f = 0.06: Accuracy: (`no_adversary` +0.050)."
@@ -196,7 +198,10 @@ def test_a_decision_is_told_what_its_own_settings_moved():
     assert whole.endswith("Accuracy: `longer` -0.200."), "the furthest"
     assert effect("both") == "", "nothing that it is about is varied"
     named = {"id": "both", "variants": {"csvae": ["bernoulli"]}, "shown_in": "tables/a.md"}
-    assert measured(named, values, studies, spreads, "there") == (
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "a.md").touch()
+    assert "[a]" not in measured(named, values, studies, spreads, "there", Path())
+    assert measured(named, values, studies, spreads, "there", tmp_path) == (
         "[a](there/tables/a.md)<br>[csvae](there/studies/csvae.md), MNIST, f = 0.06: "
         "Accuracy: `bernoulli` -0.100."
     )
@@ -224,11 +229,11 @@ def test_a_decision_on_a_weight_is_told_what_the_study_of_alpha_moved():
     common = {"dataset": "mnist", "model": "m2", "supervision_rate": "0.06", "metric": "accuracy"}
     rows = [{**common, "alpha": alpha, "mean": mean} for alpha, mean in accuracy.items()]
     studies = {"alpha": pd.DataFrame(rows)}
-    text = measured({"id": "m2-alpha"}, {}, studies, {}, "there")
+    text = measured({"id": "m2-alpha"}, {}, studies, {}, "there", Path())
     rows = studies["alpha"].query("model == 'm2' and metric == 'accuracy' and dataset == 'mnist'")
     means = rows.set_index("alpha")["mean"]
     assert f"Accuracy: `alpha = 1000` {means['1000'] - means['1']:+.3f}." in text
-    assert measured({"id": "prior-rate"}, {}, studies, {}, "there") == ""
+    assert measured({"id": "prior-rate"}, {}, studies, {}, "there", Path()) == ""
 
 
 def test_missing_trainings_are_named_with_their_seeds():

@@ -11,7 +11,6 @@ from statistics import fmean
 
 import pandas as pd
 import pytest
-import yaml
 
 from tests.workflow.recomputing import (
     BY_ID,
@@ -35,25 +34,9 @@ from tests.workflow.recomputing import (
     reading,
     rows,
     titles,
-    values,
 )
 
 pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="no result is committed yet")
-
-
-@pytest.fixture(scope="module")
-def cells() -> dict:
-    return values()
-
-
-@pytest.fixture(scope="module")
-def verdicts() -> pd.DataFrame:
-    return pd.read_csv(REFERENCE / "claims.csv", dtype=RATE)
-
-
-@pytest.fixture(scope="module")
-def config() -> dict:
-    return yaml.safe_load((REFERENCE / "config.yaml").read_text(encoding="utf-8"))
 
 
 def generated_answer(text: str) -> list[str]:

@@ -30,11 +30,6 @@ def cells() -> dict:
     return values(readable=False)
 
 
-@pytest.fixture(scope="module")
-def config() -> dict:
-    return yaml.safe_load((REFERENCE / "config.yaml").read_text(encoding="utf-8"))
-
-
 def part(text: str, heading: str) -> str:
     return re.split(r"\n#+ ", text.split(f"# {heading}\n")[1])[0]
 

@@ -136,6 +136,7 @@ def measured(
     studies: Mapping[str, pd.DataFrame],
     spreads: Spreads,
     link: str,
+    folder: Path,
 ) -> str:
     """What the studies that name a decision moved the furthest of all places, in a cell of a table.
 
@@ -150,9 +151,12 @@ def measured(
         Of the configuration.
     studies, spreads, link
         See `studies_block`.
+    folder
+        The gathered folder, where what shows a decision may be or not.
     """
-    shown = entry.get("shown_in")
-    parts = [f"[{Path(shown).stem}]({link}/{shown})"] if shown else []
+    parts, shown = list[str](), entry.get("shown_in")
+    if shown and (folder / shown).exists():
+        parts.append(f"[{Path(shown).stem}]({link}/{shown})")
     for name, frame in studies.items():
         if name == ALPHA:
             frame = _weights_of(ALPHA_OF.get(entry["id"], ""), frame)

@@ -174,7 +174,7 @@ def variants_table(block: pd.DataFrame) -> list[str]:
     """
     metrics = [name for name in HEADINGS if name in set(block["metric"])]
     headings = [HEADINGS[name] for name in metrics]
-    uneven = IMAGES in block and block[IMAGES].nunique() > 1
+    uneven = _is_uneven(block)
     if uneven:
         headings.insert(0, "images seen")
     lines = [f"| | {' | '.join(headings)} |", "|---" * (len(headings) + 1) + "|"]

@@ -101,7 +101,9 @@ def decisions(found: Gathered, out: Path) -> str:
     rows: list[dict[str, Any]] = []
     for entry in entries():
         cells = {key: in_cell(entry[key]) for key in ("paper", "ours", "reason")}
-        effect = open_choices.measured(entry, values, found.studies, found.spreads, link)
+        effect = open_choices.measured(
+            entry, values, found.studies, found.spreads, link, found.folder
+        )
         rows.append({**entry, **cells, "measured": effect})
     return rendered(DECISIONS, register=rows)
 

@@ -65,9 +65,7 @@ def studies(found: Gathered) -> str:
     values, register = found.config.values, entries()
     names = ", ".join(f"`{name}`" for name in found.studies)
     measured = sum(
-        (found.folder / entry["shown_in"]).exists()
-        if "shown_in" in entry
-        else bool(open_choices.measured(entry, values, found.studies, {}, ""))
+        bool(open_choices.measured(entry, values, found.studies, {}, "", found.folder))
         for entry in register
     )
     return (
